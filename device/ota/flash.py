@@ -1,0 +1,62 @@
+"""Reading the live file system: digests, free space, walking. Nothing here writes."""
+
+import os
+
+import hashlib
+from binascii import hexlify
+from micropython import const
+
+_CHUNK = const(1024)  # the cache size of VfsLfs2 on rp2: larger reads gain nothing
+_DIR = const(0x4000)
+
+
+def digest(path, buf=None):
+    """Return the SHA-256 of the file at *path* as 64 hex digits.
+
+    *buf* is a bytearray to read into. Raises OSError when the file cannot be read.
+    """
+    sha = hashlib.sha256()
+    view = memoryview(buf if buf is not None else bytearray(_CHUNK))
+    with open(path, "rb") as source:
+        while True:
+            count = source.readinto(view)
+            if not count:
+                return hexlify(sha.digest()).decode()
+            sha.update(view[:count])
+
+
+def space():
+    """Return (free, total, block) of the file system at `/`, all in bytes.
+
+    littlefs can report a negative or wrapped-around free count when full: that reads as 0.
+    """
+    stat = os.statvfs("/")
+    block, blocks, free = stat[0], stat[2], stat[3]
+    if free < 0 or free > blocks:
+        free = 0
+    return free * block, blocks * block, block
+
+
+def join(folder, name):
+    """Return the path of *name* in *folder*."""
+    return folder + name if folder == "/" else folder + "/" + name
+
+
+def entries(folder):
+    """Yield (name, is_dir, size) of *folder* in name order; sizes of folders are 0."""
+    for entry in os.ilistdir(folder):
+        is_dir = entry[1] == _DIR
+        yield entry[0], is_dir, 0 if is_dir or len(entry) < 4 else entry[3]
+
+
+def walk(top):
+    """Yield (path, size) of every file below *top*, without recursion."""
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        for name, is_dir, size in entries(folder):
+            path = join(folder, name)
+            if is_dir:
+                pending.append(path)
+            else:
+                yield path, size
