@@ -20,3 +20,7 @@ class Refused(Exception):
         answer = {"error": self.word, "message": self.message}
         answer.update(self.extra)
         return answer
+
+
+class Gone(OSError):
+    """The client left in the middle of a request, so nobody is there to be answered."""

@@ -1,8 +1,7 @@
 """Reading the live file system: digests, free space, walking. Nothing here writes."""
 
-import os
-
 import hashlib
+import os
 from binascii import hexlify
 from micropython import const
 
@@ -10,8 +9,8 @@ _CHUNK = const(1024)  # the cache size of VfsLfs2 on rp2: larger reads gain noth
 _DIR = const(0x4000)
 
 
-def digest(path, buf=None):
-    """Return the SHA-256 of the file at *path* as 64 hex digits.
+def digest_steps(path, buf=None):
+    """Hash the file at *path*: yield None after each chunk, and its SHA-256 (64 hex) at the end.
 
     *buf* is a bytearray to read into. Raises OSError when the file cannot be read.
     """
@@ -21,8 +20,18 @@ def digest(path, buf=None):
         while True:
             count = source.readinto(view)
             if not count:
-                return hexlify(sha.digest()).decode()
+                break
             sha.update(view[:count])
+            yield None
+    yield hexlify(sha.digest()).decode()
+
+
+def digest(path, buf=None):
+    """Return the SHA-256 of the file at *path* as 64 hex digits; see digest_steps()."""
+    step = None
+    for step in digest_steps(path, buf):
+        pass
+    return step
 
 
 def space():

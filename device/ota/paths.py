@@ -65,9 +65,7 @@ def decode(raw):
         _check_utf8(out)
         return bytes(out).decode()
     except ValueError:
-        raise Refused(
-            400, "bad_path", "The path is not percent-encoded UTF-8: %r." % raw[:60]
-        )
+        raise Refused(400, "bad_path", "The path is not percent-encoded UTF-8: %r." % raw[:60])
 
 
 def _hex_byte(source, at):

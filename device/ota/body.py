@@ -1,0 +1,94 @@
+"""The body of a request, read in pieces into memory that is already there."""
+
+import asyncio
+import json
+from micropython import const
+
+from ota.errors import Gone, Refused
+
+#: Bytes read, hashed and written in one go: at most one flash erase (45 ms) holds up the loop.
+CHUNK = 4096
+_SMALL = const(2048)
+
+
+class Body:
+    """What the client sends after the head. *source* has `async readinto(view)`."""
+
+    def __init__(self, source, length):
+        self._source = source
+        #: Declared length in bytes, None when the client declared none.
+        self.length = length
+
+    async def readinto(self, view):
+        """Read into memoryview *view*; return the count, 0 at the end. Raises Gone."""
+        return await self._source.readinto(view)
+
+    async def read_small(self, limit=_SMALL):
+        """Return the whole body as bytes. Raises Refused(413) when it is longer than *limit*."""
+        length = self.length or 0
+        if length > limit:
+            raise Refused(
+                413, "too_large", "This body has at most %d bytes, got %d." % (limit, length)
+            )
+        data = bytearray(length)
+        view = memoryview(data)
+        at = 0
+        while at < length:
+            count = await self.readinto(view[at:])
+            if not count:
+                raise Gone(104)
+            at += count
+        return bytes(data)
+
+    async def json(self, limit=_SMALL):
+        """Return the body as a JSON object, {} when it is empty. Raises Refused(400)."""
+        data = await self.read_small(limit)
+        if not data:
+            return {}
+        try:
+            value = json.loads(data)
+        except (ValueError, RuntimeError):  # RuntimeError: nested deeper than the stack
+            raise Refused(400, "bad_json", "The body is one JSON object.")
+        if not isinstance(value, dict):
+            raise Refused(400, "bad_json", "The body is one JSON object, got another value.")
+        return value
+
+    async def pump(self, write, buf):
+        """Hand the whole body to *write* (a function of a memoryview) through *buf*.
+
+        Lets other tasks run between chunks. Raises what *write* raises, and Gone.
+        """
+        view = memoryview(buf)
+        filled = 0
+        while True:
+            count = await self.readinto(view[filled:])
+            filled += count
+            # Full chunks only: small network pieces would cost a flash call each.
+            if filled and (not count or filled == len(view)):
+                write(view[:filled])
+                filled = 0
+                await asyncio.sleep_ms(0)
+            if not count:
+                return
+
+
+class MountedSource:
+    """The body of a request that an application's own Microdot has already received.
+
+    Microdot has read a short body whole, and left a long one in the stream.
+    """
+
+    def __init__(self, request, length):
+        self._stream = request.stream
+        self._left = length
+
+    async def readinto(self, view):
+        """Read into memoryview *view*; return the count, 0 at the end. Raises Gone."""
+        if not self._left:
+            return 0
+        data = await self._stream.read(min(len(view), self._left))
+        if not data:
+            raise Gone(104)
+        view[: len(data)] = data
+        self._left -= len(data)
+        return len(data)

@@ -1,0 +1,251 @@
+"""One client's connection: request after request, each within its limits of time and bytes."""
+
+import asyncio
+import json
+import sys
+import time
+from micropython import const
+
+from ota.access import challenge
+from ota.errors import Gone, Refused
+from ota.head import HeadReader
+
+# Milliseconds that a client may take: for a whole request head, between two requests, and
+# between two reads or writes of a body (the slowest flash writes 8 KB/s, so a peer that waits for
+# us is never that slow).
+_HEAD_MS = const(5000)
+_IDLE_MS = const(5000)
+_STALL_MS = const(10000)
+# What is read and thrown away so that an early answer is seen as a code, not as a reset.
+_DRAIN_BYTES = const(1 << 20)
+_DRAIN_MS = const(3000)
+
+_ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
+# Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
+_SAFE = (
+    "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
+    "Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+)
+_CLOSED_CSP = "default-src 'none'; frame-ancestors 'none'"
+
+
+class Connection:
+    """Serves one socket. *handle* is `async handle(head, connection)` and sends the answer."""
+
+    def __init__(self, sock, address, access, handle):
+        self.stream = asyncio.StreamReader(sock)
+        self.address = address
+        self.head = None
+        self.reader = HeadReader(self.stream)
+        self.left = 0  # bytes of the current body that are still to be read
+        self.deadline = None  # ticks_ms until which the client has to act; None: it is our turn
+        self.waiting_since = time.ticks_ms()  # since when no whole request is here, else None
+        self.task = None
+        self._access = access
+        self._handle = handle
+        self._answered = False
+        self._expects = False
+        self._chunked = False
+        self._keep = True
+
+    async def serve(self):
+        """Answer requests until the client leaves, breaks a rule, or is sent away."""
+        try:
+            keep = True
+            while keep:
+                keep = await self._serve_one()
+        except OSError:
+            pass  # the client is gone: nobody is left to tell
+        except asyncio.CancelledError:
+            await self._tell_timeout()
+        finally:
+            await self.stream.wait_closed()
+
+    async def _serve_one(self):
+        self.head = None
+        self._answered = self._expects = self._chunked = False
+        self._keep = True
+        self.left = 0
+        self.waiting_since = time.ticks_ms()
+        if self.reader.empty:
+            self._allow(_IDLE_MS)
+            if not await self.reader.fill():
+                return False
+        self._allow(_HEAD_MS)
+        try:
+            await self._take_head()
+            await self._handle(self.head, self)
+        except Refused as refused:
+            if self._answered:
+                return False  # an answer is half sent: only a cut tells the client
+            await self.refuse(refused)
+        except MemoryError:
+            if self._answered:
+                return False
+            await self.refuse(low_memory())
+        except OSError:
+            raise
+        except Exception as error:
+            # A fault of ours must not take the service down with it.
+            sys.print_exception(error)
+            if self._answered:
+                return False
+            await self.refuse(Refused(500, "internal", "%r. This is a defect." % error))
+        return await self._ready_for_next()
+
+    async def _take_head(self):
+        self.head = head = await self.reader.read()
+        self.deadline = self.waiting_since = None
+        self.left = head.length or 0
+        if head.method == "?":
+            raise Refused(405, "bad_method", "Use one of %s." % _ALLOW, allow=_ALLOW)
+        self._access.check(head, self.address)
+        self._expects = (
+            head.minor == 1 and head.headers.get("expect", "").lower() == "100-continue"
+        )
+
+    async def _ready_for_next(self):
+        # Without a head, or with a body that was neither sent nor wanted, it is unknown where the
+        # next request would begin.
+        if self.head is None or self._expects:
+            return False
+        return await self._drain() and self._keep
+
+    async def _drain(self):
+        until = time.ticks_add(time.ticks_ms(), _DRAIN_MS)
+        budget = _DRAIN_BYTES
+        scrap = memoryview(bytearray(256)) if self.left else None
+        while self.left:
+            if budget <= 0 or time.ticks_diff(until, time.ticks_ms()) < 0:
+                return False
+            count = await self.readinto(scrap)
+            if not count:
+                return False
+            budget -= count
+        return True
+
+    async def readinto(self, view):
+        """Read body bytes into memoryview *view*; return how many, 0 when the body is complete.
+
+        Raises Gone when the client is gone. A client that stalls gets 408 and is cut.
+        """
+        if not self.left:
+            return 0
+        if len(view) > self.left:
+            view = view[: self.left]
+        count = self.reader.take(view)
+        if not count:
+            if self._expects:
+                self._expects = False
+                await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._allow(_STALL_MS)
+            count = await self.stream.readinto(view)
+            self.deadline = None
+            if not count:
+                raise Gone(104)
+        self.left -= count
+        return count
+
+    def _allow(self, ms):
+        self.deadline = time.ticks_add(time.ticks_ms(), ms)
+
+    async def _send(self, data):
+        self._allow(_STALL_MS)
+        self.stream.write(data)
+        await self.stream.drain()
+        self.deadline = None
+
+    async def start_answer(self, status, reason, headers, length, csp=None):
+        """Send the status line and the headers.
+
+        *headers* is an iterable of (name, value); *length* the body's bytes, None for pieces of
+        unknown number; *csp* another Content-Security-Policy than "nothing at all".
+        """
+        self._answered = True
+        head = self.head
+        self._chunked = length is None and head is not None and head.minor == 1
+        lines = ["HTTP/1.1 %d %s\r\n" % (status, reason), _SAFE]
+        lines.append("Content-Security-Policy: %s\r\n" % (csp or _CLOSED_CSP))
+        for name, value in headers:
+            lines.append("%s: %s\r\n" % (name, value))
+        if self._chunked:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        elif length is None:
+            self._keep = False  # HTTP/1.0 has no chunks: the end of the stream ends the body
+        elif status not in (204, 304):
+            lines.append("Content-Length: %d\r\n" % length)
+        if head is None or not head.keep or self._expects:
+            self._keep = False
+        lines.append("Connection: %s\r\n\r\n" % ("keep-alive" if self._keep else "close"))
+        await self._send("".join(lines).encode())
+
+    async def write(self, data):
+        """Send bytes of a body of known length."""
+        await self._send(data)
+
+    async def write_piece(self, data):
+        """Send a piece of a body of unknown length; an empty one ends it."""
+        if self._chunked:
+            await self._send(b"%x\r\n%s\r\n" % (len(data), data))
+        elif data:
+            await self._send(data)
+
+    async def refuse(self, refused):
+        """Answer with *refused* as JSON, and with the headers that belong to its status."""
+        headers = [("Content-Type", "application/json")]
+        extra = refused.extra
+        if refused.status == 401:
+            headers.append(("WWW-Authenticate", challenge(self.head)))
+        if "retry_after" in extra:
+            headers.append(("Retry-After", extra["retry_after"]))
+        if "allow" in extra:
+            headers.append(("Allow", extra["allow"]))
+        if self.head is None:
+            # Bytes of an unknown kind follow; reading a little lets the client see the code.
+            await self._skip_garbage(headers, refused)
+            return
+        await self.send_json(refused.status, refused.word, refused.body(), headers)
+
+    async def _skip_garbage(self, headers, refused):
+        await self.send_json(refused.status, refused.word, refused.body(), headers)
+        self.left = 8 * 1024
+        self._allow(500)
+        scrap = memoryview(bytearray(256))
+        while self.left > 0:
+            count = await self.stream.readinto(scrap)
+            if not count:
+                return
+            self.left -= count
+
+    async def send_json(self, status, reason, body, headers=()):
+        """Send the dict *body* as JSON in one write of head and body each."""
+        data = json.dumps(body).encode()
+        await self.start_answer(status, reason, headers, len(data))
+        if self.head is None or self.head.method != "HEAD":
+            await self._send(data)
+
+    async def _tell_timeout(self):
+        # Only a client in the middle of a request is told; an idle one just loses its place.
+        if self._answered or (self.reader.empty and not self.left):
+            return
+        self.head = None
+        try:
+            await self.send_json(
+                408,
+                "timeout",
+                Refused(408, "timeout", "The request stalled. Send it again.").body(),
+                [("Content-Type", "application/json")],
+            )
+        except (OSError, asyncio.CancelledError):
+            pass
+
+
+def low_memory():
+    """Return the Refused for a request that needs more heap than is free."""
+    return Refused(
+        503,
+        "low_memory",
+        "The application leaves too little memory for this. Restart into rescue mode"
+        ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.',
+        retry_after=5,
+    )

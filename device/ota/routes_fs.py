@@ -1,0 +1,228 @@
+"""`/fs/…`: files and folders, in the shape of CircuitPython's web workflow."""
+
+import asyncio
+import json
+import os
+
+from microdot import Response
+
+import ota_boot
+from ota import flash, paths, store
+from ota.errors import Refused
+
+_ROOT = "/fs"
+
+
+def routes(service, web):
+    """Return the routes of this module; see ota.web."""
+    files = Files(service, web)
+    return [
+        (("GET",), "/fs/", files.get),
+        (("PUT",), "/fs/", files.put),
+        (("DELETE",), "/fs/", files.delete),
+        (("MOVE",), "/fs/", files.move),
+    ]
+
+
+class Files:
+    """The handlers; writers take turns at the web's one buffer."""
+
+    def __init__(self, service, web):
+        self._log = service.log
+        self._web = web
+
+    async def get(self, request):
+        """Send a file, or the listing of a folder."""
+        path, wants_dir = _target(request.g.rest)
+        if paths.is_private(path):
+            raise Refused(403, "protected", "%s holds the updater's own records." % paths.PRIVATE)
+        if not ota_boot.exists(path):
+            raise _not_found(path)
+        if ota_boot.is_dir(path):
+            return Response(_listing(path), 200, {"Content-Type": "application/json"})
+        if wants_dir:
+            raise Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
+        tag = '"%s"' % await store.digest(path, bytearray(1024))
+        headers = {
+            "ETag": tag,
+            # Never as a page: an uploaded x.html would run with the user's credentials here.
+            "Content-Type": "application/octet-stream",
+            "Content-Disposition": "attachment",
+        }
+        if request.headers.get("if-none-match") == tag:
+            return Response(b"", 304, headers)
+        headers["Content-Length"] = str(os.stat(path)[6])
+        if request.method == "HEAD":
+            return Response(iter(()), 200, headers)
+        return Response(open(path, "rb"), 200, headers)
+
+    async def put(self, request):
+        """Replace or create one file in one step, or make a folder."""
+        path, wants_dir = _target(request.g.rest)
+        paths.guard_access(path, _allows(request))
+        store.check_parents(path)
+        if wants_dir:
+            return self._make_dir(path)
+        if request.g.body.length is None:
+            raise Refused(411, "length_required", "Send the file with its Content-Length.")
+        store.check_target(path)
+        async with self._web.uploads.turn(path, request.g.body.length) as turn:
+            return await self._receive(request, path, turn)
+
+    def _make_dir(self, path):
+        if ota_boot.is_dir(path):
+            return Response(b"", 204)
+        if ota_boot.exists(path):
+            raise Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
+        store.check_space(0)
+        ota_boot.make_parents(path + "/")
+        return Response(b"", 201)
+
+    async def _receive(self, request, path, turn):
+        existed = ota_boot.exists(path)
+        await self._check_conditions(request.headers, path, existed)
+        expected = _announced(request.headers)
+        store.check_space(request.g.body.length)
+        incoming = store.Incoming(path)
+        try:
+            await request.g.body.pump(turn.counting(incoming.write), self._web.buffer)
+            # A folder may have been made at this name while the body came in.
+            store.check_target(path)
+            tag = incoming.publish(expected)
+        finally:
+            incoming.drop()
+        self._log("%s written, %d bytes" % (path, incoming.received))
+        return Response(b"", 204 if existed else 201, {"ETag": '"%s"' % tag})
+
+    async def _check_conditions(self, headers, path, existed):
+        match, none_match = headers.get("if-match"), headers.get("if-none-match")
+        if match is None and none_match is None:
+            return
+        tag = '"%s"' % await store.digest(path, self._web.buffer) if existed else None
+        if match is not None and not (existed if match == "*" else tag == match):
+            raise Refused(412, "precondition_failed", "If-Match: %s has %s." % (path, tag))
+        if none_match is not None and (existed if none_match == "*" else tag == none_match):
+            raise Refused(412, "precondition_failed", "If-None-Match: %s is there." % path)
+
+    async def delete(self, request):
+        """Remove a file or a folder."""
+        path, _ = _target(request.g.rest)
+        paths.guard_access(path, _allows(request))
+        if not ota_boot.exists(path):
+            raise _not_found(path)
+        async with self._web.uploads.turn(path, 0):
+            if not ota_boot.is_dir(path):
+                os.remove(path)
+            elif request.headers.get("x-ota-recursive") == "yes":
+                await _remove_tree(path, _allows(request))
+            else:
+                _remove_empty(path)
+        self._log("%s deleted" % path)
+        return Response(b"", 204)
+
+    async def move(self, request):
+        """Rename a file or a folder."""
+        source, _ = _target(request.g.rest)
+        target = _destination(request.headers.get("x-destination"))
+        for path in (source, target):
+            paths.guard_access(path, _allows(request))
+        if not ota_boot.exists(source):
+            raise _not_found(source)
+        if ota_boot.exists(target):
+            raise Refused(412, "exists", "%s is there already. Delete it first." % target)
+        if target.startswith(source + "/"):
+            # littlefs would do it, and the whole tree would be gone.
+            raise Refused(409, "into_itself", "A folder cannot be moved into itself.")
+        store.check_parents(target)
+        async with self._web.uploads.turn(target, 0):
+            _rename(source, target)
+        self._log("%s moved to %s" % (source, target))
+        return Response(b"", 201)
+
+
+def _target(rest):
+    """Return (path, True when a folder was asked for) of what follows `/fs/`."""
+    text = paths.decode(rest)
+    if not text:
+        return "/", True
+    wants_dir = text.endswith("/")
+    path = paths.check("/" + (text[:-1] if wants_dir else text))
+    return path, wants_dir
+
+
+def _destination(raw):
+    if not raw or not raw.startswith(_ROOT + "/"):
+        raise Refused(400, "bad_path", "Send 'X-Destination: /fs/<new path>', got %r." % raw)
+    path, _ = _target(raw[len(_ROOT) + 1 :])
+    return path
+
+
+def _allows(request):
+    return request.headers.get("x-ota-protected") == "yes"
+
+
+def _announced(headers):
+    text = headers.get("x-content-sha256")
+    if text is None:
+        return None
+    text = text.lower()
+    if len(text) != 64 or text.strip("0123456789abcdef"):
+        raise Refused(400, "bad_digest", "X-Content-SHA256 is 64 hex digits, got %r." % text[:70])
+    return text
+
+
+def _not_found(path):
+    return Refused(404, "not_found", "There is no %s on the device." % path)
+
+
+def _listing(folder):
+    free, total, block = flash.space()
+    yield b'{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % (free, total, block)
+    comma = b""
+    for name, is_dir, size in flash.entries(folder):
+        path = flash.join(folder, name)
+        if paths.is_private(path):
+            continue
+        row = {
+            "name": name,
+            "directory": is_dir,
+            "file_size": size,
+            "modified_ns": os.stat(path)[8] * 1000000000,
+            "protected": paths.is_updater(path),
+        }
+        yield comma + json.dumps(row).encode()
+        comma = b","
+    yield b"]}"
+
+
+def _remove_empty(path):
+    for _ in os.ilistdir(path):
+        raise Refused(
+            409, "not_empty", "%s is not empty. Send 'X-OTA-Recursive: yes' to delete all." % path
+        )
+    os.rmdir(path)
+
+
+async def _remove_tree(top, allow_updater):
+    # Looked through before the first removal, so that a protected file in it refuses the whole.
+    if paths.holds_updater(top):
+        for path, _ in flash.walk(top):
+            paths.guard_access(path, allow_updater)
+    for _ in store.remove_tree(top):
+        await asyncio.sleep_ms(0)
+
+
+def _rename(source, target):
+    ota_boot.make_parents(target)
+    leaves_root = source.rfind("/") == 0 and target.rfind("/") != 0
+    if not leaves_root:
+        os.rename(source, target)
+        return
+    # A power cut in the middle of a move out of `/` can hide the next name there, which may be
+    # boot.py (littlefs 2.9 and newer): copy, then remove.
+    if ota_boot.is_dir(source):
+        raise Refused(
+            409, "root_folder", "A folder in / can be renamed there, not moved elsewhere."
+        )
+    store.copy(source, target)
+    os.remove(source)

@@ -1,0 +1,93 @@
+"""`/api/v1/…`: what the device is and does, its log, a restart, a new password."""
+
+import gc
+import sys
+
+from microdot import Response
+
+from ota import __version__, flash
+from ota.access import REALM
+from ota.errors import Refused
+
+
+def routes(service, web):
+    """Return the routes of this module; see ota.web."""
+    system = System(service, web)
+    return [
+        (("GET",), "/api/v1/info", system.info),
+        (("GET",), "/api/v1/status", system.status),
+        (("GET",), "/api/v1/log", system.log),
+        (("POST",), "/api/v1/reboot", system.reboot),
+        (("PUT",), "/api/v1/password", system.password),
+    ]
+
+
+class System:
+    """The handlers."""
+
+    def __init__(self, service, web):
+        self._service = service
+        self._uploads = web.uploads
+
+    async def info(self, request):
+        """The open document: enough to find and recognise a device, nothing more."""
+        service = self._service
+        return {
+            "api": 1,
+            "service": "pico-ota",
+            "release": __version__,
+            "name": service.name,
+            "auth": "Basic",
+            "realm": REALM,
+            "boot_id": service.boot_id,
+        }
+
+    async def status(self, request):
+        """All that a page or a terminal shows of the device."""
+        service = self._service
+        free, total, block = flash.space()
+        gc.collect()
+        implementation = sys.implementation
+        answer = {
+            "boot_id": service.boot_id,
+            "name": service.name,
+            "ip": service.ip,
+            "mode": service.mode,
+            "board": implementation._machine,
+            "micropython": ".".join(str(part) for part in implementation.version[:3]),
+            "mpy": implementation._mpy,
+            "uptime_s": service.uptime_ms // 1000,
+            "flash": {"total": total, "free": free, "block": block},
+            "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
+            "wifi": {"rssi": service.rssi},
+            "default_password": service.default_password,
+            "upload": self._uploads.current,
+            "warnings": service.warnings,
+        }
+        answer.update(service.update_status())
+        return answer
+
+    async def log(self, request):
+        """The lines from number `since` on, as JSON or as text."""
+        log = self._service.log
+        since = request.args.get("since", "0")
+        if not since.isdigit() or len(since) > 9:
+            raise Refused(
+                400, "bad_request", "since is the number of a line, got %r." % since[:20]
+            )
+        lines = log.since(int(since))
+        if "text/plain" in request.headers.get("accept", ""):
+            text = "".join(line + "\n" for line in lines)
+            return Response(text, 200, {"Content-Type": "text/plain; charset=utf-8"})
+        return {"next": log.next, "lines": lines}
+
+    async def reboot(self, request):
+        """Restart after the answer is on its way."""
+        mode = (await request.g.body.json()).get("mode", "normal")
+        return self._service.restart(mode), 202
+
+    async def password(self, request):
+        """Set a new password; it is asked for from the next request on."""
+        password = (await request.g.body.json()).get("password")
+        self._service.set_password(password)
+        return Response(b"", 204)

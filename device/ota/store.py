@@ -1,0 +1,150 @@
+"""One file replaced at once: written aside, checked, renamed over the old one."""
+
+import asyncio
+import hashlib
+import os
+from binascii import hexlify
+from micropython import const
+
+import ota_boot
+from ota import flash
+from ota.errors import Refused
+from ota.paths import PRIVATE
+
+_INCOMING = PRIVATE + "/incoming"
+# Blocks that littlefs may need beside the data: a metadata pair for a new folder on the way,
+# and one to compact into.
+_SPARE_BLOCKS = const(3)
+_ENOSPC = const(28)
+
+
+def clean():
+    """Drop what an interrupted upload left behind."""
+    ota_boot.remove(_INCOMING)
+
+
+def no_space(need, free):
+    """Return the Refused for *need* bytes where *free* are left."""
+    return Refused(
+        507,
+        "no_space",
+        "Needs %d bytes of flash, %d are free. Delete something first." % (need, free),
+        need=need,
+        free=free,
+    )
+
+
+def check_target(path):
+    """Raise Refused(409) where *path* cannot be a file: a folder, or below a file."""
+    if ota_boot.is_dir(path):
+        raise Refused(409, "is_directory", "%s is a folder; a file was expected." % path)
+    check_parents(path)
+
+
+def check_parents(path):
+    """Raise Refused(409) when something above *path* is a file."""
+    at = path.find("/", 1)
+    while at > 0:
+        parent = path[:at]
+        if not ota_boot.exists(parent):
+            return
+        if not ota_boot.is_dir(parent):
+            raise Refused(409, "not_directory", "%s is a file; a folder was expected." % parent)
+        at = path.find("/", at + 1)
+
+
+def check_space(size):
+    """Raise Refused(507) when *size* bytes more do not fit beside all that is there."""
+    free, _, block = flash.space()
+    need = (-(-size // block) + _SPARE_BLOCKS) * block
+    if need > free:
+        raise no_space(need, free)
+
+
+async def digest(path, buf):
+    """Return the SHA-256 (64 hex) of the live file, letting other tasks run in between."""
+    step = None
+    for step in flash.digest_steps(path, buf):
+        await asyncio.sleep_ms(0)
+    return step
+
+
+def copy(source, target):
+    """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
+    check_space(os.stat(source)[6])
+    ota_boot.make_parents(_INCOMING)
+    ota_boot.copy(source, _INCOMING)
+    os.rename(_INCOMING, target)
+
+
+def remove_tree(top):
+    """Remove *top* and all below it, without recursion; yield after each removal.
+
+    The first entry is looked up anew each time: removing while a listing is under way makes
+    littlefs skip names.
+    """
+    stack = [top]
+    while stack:
+        folder = stack[-1]
+        for name, is_dir, _ in flash.entries(folder):
+            path = flash.join(folder, name)
+            if is_dir:
+                stack.append(path)
+            else:
+                os.remove(path)
+            break
+        else:
+            os.rmdir(stack.pop())
+        yield None
+
+
+class Incoming:
+    """A file on its way. Use `write`, then `publish`; `drop` in any other case."""
+
+    def __init__(self, path):
+        self._path = path
+        self._sha = hashlib.sha256()
+        self.received = 0
+        ota_boot.make_parents(_INCOMING)
+        self._file = open(_INCOMING, "wb")
+
+    def write(self, view):
+        """Add the bytes of memoryview *view*. Raises Refused(507) when the flash is full."""
+        self._sha.update(view)
+        try:
+            self._file.write(view)
+        except OSError as error:
+            if error.errno != _ENOSPC:
+                raise
+            raise no_space(self.received + len(view), flash.space()[0])
+        self.received += len(view)
+
+    def publish(self, expected):
+        """Make the file live in one step and return its SHA-256 (64 hex).
+
+        *expected* is the digest to compare with, or None. Raises Refused(422) when it differs.
+        """
+        found = hexlify(self._sha.digest()).decode()
+        if expected is not None and found != expected:
+            raise Refused(
+                422,
+                "digest_mismatch",
+                "The body does not have the SHA-256 that was announced. Send it again.",
+                expected=expected,
+                found=found,
+            )
+        self._close()
+        ota_boot.make_parents(self._path)
+        os.rename(_INCOMING, self._path)
+        return found
+
+    def drop(self):
+        """Forget the file; harmless after publish."""
+        self._close()
+        clean()
+
+    def _close(self):
+        # Renaming a file that is still open for writing would lose data without an error.
+        if self._file:
+            self._file.close()
+            self._file = None

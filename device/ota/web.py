@@ -1,0 +1,182 @@
+"""The routes as a Microdot application. Loaded at the first request, let go when idle."""
+
+from microdot import Microdot, Request, Response
+
+from ota.body import CHUNK, Body, MountedSource
+from ota.connection import low_memory
+from ota.errors import Gone, Refused
+from ota.head import Head
+from ota.uploads import Uploads
+
+_ROUTE_MODULES = ("routes_page", "routes_system", "routes_fs")
+_ENOSPC = 28
+
+
+class Prefix:
+    """A route pattern for everything below a prefix, in the shape of Microdot's URLPattern.
+
+    Microdot's own patterns run `re` over the path, whose recursion per character overflows the
+    8 KB stack of the board on long paths.
+    """
+
+    def __init__(self, prefix):
+        self.url_pattern = prefix
+
+    def match(self, path):
+        """Return {} when *path* is below the prefix, else None."""
+        return {} if path.startswith(self.url_pattern) else None
+
+
+class Exact:
+    """A route pattern for one path; see Prefix."""
+
+    def __init__(self, path):
+        self.url_pattern = path
+
+    def match(self, path):
+        """Return {} when *path* is this one, else None."""
+        return {} if path == self.url_pattern else None
+
+
+class Web:
+    """All routes of *service*, for our own listener or inside another Microdot application."""
+
+    def __init__(self, service):
+        self._service = service
+        self.uploads = Uploads(service.on_progress)
+        #: The one buffer of whoever has the turn in `uploads`.
+        self.buffer = bytearray(CHUNK)
+        self.app = Microdot()
+        self.add_to(self.app, "")
+
+    def add_to(self, app, prefix, mounted=False):
+        """Append the routes to *app* below *prefix*."""
+        for name in _ROUTE_MODULES:
+            module = __import__("ota." + name, None, None, ("routes",))
+            for methods, pattern, handler in module.routes(self._service, self):
+                path = prefix + pattern
+                if pattern == "/" or not pattern.endswith("/"):
+                    matcher = Exact(path)
+                else:
+                    matcher = Prefix(path)
+                run = self._wrap(handler, path, mounted)
+                # Microdot's documented route() builds its own pattern type, hence its list.
+                app.url_map.append((methods, matcher, run, "", None))
+
+    def _wrap(self, handler, path, mounted):
+        async def run(request):
+            try:
+                if mounted:
+                    self._service.admit_mounted(request)
+                request.g.rest = request.path[len(path) :]
+                return await handler(request)
+            except Refused as refused:
+                return _refusal(refused)
+            except MemoryError:
+                return _refusal(low_memory())
+            except Gone:
+                request.g.gone = True
+                return "", 499
+            except OSError as error:
+                if error.errno != _ENOSPC:
+                    raise
+                return _refusal(Refused(507, "no_space", "The flash is full. Delete something."))
+
+        return run
+
+    async def handle(self, head, connection):
+        """Serve the request *head* of our own listener and send the answer."""
+        path = head.path
+        try:
+            request = Request(
+                self.app, connection.address, head.method, head.target, "1.1", head.headers
+            )
+        except ValueError:
+            raise Refused(400, "bad_request", "The query is not percent-encoded text.")
+        request.g.body = Body(connection, head.length)
+        request.g.gone = False
+        self._refuse_unknown(path, head.method)
+        response = await self.app.dispatch_request(request)
+        if request.g.gone:
+            raise Gone(104)
+        await _send(response, connection)
+
+    def _refuse_unknown(self, path, method):
+        allowed = []
+        for methods, pattern, _, _, _ in self.app.url_map:
+            if pattern.match(path) is not None:
+                allowed.extend(methods)
+        if not allowed:
+            raise Refused(404, "not_found", "There is nothing at %s." % path[:80])
+        if method not in allowed and not (method == "HEAD" and "GET" in allowed):
+            allow = ", ".join(allowed)
+            raise Refused(405, "bad_method", "Use %s here, not %s." % (allow, method), allow=allow)
+
+
+def mounted_body(request):
+    """Return the Body of a request that came through another Microdot application."""
+    headers = request.headers
+    head = Head(request.method, request.url, 1)
+    for name in headers:
+        head.headers[name.lower()] = headers[name]
+    return head, Body(MountedSource(request, head.length or 0), head.length)
+
+
+def _refusal(refused):
+    headers = {}
+    for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
+        if name in refused.extra:
+            headers[header] = str(refused.extra[name])
+    response = Response(refused.body(), refused.status, headers, refused.word)
+    if refused.status >= 500 and refused.status != 507:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+async def _send(response, connection):
+    body = response.body
+    is_bytes = isinstance(body, (bytes, bytearray))
+    headers = response.headers
+    length = len(body) if is_bytes else headers.get("content-length")
+    csp = headers.get("content-security-policy")
+    try:
+        await connection.start_answer(
+            response.status_code,
+            response.reason or "OK",
+            _pairs(headers),
+            None if length is None else int(length),
+            csp,
+        )
+        if not response.is_head and body:
+            if is_bytes:
+                await connection.write(body)
+            elif hasattr(body, "readinto"):
+                await _send_file(body, connection)
+            else:
+                await _send_chunks(body, connection)
+    finally:
+        if hasattr(body, "close"):
+            body.close()
+
+
+def _pairs(headers):
+    # These two are said by the connection, once.
+    for name in headers:
+        if name.lower() not in ("content-length", "content-security-policy"):
+            yield name, headers[name]
+
+
+async def _send_file(source, connection):
+    view = memoryview(bytearray(1024))
+    while True:
+        count = source.readinto(view)
+        if not count:
+            return
+        await connection.write(view[:count])
+
+
+async def _send_chunks(pieces, connection):
+    for piece in pieces:
+        if piece:
+            await connection.write_piece(piece)
+    await connection.write_piece(b"")
