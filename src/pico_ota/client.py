@@ -1,0 +1,329 @@
+"""The HTTP client: one kept connection, credentials, retries, and errors in our own words.
+
+    with Client(Target("pico-kitchen.local"), password=lambda: "…") as client:
+        print(client.json("GET", "/api/v1/status")["version"])
+
+The contract it codes against is docs/http.md.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from . import target as targets
+from .errors import (
+    AnswerError,
+    CredentialsError,
+    RefusedError,
+    UnreachableError,
+)
+from .target import Target
+
+DEFAULT_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 5.0
+
+# A device that restarts in the middle of a push is back on Wi-Fi after 5 to 10 s; these are 20 s.
+BACK_OFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
+
+# The kernel would swallow megabytes at once, and a bar would show what the socket took instead of
+# what the device has. The window of a Pico is 6400 bytes; this is enough to keep it full.
+_SEND_BUFFER = 16 * 1024
+
+# No single pause is longer than this, whatever the device asks for.
+_LONGEST_PAUSE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes:
+        method: the HTTP verb.
+        path: percent-encoded path with its query.
+        json: sent as the body.
+        body: makes the body, afresh for each try; `length` is its length.
+        length: see `body`.
+        headers: more headers.
+        accept: statuses above 399 that are returned, not raised.
+        retry: try again after a broken connection. Off where a second time would not be the same
+            as the first.
+        auth: send the credentials.
+    """
+
+    method: str
+    path: str
+    json: object = None
+    body: Callable[[], Iterator[bytes]] | None = None
+    length: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accept: tuple[int, ...] = ()
+    retry: bool = True
+    auth: bool = True
+
+
+class Client:
+    """Talks to one device.
+
+    Args:
+        target: where it listens.
+        user: the user name.
+        password: called once, when a request first needs it.
+        timeout_s: how long the device may be silent within one request.
+        retries: how often a broken connection is tried again.
+        on_retry: told before each new try, with the reason and the pause in seconds.
+        transport: stands in for the network in tests.
+        sleep: stands in for `time.sleep` in tests.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        user: str = "admin",
+        password: Callable[[], str] | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: int = len(BACK_OFF_S),
+        on_retry: Callable[[str, float], None] | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.target = target
+        self.user = user
+        self.retries = retries
+        self.sleep = sleep
+        #: Whether this client has had an answer yet. Before it, one more try is all there is: a
+        #: wrong address should not keep anybody waiting.
+        self.reached = False
+        self._password = password
+        self._authorization: str | None = None
+        self._on_retry = on_retry or (lambda reason, pause: None)
+        self._given_transport = transport
+        self._address: str | None = None
+        self._timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        self._http = self._open()
+
+    def _open(self) -> httpx.Client:
+        transport = self._given_transport
+        if transport is None:
+            import socket
+
+            transport = httpx.HTTPTransport(
+                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+                socket_options=[(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)],
+            )
+        # trust_env off: a device on the LAN is not behind the proxy of the environment, and its
+        # password does not come from ~/.netrc.
+        client = httpx.Client(transport=transport, timeout=self._timeout, trust_env=False)
+        # Fifty requests of a push carry only what is needed: every header counts on the air.
+        client.headers.clear()
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def drop_connection(self) -> None:
+        """Forget the kept connection, as after a restart of the device."""
+        self._http.close()
+        self._http = self._open()
+
+    def use_password(self, password: str) -> None:
+        """From now on give *password*."""
+        self._password, self._authorization = (lambda: password), None
+
+    # --- one request -------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send one request and read its whole answer.
+
+        *options* are the fields of `Call`.
+
+        Raises:
+            UnreachableError: no answer, after all tries.
+            CredentialsError: 401 or 429.
+            RefusedError: any other refusal.
+            AnswerError: not an answer of this contract.
+        """
+        with self.stream(method, path, **options) as response:
+            response.read()
+            return response
+
+    def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """A request whose answer is a JSON object."""
+        response = self.request(method, path, **options)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise AnswerError(
+                f"{self.target} answered {method} {path} with something that is not a JSON "
+                "object: that is not pico-ota. Check --host and its port."
+            )
+        return answer
+
+    @contextmanager
+    def stream(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+        """Like `request`, with the body of the answer left to be read."""
+        call = Call(method, path, **options)
+        response = self._answer(call)
+        try:
+            if response.status_code >= 400 and response.status_code not in call.accept:
+                response.read()
+                raise self._refusal(response)
+            yield response
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        finally:
+            response.close()
+
+    def _answer(self, call: Call) -> httpx.Response:
+        tries = 0
+        while True:
+            try:
+                response = self._send(call)
+            except httpx.TransportError as error:
+                self._address = None  # after a restart it may have another one
+                allowed = self.retries if self.reached else min(1, self.retries)
+                if not call.retry or tries >= allowed:
+                    raise self._unreachable(error) from error
+                pause = BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)]
+                reason = _reason(error)
+            else:
+                self.reached = True
+                if response.status_code != 503 or not call.retry or tries >= self.retries:
+                    return response
+                pause = min(_retry_after(response), _LONGEST_PAUSE_S)
+                reason = "the device is busy"
+                response.close()
+            tries += 1
+            self._on_retry(reason, pause)
+            self.sleep(pause)
+
+    def _send(self, call: Call) -> httpx.Response:
+        if self._address is None:
+            self._address = (
+                self.target.host if self._given_transport else targets.resolve(self.target)
+            )
+        host = str(Target(self._address, self.target.port))
+        headers = {"Host": host}
+        if call.auth:
+            headers["Authorization"] = self._credentials()
+        if call.method not in ("GET", "HEAD"):
+            headers["X-Requested-With"] = "pico-ota"
+        headers.update(call.headers)
+        content: bytes | Iterator[bytes] | None = None
+        if call.json is not None:
+            content = _compact(call.json)
+            headers["Content-Type"] = "application/json"
+        elif call.body is not None:
+            content = call.body()
+            headers["Content-Length"] = str(call.length)
+        elif call.method in ("PUT", "POST"):
+            content = b""
+        request = self._http.build_request(
+            call.method, f"http://{host}{call.path}", content=content, headers=headers
+        )
+        return self._http.send(request, stream=True)
+
+    def _credentials(self) -> str:
+        if self._authorization is None:
+            password = self._password() if self._password else ""
+            pair = f"{self.user}:{password}".encode()
+            self._authorization = "Basic " + b64encode(pair).decode()
+        return self._authorization
+
+    def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
+        if self.reached:
+            return UnreachableError(
+                f"the connection to {self.target} broke and did not come back ({_reason(error)}). "
+                "Is the device still powered and on Wi-Fi? The same command goes on where it was."
+            )
+        return UnreachableError(
+            f"{self.target} does not answer ({_reason(error)}). Is the device on, on this "
+            "network, and is this its name? 'pico-ota discover' lists the devices here."
+        )
+
+    def _refusal(self, response: httpx.Response) -> Exception:
+        answer = _json_object(response)
+        word, message = answer.pop("error", None), answer.pop("message", None)
+        status = response.status_code
+        if status == 401:
+            return CredentialsError(
+                f"{self.target} does not take this password for '{self.user}'. Check "
+                "PICO_OTA_PASSWORD or --password-file, and --user; "
+                "'pico-ota install' over USB sets a new one."
+            )
+        if status == 429:
+            wait = int(_retry_after(response))
+            return CredentialsError(
+                f"{self.target} has had too many wrong passwords and waits. "
+                f"Try again in {wait} s, with the right one."
+            )
+        if not isinstance(word, str) or not isinstance(message, str):
+            return AnswerError(
+                f"{self.target} answered {status} to {response.request.method} "
+                f"{response.request.url.path} without a reason: that is not pico-ota, or another "
+                "version of it. Check --host and its port."
+            )
+        return RefusedError(status, word, message, answer)
+
+
+def quoted(path: str) -> str:
+    """*path* of the device as part of a URL."""
+    return quote(path, safe="/")
+
+
+def _compact(value: object) -> bytes:
+    import json
+
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _retry_after(response: httpx.Response) -> float:
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "1")))
+    except ValueError:
+        return 1.0
+
+
+def _reason(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return "nothing there within the time limit"
+    if isinstance(error, httpx.TimeoutException):
+        return "silent for too long"
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "the connection was closed in mid-answer"
+    text = str(error)
+    for word, plain in (("111", "connection refused"), ("113", "no route to it")):
+        if f"Errno {word}" in text:
+            return plain
+    return text or type(error).__name__

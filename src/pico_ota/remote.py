@@ -1,0 +1,212 @@
+"""A device as the verbs see it: its state and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from .client import Client
+from .errors import AnswerError, RefusedError
+
+API = 1  # the version of the HTTP contract that is spoken here
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a folder of the device."""
+
+    path: str
+    directory: bool
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The flash of the device, in bytes."""
+
+    total: int
+    free: int
+    block: int
+
+
+class Remote(Client):
+    """The calls of docs/http.md, one by one."""
+
+    # --- state -------------------------------------------------------------------------------
+
+    def info(self, retry: bool = True) -> dict[str, Any]:
+        """What anyone may know: name, boot id, version of the contract.
+
+        Raises:
+            AnswerError: it is another kind of device, or speaks another contract.
+        """
+        answer = self.json("GET", "/api/v1/info", auth=False, retry=retry)
+        if answer.get("service") != "pico-ota":
+            raise AnswerError(
+                f"expected a pico-ota device at {self.target}, got another service. "
+                "Check --host and its port."
+            )
+        if answer.get("api") != API:
+            raise AnswerError(
+                f"{self.target} speaks version {answer.get('api')} of the contract, this command "
+                f"line version {API}. Update the older of the two."
+            )
+        return answer
+
+    def status(self, retry: bool = True) -> dict[str, Any]:
+        """Version, state, memory, flash and the rest."""
+        return self.json("GET", "/api/v1/status", retry=retry)
+
+    def log(self, since: int = 0) -> tuple[int, list[str]]:
+        """The lines numbered *since* and up, and the number to ask for next."""
+        answer = self.json("GET", f"/api/v1/log?since={since}")
+        return int(answer.get("next", 0)), [str(line) for line in answer.get("lines", ())]
+
+    def confirm(self) -> dict[str, Any]:
+        """Keep what is on trial."""
+        return self.json("POST", "/api/v1/confirm")
+
+    def rollback(self) -> dict[str, Any]:
+        """Bring the kept set back; the device restarts."""
+        return self.json("POST", "/api/v1/rollback", retry=False)
+
+    def reboot(self, mode: str = "normal") -> dict[str, Any]:
+        """Restart; *mode* is ``normal`` or ``rescue``."""
+        return self.json("POST", "/api/v1/reboot", json={"mode": mode}, retry=False)
+
+    def set_password(self, password: str) -> None:
+        """Make *password* the one that the device asks for, and this client gives."""
+        self.request("PUT", "/api/v1/password", json={"password": password}, retry=False)
+        self.use_password(password)
+
+    # --- files -------------------------------------------------------------------------------
+
+    def listing(self, folder: str) -> tuple[list[Entry], Space]:
+        """What lies in *folder*, sorted by name, and how full the flash is."""
+        answer = self.json("GET", _url(folder, folder=True))
+        top = "" if folder == "/" else folder
+        try:
+            entries = [
+                Entry(f"{top}/{row['name']}", bool(row["directory"]), int(row["file_size"]))
+                for row in answer["files"]
+            ]
+            space = Space(answer["total"], answer["free"], answer["block_size"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise AnswerError(
+                f"{self.target} lists {folder} in an unknown form ({error}). Update the older "
+                "of device and command line."
+            ) from error
+        return sorted(entries, key=lambda entry: entry.path), space
+
+    def walk(self, folder: str) -> Iterator[Entry]:
+        """Every entry below *folder*, folders before what they hold."""
+        todo = [folder]
+        while todo:
+            entries, _ = self.listing(todo.pop())
+            yield from entries
+            todo.extend(entry.path for entry in reversed(entries) if entry.directory)
+
+    def digest(self, path: str) -> str | None:
+        """The SHA-256 of the file at *path*; None when there is none."""
+        response = self.request("HEAD", _url(path), accept=(404, 409))
+        tag = response.headers.get("ETag", "").strip('"')
+        return tag if response.status_code == 200 and tag else None
+
+    def is_folder(self, path: str) -> bool:
+        """Whether *path* is a folder of the device."""
+        if path == "/":
+            return True
+        response = self.request("GET", _url(path, folder=True), accept=(404, 409))
+        return response.status_code == 200
+
+    @contextmanager
+    def read(self, path: str) -> Iterator[tuple[str | None, Iterator[bytes]]]:
+        """The digest and the content of the file at *path*, piece by piece."""
+        with self.stream("GET", _url(path)) as response:
+            tag = response.headers.get("ETag", "").strip('"')
+            yield tag or None, response.iter_bytes(_CHUNK)
+
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        sha256: str,
+        *,
+        protected: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Put one file, at once and atomically; the device checks *sha256* before it goes live."""
+        headers = {"X-Content-SHA256": sha256} | _protected(protected)
+        self.request(
+            "PUT",
+            _url(path),
+            body=lambda: chunks(data, progress),
+            length=len(data),
+            headers=headers,
+        )
+
+    def make_folder(self, path: str) -> bool:
+        """Make *path* and its parents; False when it was there."""
+        return self.request("PUT", _url(path, folder=True)).status_code == 201
+
+    def delete(self, path: str, *, recursive: bool = False, protected: bool = False) -> None:
+        """Delete a file, or with *recursive* a folder with all in it."""
+        headers = {"X-OTA-Recursive": "yes"} if recursive else {}
+        # A lost answer to a first try must not turn into "not found" by the second.
+        self.request("DELETE", _url(path), headers=headers | _protected(protected), retry=False)
+
+    def move(self, path: str, new: str, *, protected: bool = False) -> None:
+        """Rename; the device refuses an existing *new*."""
+        headers = {"X-Destination": _url(new)} | _protected(protected)
+        self.request("MOVE", _url(path), headers=headers, retry=False)
+
+    def present(self, paths: set[str]) -> set[str]:
+        """Those of the file *paths* that exist, by listing the folders they would be in."""
+        found: set[str] = set()
+        missing: set[str] = set()
+        for folder in sorted({path.rpartition("/")[0] or "/" for path in paths}):
+            if any(folder.startswith(gone + "/") for gone in missing):
+                continue
+            try:
+                entries, _ = self.listing(folder)
+            except RefusedError as error:
+                if error.status not in (404, 409):
+                    raise
+                missing.add(folder)
+            else:
+                found.update(entry.path for entry in entries if not entry.directory)
+        return paths & found
+
+
+class Progress:
+    """Hears how much of a file has gone out; the base class does not listen."""
+
+    def at(self, sent: int) -> None:
+        """*sent* bytes of the file are on their way."""
+
+
+def chunks(data: bytes, progress: Progress | None = None, start: int = 0) -> Iterator[bytes]:
+    """*data* in small pieces; *progress* hears of each when the next one is asked for."""
+    view = memoryview(data)
+    for at in range(0, len(data), _CHUNK):
+        yield bytes(view[at : at + _CHUNK])
+        if progress is not None:
+            progress.at(start + min(at + _CHUNK, len(data)))
+
+
+def _url(path: str, folder: bool = False) -> str:
+    path = quote(path, safe="/")
+    return f"/fs{path}/" if folder and path != "/" else f"/fs{path}"
+
+
+def _protected(wanted: bool) -> dict[str, str]:
+    return {"X-OTA-Protected": "yes"} if wanted else {}
