@@ -1,0 +1,35 @@
+# Everything sets itself up: a virtual environment in .venv, and on Debian the system packages.
+
+PY := .venv/bin/python
+# Two workers: the machine that checks submissions has two cores.
+WORKERS ?= 2
+
+.PHONY: help demo test test-full lint setup bench clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup:
+	@tools/setup.sh run
+
+demo: setup  ## run the simulated Pico with the sample application, and print its address
+	@$(PY) tools/demo.py
+
+lint:
+	@tools/setup.sh test
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+test: lint  ## check and run all tests, the heavy sweeps as a stratified sample
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not full"
+
+test-full: lint  ## the same with every sweep in full
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal
+
+bench: setup  ## measure every figure that the README quotes
+	@tools/setup.sh test
+	@$(PY) -m bench
+
+clean:  ## remove what the set-up and the tests have made
+	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

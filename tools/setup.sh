@@ -1,0 +1,44 @@
+#!/bin/sh
+# Prepares everything that the demo ("run") or the tests ("test") need, and does nothing the second
+# time. Needs Python 3.11 or newer; installs what else is missing with apt-get where it may.
+set -eu
+cd "$(dirname "$0")/.."
+what=${1:-run}
+
+# Debian's package for each command the tests call.
+packages=""
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null 2>&1 || packages="$packages $2"
+}
+if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then packages="$packages python3-venv"; fi
+if [ "$what" = test ]; then
+    need chromium chromium
+    need swupdate swupdate
+    need cpio cpio
+    need openssl openssl
+    need git git
+fi
+if [ -n "$packages" ]; then
+    if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
+        echo "Please install:$packages (or run this as root on Debian, and it will)." >&2
+        exit 1
+    fi
+    echo "Installing:$packages"
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages \
+        >/dev/null
+fi
+
+# One stamp for each kind of set-up: a change of the dependencies makes it anew.
+stamp=.venv/.ready-$what
+if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+    echo "Setting up .venv"
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    if [ "$what" = test ]; then extras='.[dev]'; else extras='.'; fi
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$extras"
+    touch "$stamp"
+fi
+if [ "$what" = test ] && [ -x tools/setup_heap32.sh ]; then
+    tools/setup_heap32.sh
+fi
