@@ -1,0 +1,14 @@
+// Puts the parts together.
+
+import { hooks } from "./api.js";
+import "./login.js";
+import { follow, online } from "./status.js";
+import { aim, startUpload } from "./upload.js";
+import { startBrowser } from "./browser.js";
+
+hooks.waiting = (ms, failure) =>
+  online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn");
+
+startUpload();
+follow();
+startBrowser(aim);
