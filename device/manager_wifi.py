@@ -37,27 +37,29 @@ _CYCLE_AFTER = const(5)
 
 
 def __getattr__(name):
-    # The exceptions are part of this module, but most boards never need their kilobyte.
-    if name.endswith("Error"):
-        import ota.wifi_errors
+    # The exceptions belong to this module, but most boards never need their kilobyte. All at once
+    # and kept: a second set of classes, of a module loaded anew, would not be caught.
+    names = globals()
+    if name.endswith("Error") and "WiFiError" not in names:
+        from ota.wifi_errors import ALL
 
-        return getattr(ota.wifi_errors, name)
-    raise AttributeError(name)
+        for error in ALL:
+            names[error.__name__] = error
+    if name not in names:
+        raise AttributeError(name)
+    return names[name]
 
 
 def _ask(what, *args):
     # Call one function of ota.wifi_help, then let the module go: its texts are 2 KB.
-    import sys
-
-    import ota
+    from ota import let_go
 
     try:
-        import ota.wifi_help
+        from ota import wifi_help
 
-        return getattr(ota.wifi_help, what)(*args)
+        return getattr(wifi_help, what)(*args)
     finally:  # half an import, when memory ran out, has to go as well
-        sys.modules.pop("ota.wifi_help", None)
-        ota.wifi_help = None
+        let_go("wifi_help")
 
 
 class WiFiManager:
@@ -134,10 +136,8 @@ class WiFiManager:
                 reason = status
             # No join is done in less than 2 s.
             if refused >= _REFUSALS or self._left_ms(deadline) < 2 * self._second_ms:
-                import ota.wifi_errors
-
                 error, message = _ask("explain", reason, self.ssid, self.password)
-                raise getattr(ota.wifi_errors, error)(message)
+                raise __getattr__(error)(message)
             await self._sleep(1)
 
     async def _keep(self):

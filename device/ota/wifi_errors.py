@@ -15,3 +15,6 @@ class NoNetworkError(WiFiError):
 
 class NoAddressError(WiFiError):
     """The router let the board in but gave it no IP address."""
+
+
+ALL = (WiFiError, WrongPasswordError, NoNetworkError, NoAddressError)
