@@ -1,3 +1,27 @@
 """The rooms behind `service_ota`: one subject each, loaded only when needed."""
 
+import gc
+import sys
+
 __version__ = "0.1.0"
+
+_RESIDENT = ("listener", "log")
+
+
+def let_go(*names):
+    """Free the modules *names* of this package; without names, all but the resident ones.
+
+    The next import loads them anew. Code that is still running keeps what it uses.
+    """
+    package = sys.modules["ota"]
+    for full in list(sys.modules):
+        if not full.startswith("ota."):
+            continue
+        name = full[4:]
+        if name in names or not names and name not in _RESIDENT:
+            del sys.modules[full]
+            if hasattr(package, name):
+                delattr(package, name)
+    if not names:
+        sys.modules.pop("microdot", None)
+    gc.collect()

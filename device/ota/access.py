@@ -37,21 +37,13 @@ def same(a, b):
 class Access:
     """Lets requests in, or raises Refused with the status and the reason.
 
-    *digest* comes from credentials_digest().
+    *device* has `digest` (what credentials_digest() gave), `host_names()` and `service.port`.
     """
 
-    def __init__(self, digest, extra_hosts=()):
-        self.digest = digest
-        self.hosts = {}
-        self.port = None
+    def __init__(self, device, extra_hosts=()):
+        self._device = device
         self._extra = [host.lower() for host in extra_hosts]
         self._failures = {}  # address -> [count, ticks_ms of the last]
-
-    def allow_hosts(self, names, port):
-        """Set the names this device answers to. *port* None accepts any port (mounted use)."""
-        self.port = port
-        self.hosts = {"127.0.0.1", "localhost"}
-        self.hosts.update(name.lower() for name in names if name)
 
     def check(self, head, address):
         """Raise Refused unless *head* (method, path, headers) from *address* may go on."""
@@ -85,7 +77,13 @@ class Access:
     def _is_ours(self, host):
         at = host.rfind(":")
         name, port = (host, "80") if at < 0 else (host[:at], host[at + 1 :])
-        return name in self.hosts and (self.port is None or port == str(self.port))
+        ours = self._device.service.port
+        # Mounted in an application's own server there is no port of ours to compare with.
+        if ours is not None and port != str(ours):
+            return False
+        if name in ("127.0.0.1", "localhost"):
+            return True
+        return any(known and name == known.lower() for known in self._device.host_names())
 
     def _check_origin(self, head, host):
         origin = head.headers.get("origin")
@@ -112,7 +110,7 @@ class Access:
         scheme, _, token = value.partition(" ") if value else ("", "", "")
         if scheme.lower() != "basic" or not token:
             raise self._unauthorized("Send 'Authorization: Basic ...' with user and password.")
-        if not same(hashlib.sha256(token.strip().encode()).digest(), self.digest):
+        if not same(hashlib.sha256(token.strip().encode()).digest(), self._device.digest):
             self._count_failure(address)
             raise self._unauthorized("Wrong user name or password.")
         if known:

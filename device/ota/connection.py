@@ -94,22 +94,36 @@ class Connection:
         return await self._ready_for_next()
 
     async def _take_head(self):
+        self._keep = False  # until it is known where this request ends
         self.head = head = await self.reader.read()
         self.deadline = self.waiting_since = None
         self.left = head.length or 0
-        if head.method == "?":
-            raise Refused(405, "bad_method", "Use one of %s." % _ALLOW, allow=_ALLOW)
-        self._access.check(head, self.address)
+        self._keep = True
         self._expects = (
             head.minor == 1 and head.headers.get("expect", "").lower() == "100-continue"
         )
+        if head.method == "?":
+            raise Refused(405, "bad_method", "Use one of %s." % _ALLOW, allow=_ALLOW)
+        self._access.check(head, self.address)
 
     async def _ready_for_next(self):
-        # Without a head, or with a body that was neither sent nor wanted, it is unknown where the
-        # next request would begin.
-        if self.head is None or self._expects:
+        if not self._keep:
+            await self._skip_garbage()
             return False
-        return await self._drain() and self._keep
+        # A body that was neither sent nor wanted: nobody knows whether it comes all the same.
+        return not self._expects and await self._drain()
+
+    async def _skip_garbage(self):
+        # Bytes of an unknown kind may follow; reading some lets the client see the answer, where
+        # closing at once would reset the connection.
+        self.left = 8 * 1024
+        self._allow(500)
+        scrap = memoryview(bytearray(256))
+        while self.left > 0:
+            count = await self.stream.readinto(scrap)
+            if not count:
+                return
+            self.left -= count
 
     async def _drain(self):
         until = time.ticks_add(time.ticks_ms(), _DRAIN_MS)
@@ -200,22 +214,7 @@ class Connection:
             headers.append(("Retry-After", extra["retry_after"]))
         if "allow" in extra:
             headers.append(("Allow", extra["allow"]))
-        if self.head is None:
-            # Bytes of an unknown kind follow; reading a little lets the client see the code.
-            await self._skip_garbage(headers, refused)
-            return
         await self.send_json(refused.status, refused.word, refused.body(), headers)
-
-    async def _skip_garbage(self, headers, refused):
-        await self.send_json(refused.status, refused.word, refused.body(), headers)
-        self.left = 8 * 1024
-        self._allow(500)
-        scrap = memoryview(bytearray(256))
-        while self.left > 0:
-            count = await self.stream.readinto(scrap)
-            if not count:
-                return
-            self.left -= count
 
     async def send_json(self, status, reason, body, headers=()):
         """Send the dict *body* as JSON in one write of head and body each."""

@@ -27,6 +27,7 @@ class System:
 
     def __init__(self, service, web):
         self._service = service
+        self._device = web.device
         self._uploads = web.uploads
 
     async def info(self, request):
@@ -36,7 +37,7 @@ class System:
             "api": 1,
             "service": "pico-ota",
             "release": __version__,
-            "name": service.name,
+            "name": self._device.name,
             "auth": "Basic",
             "realm": REALM,
             "boot_id": service.boot_id,
@@ -44,14 +45,14 @@ class System:
 
     async def status(self, request):
         """All that a page or a terminal shows of the device."""
-        service = self._service
+        service, device = self._service, self._device
         free, total, block = flash.space()
         gc.collect()
         implementation = sys.implementation
         answer = {
             "boot_id": service.boot_id,
-            "name": service.name,
-            "ip": service.ip,
+            "name": device.name,
+            "ip": device.ip,
             "mode": service.mode,
             "board": implementation._machine,
             "micropython": ".".join(str(part) for part in implementation.version[:3]),
@@ -59,12 +60,11 @@ class System:
             "uptime_s": service.uptime_ms // 1000,
             "flash": {"total": total, "free": free, "block": block},
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
-            "wifi": {"rssi": service.rssi},
-            "default_password": service.default_password,
+            "wifi": {"rssi": device.rssi},
+            "default_password": device.default_password,
             "upload": self._uploads.current,
-            "warnings": service.warnings,
+            "warnings": device.warnings,
         }
-        answer.update(service.update_status())
         return answer
 
     async def log(self, request):
@@ -84,10 +84,10 @@ class System:
     async def reboot(self, request):
         """Restart after the answer is on its way."""
         mode = (await request.g.body.json()).get("mode", "normal")
-        return self._service.restart(mode), 202
+        return self._device.restart(mode), 202
 
     async def password(self, request):
         """Set a new password; it is asked for from the next request on."""
         password = (await request.g.body.json()).get("password")
-        self._service.set_password(password)
+        self._device.set_password(password)
         return Response(b"", 204)

@@ -41,16 +41,22 @@ class Exact:
 class Web:
     """All routes of *service*, for our own listener or inside another Microdot application."""
 
-    def __init__(self, service):
+    def __init__(self, service, device):
         self._service = service
+        self.device = device
+        self._access = None
         self.uploads = Uploads(service.on_progress)
         #: The one buffer of whoever has the turn in `uploads`.
         self.buffer = bytearray(CHUNK)
         self.app = Microdot()
-        self.add_to(self.app, "")
+        self._add_to(self.app, "")
 
-    def add_to(self, app, prefix, mounted=False):
-        """Append the routes to *app* below *prefix*."""
+    def mount(self, app, prefix, access):
+        """Add the routes to *app* below *prefix*; *access* lets their requests in."""
+        self._access = access
+        self._add_to(app, prefix, mounted=True)
+
+    def _add_to(self, app, prefix, mounted=False):
         for name in _ROUTE_MODULES:
             module = __import__("ota." + name, None, None, ("routes",))
             for methods, pattern, handler in module.routes(self._service, self):
@@ -67,7 +73,7 @@ class Web:
         async def run(request):
             try:
                 if mounted:
-                    self._service.admit_mounted(request)
+                    self._admit(request)
                 request.g.rest = request.path[len(path) :]
                 return await handler(request)
             except Refused as refused:
@@ -83,6 +89,15 @@ class Web:
                 return _refusal(Refused(507, "no_space", "The flash is full. Delete something."))
 
         return run
+
+    def _admit(self, request):
+        """Check a request that another Microdot has read already, as our listener would have."""
+        headers = request.headers
+        head = Head(request.method, request.url, 1)
+        for name in headers:
+            head.headers[name.lower()] = headers[name]
+        self._access.check(head, request.client_addr[0])
+        request.g.body = Body(MountedSource(request, head.length or 0), head.length)
 
     async def handle(self, head, connection):
         """Serve the request *head* of our own listener and send the answer."""
@@ -111,15 +126,6 @@ class Web:
         if method not in allowed and not (method == "HEAD" and "GET" in allowed):
             allow = ", ".join(allowed)
             raise Refused(405, "bad_method", "Use %s here, not %s." % (allow, method), allow=allow)
-
-
-def mounted_body(request):
-    """Return the Body of a request that came through another Microdot application."""
-    headers = request.headers
-    head = Head(request.method, request.url, 1)
-    for name in headers:
-        head.headers[name.lower()] = headers[name]
-    return head, Body(MountedSource(request, head.length or 0), head.length)
 
 
 def _refusal(refused):

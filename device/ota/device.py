@@ -1,0 +1,99 @@
+"""What the routes show of the device and do to it, in one place for all of them."""
+
+import asyncio
+
+from micropython import const
+
+from ota import checks, credentials
+from ota.access import credentials_digest
+from ota.errors import Refused
+
+DEFAULT_PASSWORD = "otapico"  # of the specification
+_RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
+
+
+class Device:
+    """The device as seen from outside. *service* is the OTAUpdateService."""
+
+    def __init__(self, service):
+        self.service = service
+        self._constructed = credentials_digest(*service.auth)
+        #: SHA-256 of the credentials that are asked for.
+        self.digest = credentials.load(self._constructed)
+        self._resetting = None
+
+    @property
+    def name(self):
+        """The host name as set by the application, the Wi-Fi manager or the network module."""
+        service = self.service
+        return service.name or getattr(service.wifi_service, "hostname", None) or _hostname()
+
+    @property
+    def ip(self):
+        """The address as text, or None."""
+        wifi = self.service.wifi_service
+        ip = getattr(wifi, "ip", None)
+        if ip is None and hasattr(wifi, "ifconfig"):
+            ip = wifi.ifconfig()[0]
+        return ip
+
+    def host_names(self):
+        """Return the names that requests may be addressed to, without the port."""
+        name = self.name
+        return (self.ip, name, name + ".local" if name else None)
+
+    @property
+    def rssi(self):
+        """Signal strength in dBm, or None when the Wi-Fi object cannot tell."""
+        wifi = self.service.wifi_service
+        try:
+            return wifi.rssi if hasattr(wifi, "rssi") else wifi.status("rssi")
+        except (AttributeError, OSError, ValueError, TypeError):
+            return None
+
+    @property
+    def default_password(self):
+        """True until the password of the specification has been changed."""
+        return self.digest == credentials_digest(self.service.auth[0], DEFAULT_PASSWORD)
+
+    @property
+    def warnings(self):
+        """What a person should know, as a list of sentences."""
+        if self.default_password:
+            return ["The default password is in use. Choose another one."]
+        return []
+
+    def set_password(self, password):
+        """Ask for *password* from now on. Raises Refused when it is no usable one."""
+        user = self.service.auth[0]
+        try:
+            checks.credentials(user, password)
+        except ValueError as error:
+            raise Refused(400, "bad_password", str(error))
+        self.digest = credentials_digest(user, password)
+        credentials.save(self._constructed, self.digest)
+        self.service.log("The password was changed.")
+
+    def restart(self, mode="normal"):
+        """Restart in a second; return what the answer says. Raises Refused for another *mode*."""
+        if mode not in ("normal", "rescue"):
+            raise Refused(400, "bad_mode", "mode is 'normal' or 'rescue', got %r." % (mode,))
+        self.service.log("Restarting (%s)." % mode)
+        self._resetting = asyncio.create_task(_reset_later())
+        return {"boot_id": self.service.boot_id, "restart_ms": _RESTART_MS}
+
+
+async def _reset_later():
+    await asyncio.sleep_ms(_RESTART_MS)
+    import machine
+
+    machine.reset()
+
+
+def _hostname():
+    try:
+        import network
+
+        return network.hostname()
+    except (ImportError, AttributeError):
+        return None

@@ -1,0 +1,271 @@
+"""A draft: the manifest of an update on its way into a plan on flash, entry by entry."""
+
+import hashlib
+import os
+from binascii import hexlify
+
+import ota_boot
+from ota import manifest, space
+from ota.errors import Refused
+from ota.flash import digest_steps, walk
+from ota.flash import space as flash_space
+from ota.plan import Seen, companion, find, in_root, line, parent
+from ota_boot import DRAFT, NEW, OLD, exists, is_dir
+
+_GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
+_RECENT = 8  # directories remembered, so that a folder's files do not search the plan
+
+
+class Draft:
+    """Takes the files and deletions of one update; `seal()` of the transaction ends it.
+
+    *version*, *trial*, *origin* and *floor* may be set at any time before.
+    """
+
+    def __init__(self, version, trial, origin, floor, compare=False):
+        self.version = version
+        self.trial = trial
+        self.origin = origin
+        self.floor = floor
+        self.bytes = 0  # of the files that have to be sent
+        self.count = 0
+        # Comparing with what is staged already: nothing is written, nothing needs a check.
+        self.compare = compare
+        self._sum = bytearray(8)
+        self._seen = Seen()
+        self._made = []
+        self._dirs = 0
+        self._guards = {path: exists(path) for path in _GUARDS}
+        self._any_delete = False
+        self.need = space.RESERVE  # sixteenths of a block, at the worst moment
+        self.copies = 0  # the part of it that the commit will take
+        self._out = None if compare else open(DRAFT, "w+b")
+
+    # entries
+
+    def add_file(self, path, size, sha):
+        """Enter a file to be installed; see file_steps()."""
+        for _ in self.file_steps(path, size, sha):
+            pass
+
+    def file_steps(self, path, size, sha):
+        """Enter a file to be installed, yielding while the live one is hashed.
+
+        Raises Refused when the entry breaks a rule or contradicts an earlier one.
+        """
+        size, sha = manifest.check_file(path, size, sha)
+        name = self._enter("file %d %s %s" % (size, sha, path))
+        if self.compare:
+            return
+        self._once(path)
+        other = companion(path)
+        if other and "f" + other in self._seen and self._find(other, "aArR="):
+            raise Refused(
+                400,
+                "both_forms",
+                "%s and %s are one module, MicroPython would only load the .py: send one."
+                % (path, other),
+            )
+        for step in self._live(path, size, sha):
+            yield step
+        kind = self._kind
+        if kind != "=":
+            self.bytes += size
+            self.need += space.cost(size) + space.ENTRY
+        if kind == "R":
+            self._charge(space.cost(os.stat(path)[6]))
+        if path in self._guards:
+            self._guards[path] = True
+        self._write(kind, name, size, sha, path)
+        if other and exists(other) and not is_dir(other) and "f" + other not in self._seen:
+            self._seen.add("f" + other)
+            self._delete(name + "p", other)
+
+    def add_delete(self, path):
+        """Enter a file to be deleted; it need not be there. Raises Refused."""
+        manifest.check_path(path)
+        name = self._enter("delete - - %s" % path)
+        if self.compare:
+            return
+        if path == "/boot.py":
+            raise Refused(403, "protected", "Without /boot.py the guard would not run: keep it.")
+        if is_dir(path):
+            raise Refused(
+                409,
+                "is_directory",
+                "%s is a directory: list its files, it goes with the last of them." % path,
+            )
+        if "f" + path in self._seen and self._find(path, "dD"):
+            if self._named(path):
+                return  # a new form of this module retires it already
+        self._once(path)
+        self._delete(name, path)
+
+    # rules
+
+    def _enter(self, text):
+        if self.count == manifest.MAX_ENTRIES:
+            raise Refused(
+                413, "too_many", "An update has at most %d entries." % manifest.MAX_ENTRIES
+            )
+        # A sum over all entries: the same manifest in another order is the same update.
+        digest = hashlib.sha256(text.encode()).digest()
+        for at in range(8):
+            self._sum[at] ^= digest[at]
+        name = str(self.count)
+        self.count += 1
+        return name
+
+    def _once(self, path):
+        if self._seen.add("f" + path) and self._find(path, "aArRdD=-"):
+            raise Refused(400, "duplicate", "%s is in the manifest twice." % path)
+
+    def _named(self, path):
+        return self._find(path, "dD")[1].endswith("p")
+
+    def _live(self, path, size, sha):
+        """Find out what installing *path* means, as self._kind."""
+        root = in_root(path)
+        try:
+            stat = os.stat(path)
+        except OSError:
+            if "m" + path in self._seen and self._find(path, "m"):
+                raise Refused(400, "duplicate", "%s is a file and a folder." % path)
+            self._make_parents(path)
+            self._kind = "A" if root else "a"
+            return
+        if stat[0] & 0x4000:
+            raise Refused(409, "is_directory", "%s is a directory on the device." % path)
+        self._kind = "R" if root else "r"
+        if stat[6] == size:
+            step = None
+            for step in digest_steps(path):
+                yield None
+            if step == sha:
+                self._kind = "="
+
+    def _make_parents(self, path):
+        at = path.find("/", 1)
+        while at > 0:
+            folder = path[:at]
+            if folder not in self._made and not is_dir(folder):
+                self._make(folder)
+            at = path.find("/", at + 1)
+
+    def _make(self, folder):
+        if exists(folder) or ("f" + folder in self._seen and self._find(folder, "aA")):
+            raise Refused(409, "not_directory", "%s is a file: no folder can be there." % folder)
+        if self._seen.add("m" + folder) and self._find(folder, "m"):
+            return
+        self._write("m", "m%d" % self._dirs, "-", "-", folder)
+        self._dirs += 1
+        self._charge(space.DIRECTORY)
+        self._made.append(folder)
+        if len(self._made) > _RECENT:
+            self._made.pop(0)
+
+    def _delete(self, name, path):
+        if path in self._guards:
+            self._guards[path] = False
+        kind = "-"
+        if exists(path):
+            kind = "D" if in_root(path) else "d"
+            if kind == "D":
+                self._charge(space.cost(os.stat(path)[6]))
+            self.need += space.ENTRY
+            self._any_delete = self._any_delete or not name.endswith("p")
+        self._write(kind, name, "-", "-", path)
+
+    def _charge(self, cost):
+        self.need += cost
+        self.copies += cost
+
+    # the file
+
+    def _write(self, kind, name, size, sha, path):
+        self._out.write(line(kind, name, size, sha, path))
+
+    def _find(self, path, kinds):
+        # Rare: a real contradiction, or a false alarm of Seen.
+        self._out.flush()
+        return find(DRAFT, path, kinds)
+
+    def drop(self):
+        """Forget the draft; what was staged or kept before is untouched."""
+        if self._out:
+            self._out.close()
+            self._out = None
+            ota_boot.remove(DRAFT)
+
+    def close(self):
+        """End the plan: check what only the whole can tell. Returns its digest; Raises Refused."""
+        if True not in self._guards.values() and (exists(_GUARDS[0]) or exists(_GUARDS[1])):
+            raise Refused(
+                403, "protected", "The guard, ota_boot, can be replaced but not deleted."
+            )
+        self._out.close()
+        if self._any_delete:
+            with open(DRAFT, "ab") as self._out:
+                self._emptied()
+        self._out = None
+        return ota_boot.digest(DRAFT)
+
+    def session(self):
+        """Return the id of the session: the same for the same manifest."""
+        text = "%s %s %d" % (self.version, bool(self.trial), self.count)
+        digest = hashlib.sha256(text.encode()).digest()
+        return hexlify(bytes([a ^ b for a, b in zip(self._sum, digest)])).decode()
+
+    def _emptied(self):
+        """Enter the topmost directories that lose their last file."""
+        checked = Seen()
+        before = ""
+        number = 0
+        for kind, _, _, _, path in ota_boot.lines(DRAFT):
+            if kind != "d" or parent(path) == before:
+                continue
+            before = parent(path)
+            at = path.find("/", 1)
+            while at > 0:
+                folder = path[:at]
+                at = path.find("/", at + 1)
+                if checked.add(folder) and self._find(folder, "xX"):
+                    break
+                if _loses_all(folder):
+                    root = in_root(folder)
+                    self._write("X" if root else "x", "x%d" % number, "-", "-", folder)
+                    number += 1
+                    if root:
+                        self._charge(space.DIRECTORY)
+                    break
+
+
+def _loses_all(folder):
+    """Return True if the draft deletes every file below *folder* and adds none."""
+    left = 0
+    for _ in walk(folder):
+        left += 1
+    for kind, _, _, _, path in ota_boot.lines(DRAFT):
+        if path.startswith(folder + "/"):
+            if kind != "d":
+                return False
+            left -= 1
+    return left == 0
+
+
+def check_space(need):
+    """Raise Refused(507) unless *need* sixteenths of a block are free."""
+    free, _, block = flash_space()
+    for folder in (NEW, OLD):
+        if not is_dir(folder):
+            need += space.DIRECTORY
+    need = (need + 15) // 16 * block
+    if free < need:
+        raise Refused(
+            507,
+            "no_space",
+            "The update needs %d bytes of flash while it is put in place, %d are free:"
+            " delete something or update in smaller parts." % (need, free),
+            need=need,
+            free=free,
+        )
