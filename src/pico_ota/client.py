@@ -38,6 +38,9 @@ BACK_OFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
 # what the device has. The window of a Pico is 6400 bytes; this is enough to keep it full.
 _SEND_BUFFER = 16 * 1024
 
+# The device closes a connection that was idle for 5 s; a request at that moment would be lost.
+_KEPT_S = 4.0
+
 # No single pause is longer than this, whatever the device asks for.
 _LONGEST_PAUSE_S = 10.0
 
@@ -80,6 +83,7 @@ class Client:
         timeout_s: how long the device may be silent within one request.
         retries: how often a broken connection is tried again.
         on_retry: told before each new try, with the reason and the pause in seconds.
+        on_answer: told of each answer, in one line.
         transport: stands in for the network in tests.
         sleep: stands in for `time.sleep` in tests.
     """
@@ -93,6 +97,7 @@ class Client:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         retries: int = len(BACK_OFF_S),
         on_retry: Callable[[str, float], None] | None = None,
+        on_answer: Callable[[str], None] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -106,6 +111,7 @@ class Client:
         self._password = password
         self._authorization: str | None = None
         self._on_retry = on_retry or (lambda reason, pause: None)
+        self._on_answer = on_answer or (lambda line: None)
         self._given_transport = transport
         self._address: str | None = None
         self._timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
@@ -117,7 +123,11 @@ class Client:
             import socket
 
             transport = httpx.HTTPTransport(
-                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+                limits=httpx.Limits(
+                    max_connections=1,
+                    max_keepalive_connections=1,
+                    keepalive_expiry=_KEPT_S,
+                ),
                 socket_options=[(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)],
             )
         # trust_env off: a device on the LAN is not behind the proxy of the environment, and its
@@ -211,6 +221,7 @@ class Client:
                 reason = _reason(error)
             else:
                 self.reached = True
+                self._on_answer(f"{call.method} {call.path}: {response.status_code}")
                 if response.status_code != 503 or not call.retry or tries >= self.retries:
                     return response
                 pause = min(_retry_after(response), _LONGEST_PAUSE_S)

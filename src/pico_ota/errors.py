@@ -50,6 +50,10 @@ class RevertedError(PicoOtaError):
     exit_status = 5
     word = "reverted"
 
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = dict(details or {})
+
 
 class StoppedError(PicoOtaError):
     """Ctrl-C; the text says in which state that leaves the device."""

@@ -96,7 +96,7 @@ class Remote(Client):
         top = "" if folder == "/" else folder
         try:
             entries = [
-                Entry(f"{top}/{row['name']}", bool(row["directory"]), int(row["file_size"]))
+                Entry(f"{top}/{_name(row['name'])}", bool(row["directory"]), int(row["file_size"]))
                 for row in answer["files"]
             ]
             space = Space(answer["total"], answer["free"], answer["block_size"])
@@ -201,6 +201,13 @@ def chunks(data: bytes, progress: Progress | None = None, start: int = 0) -> Ite
         yield bytes(view[at : at + _CHUNK])
         if progress is not None:
             progress.at(start + min(at + _CHUNK, len(data)))
+
+
+def _name(name: str) -> str:
+    # Names become paths on this computer: one that leads elsewhere is a lie or an attack.
+    if name in ("", ".", "..") or any(c in "/\\\0" for c in name):
+        raise ValueError(f"{name!r} is no file name")
+    return name
 
 
 def _url(path: str, folder: bool = False) -> str:

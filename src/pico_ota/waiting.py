@@ -82,30 +82,39 @@ class Watch:
         Raises:
             RevertedError: it was taken back; the text holds the reason.
             UnreachableError: no word from the device for too long.
-            PicoOtaError: still on trial after *limit_s*.
+            PicoOtaError: still not settled after *limit_s*, or by something else.
+        """
+        return self._settled(version, self.idle(limit_s))
+
+    def idle(self, limit_s: float = OUTCOME_LIMIT_S) -> dict[str, Any]:
+        """Wait until no update is under way; returns the status then.
+
+        Raises:
+            UnreachableError: no word from the device for too long.
+            PicoOtaError: one is still under way after *limit_s*.
         """
         end = self._clock() + limit_s
         silent_since: float | None = None
         while True:
+            now = self._clock()
             try:
                 status = self._remote.status(retry=False)
             except (UnreachableError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.status != 503:
                     raise
                 self._remote.drop_connection()
-                now = self._clock()
                 silent_since = now if silent_since is None else silent_since
                 if now - silent_since > RESTART_LIMIT_S:
                     raise
             else:
                 silent_since = None
                 if status.get("state") == "idle":
-                    return self._settled(version, status)
+                    return status
                 self._tell(status)
-            if self._clock() > end:
+            if now > end:
                 raise PicoOtaError(
-                    f"the update to {version} is not settled after {limit_s:.0f} s. The device "
-                    "goes on by itself: look again with 'pico-ota status'."
+                    f"the update is not settled after {limit_s:.0f} s. The device goes on by "
+                    "itself: look again with 'pico-ota status'."
                 )
             self._pause()
 

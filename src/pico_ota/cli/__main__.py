@@ -1,0 +1,5 @@
+"""``python -m pico_ota.cli``."""
+
+from . import run
+
+run()

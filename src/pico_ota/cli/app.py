@@ -1,0 +1,224 @@
+"""The verbs, where each one lives, and the one place where errors turn into an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ..errors import PicoOtaError, StoppedError
+from .options import HostOption, QuietOption, Settings, VerboseOption
+from .output import Out
+
+PROGRAM = "pico-ota"
+
+
+class Verb(NamedTuple):
+    """A row of the table below."""
+
+    group: str
+    about: str
+    module: str
+    function: str = "command"
+
+
+_SETUP, _UPDATE, _FILES, _RELEASE = "Set up", "Update and watch", "Files", "Releases"
+
+# The help of each verb is in its own file; what is here is enough for `pico-ota --help`, which
+# imports none of them.
+VERBS: dict[str, Verb] = {
+    "install": Verb(_SETUP, "Put the updater on a board over USB.", "install"),
+    "discover": Verb(_SETUP, "Find devices on this network.", "discover"),
+    "reset-password": Verb(_SETUP, "Set a new password on a device.", "reset_password"),
+    "sim": Verb(_SETUP, "Run a simulated Pico.", "sim"),
+    "push": Verb(_UPDATE, "Send a folder, files or a release as one update.", "push"),
+    "status": Verb(_UPDATE, "Show version, state, flash and memory.", "status"),
+    "log": Verb(_UPDATE, "Show the last lines of the device, or follow them.", "log"),
+    "confirm": Verb(_UPDATE, "Keep the update that is on trial.", "confirm"),
+    "rollback": Verb(_UPDATE, "Bring the version before back, without a download.", "rollback"),
+    "reboot": Verb(_UPDATE, "Restart the device, also into rescue mode.", "reboot"),
+    "ls": Verb(_FILES, "List a folder.", "ls"),
+    "tree": Verb(_FILES, "Show all below a folder.", "tree"),
+    "cat": Verb(_FILES, "Print a file.", "cat"),
+    "cp": Verb(_FILES, "Copy files to, from or on the device.", "cp"),
+    "rm": Verb(_FILES, "Delete files or folders.", "rm"),
+    "mv": Verb(_FILES, "Rename or move on the device.", "mv"),
+    "mkdir": Verb(_FILES, "Make folders.", "mkdir"),
+    "df": Verb(_FILES, "Show how full the flash is.", "df"),
+    "sha256sum": Verb(_FILES, "Print SHA-256 checksums.", "sha256sum"),
+    "keygen": Verb(_RELEASE, "Make a key pair to sign releases with.", "keygen"),
+    "build": Verb(_RELEASE, "Build a release archive (.swu).", "build"),
+    "inspect": Verb(_RELEASE, "Show what is in a release.", "inspect"),
+    "verify": Verb(_RELEASE, "Check a release against a key.", "verify"),
+}
+
+# Names that people type from habit with other tools; they are not listed.
+ALIASES: dict[str, str] = {
+    "info": "status",
+    "devs": "discover",
+    "scan": "discover",
+    "sync": "push",
+    "logs": "log",
+    "reset": "reboot",
+    "restart": "reboot",
+    "run-sim": "sim",
+}
+
+_HIDDEN: dict[str, Verb] = {
+    "put": Verb(_FILES, "Copy files to the device.", "cp", "put"),
+    "get": Verb(_FILES, "Copy files from the device.", "cp", "get"),
+}
+
+_EPILOG = """\b
+Examples:
+  pico-ota install                       put the updater on the board at USB
+  pico-ota discover                      which devices are here?
+  pico-ota -H pico-kitchen push app/     send what changed, restart, wait
+  pico-ota push release.swu              send a signed release
+  pico-ota cp main.py :                  replace one file
+  pico-ota VERB --help                   options and examples of a verb
+\b
+The device: --host, PICO_OTA_HOST, or 'host' in pico-ota.toml (looked for here and above).
+The password: PICO_OTA_PASSWORD, --password-file, the keyring, or a question.
+\b
+Exit status: 0 done, 1 failed, 2 usage, 3 unreachable, 4 credentials, 5 reverted,
+130 interrupted."""
+
+
+class VerbCommand(TyperCommand):
+    """Shows its arguments as they are typed: the metavar is the whole of the usage."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the name of the verb."""
+        return ["[OPTIONS]", *(argument.metavar or argument.name for argument in self._arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List arguments, then options."""
+        rows = [(a.metavar or a.name, getattr(a, "help", None) or "") for a in self._arguments]
+        if rows:
+            with formatter.section("Arguments"):
+                formatter.write_dl(rows)
+        options = [p.get_help_record(ctx) for p in self.get_params(ctx) if not _is_argument(p)]
+        with formatter.section("Options"):
+            formatter.write_dl([row for row in options if row is not None])
+
+    @property
+    def _arguments(self) -> list[Any]:
+        return [parameter for parameter in self.params if _is_argument(parameter)]
+
+
+def _is_argument(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "argument")
+
+
+class VerbGroup(TyperGroup):
+    """Knows all verbs by name and loads the file of one when it is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Stand-ins with a name and a line of help: for the listing, and for "did you mean".
+        for name, verb in VERBS.items():
+            self.commands.setdefault(name, TyperCommand(name, short_help=verb.about))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name or alias, loaded; None where there is none."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        verb = VERBS.get(name) or _HIDDEN.get(name)
+        if verb is None:
+            return None
+        return load(name, verb)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs in their groups."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, verb in VERBS.items():
+            groups.setdefault(verb.group, []).append((name, verb.about))
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def load(name: str, verb: Verb) -> Any:
+    """The command object of *verb*, made of the function in its file."""
+    function = getattr(import_module(f".{verb.module}", __package__), verb.function)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name, cls=VerbCommand, short_help=verb.about)(function)
+    return typer.main.get_command(app)
+
+
+app = typer.Typer(
+    cls=VerbGroup,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EPILOG,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    host: HostOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Over-the-air updates for MicroPython on the Pico W that never lose a board."""
+    ctx.obj = Settings(host=host, quiet=quiet, verbose=verbose)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+def call(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit status."""
+    command = typer.main.get_command(app)
+    with _quiet_pipes():
+        try:
+            status = command.main(list(argv), prog_name=PROGRAM, standalone_mode=False)
+        except PicoOtaError as error:
+            return Out().error(error)
+        except (KeyboardInterrupt, typer.Abort):
+            return Out().error(StoppedError("interrupted."))
+        except Exception as error:
+            # typer's own errors: wrong options, missing arguments. What else has no exit_code is
+            # a defect of ours and keeps its traceback.
+            if not hasattr(error, "format_message"):
+                raise
+            return _usage(error)
+        return status if isinstance(status, int) else 0
+    return 1
+
+
+def _usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    print(f"{PROGRAM}: {error.format_message()}", file=sys.stderr)
+    print(f"See '{path} --help'.", file=sys.stderr)
+    return int(error.exit_code)
+
+
+@contextmanager
+def _quiet_pipes() -> Iterator[None]:
+    """A reader that has seen enough (``pico-ota tree | head``) is no reason for a traceback."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

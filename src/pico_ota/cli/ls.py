@@ -1,0 +1,44 @@
+"""``pico-ota ls``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import verb
+from .output import amount
+from .paths import remote_path
+from .session import Session
+
+
+@verb(device=True)
+def command(
+    session: Session,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[:FOLDER]...", help="Default: the top.")
+    ] = None,
+) -> None:
+    """List folders of the device: size and name, folders with a slash behind.
+
+    \b
+    Examples:
+      pico-ota ls
+      pico-ota ls :lib
+      pico-ota ls :lib --json
+    """
+    out = session.out
+    folders = [remote_path(path) for path in paths or [":"]]
+    document = []
+    with session.remote() as remote:
+        for folder in folders:
+            entries, _ = remote.listing(folder)
+            if len(folders) > 1:
+                out.show(f"{folder}:")
+            for entry in entries:
+                size = "" if entry.directory else amount(entry.size)
+                out.show(f"{size:>12}  {entry.name}{'/' if entry.directory else ''}")
+                document.append(
+                    {"path": entry.path, "directory": entry.directory, "size": entry.size}
+                )
+    out.result(document)

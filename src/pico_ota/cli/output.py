@@ -1,0 +1,114 @@
+"""What the verbs say: lines for people, one JSON document for programs, errors on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import PicoOtaError
+
+_COLOURS = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1"}
+
+
+class Out:
+    """Where a verb talks to.
+
+    Args:
+        quiet: no lines but results and errors.
+        verbose: 1 adds details on stderr, 2 each request.
+        json: one document on stdout instead of lines.
+    """
+
+    def __init__(self, quiet: bool = False, verbose: int = 0, json: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self.json = json
+
+    def say(self, text: str = "", colour: str | None = None) -> None:
+        """A line about what is going on; *text* may hold words of the device."""
+        if not self.quiet and not self.json:
+            print(paint(clean(text), colour), flush=True)
+
+    def show(self, text: str) -> None:
+        """A line that is the result itself: not silenced by ``--quiet``."""
+        if not self.json:
+            print(clean(text))
+
+    def detail(self, text: str, level: int = 1) -> None:
+        """A line for ``-v``."""
+        if self.verbose >= level:
+            print(clean(text), file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Something that is not as it should be, but does not stop the verb."""
+        if not self.quiet:
+            print(f"pico-ota: warning: {clean(text)}", file=sys.stderr, flush=True)
+
+    def result(self, document: Any) -> None:
+        """The document of ``--json``."""
+        if self.json:
+            import json
+
+            print(json.dumps(document, ensure_ascii=False, indent=2))
+
+    def error(self, error: PicoOtaError) -> int:
+        """Say what went wrong, once; returns the exit status."""
+        print(f"pico-ota: {clean(str(error))}", file=sys.stderr)
+        document = {
+            "error": error.word,
+            "message": str(error),
+            "exit_status": error.exit_status,
+        }
+        self.result(getattr(error, "details", {}) | document)
+        return error.exit_status
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Rows under a head, in columns as wide as they need to be."""
+        if self.json:
+            return
+        texts = [[clean(cell) for cell in row] for row in rows]
+        widths = [max(len(row[i]) for row in [list(head), *texts]) for i in range(len(head))]
+        for number, row in enumerate([list(head), *texts]):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print(paint("  ".join(cells).rstrip(), "bold" if number == 0 else None))
+
+    @property
+    def bars(self) -> bool:
+        """Whether moving bars may be drawn."""
+        return not (self.quiet or self.json) and interactive(sys.stderr)
+
+
+def interactive(stream: Any) -> bool:
+    """Whether *stream* is a terminal that somebody watches."""
+    return (
+        stream is not None
+        and stream.isatty()
+        and not os.environ.get("CI")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def paint(text: str, colour: str | None) -> str:
+    """*text* in *colour* where the terminal and NO_COLOR allow it."""
+    if colour is None or os.environ.get("NO_COLOR") or not interactive(sys.stdout):
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def clean(text: str) -> str:
+    """*text* without control characters: a name on a device must not steer this terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)
+
+
+def amount(size: int) -> str:
+    """A number of bytes with its thousands apart: ``23 440``."""
+    return f"{size:,}".replace(",", " ")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,115 @@
+"""``pico-ota push``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from .options import verb
+from .session import Session
+
+
+@verb(device=True)
+def command(
+    session: Session,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH... | RELEASE.swu]",
+            help="Folders and files, or one release. Default: 'source' of pico-ota.toml.",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="FOLDER", help="Folder of the device. Default: the top, /."),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version",
+            metavar="WORD",
+            help="What the set is called. Default: 'version' of pico-ota.toml, else what "
+            "'git describe' says, else a digest of the content.",
+        ),
+    ] = None,
+    delete: Annotated[
+        bool,
+        typer.Option("--delete", help="Delete what is in the target folder but not here."),
+    ] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Again."),
+    ] = None,
+    mpy: Annotated[
+        bool | None,
+        typer.Option("--mpy/--no-mpy", help="Compile .py to .mpy (not boot.py and main.py)."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show the plan, change nothing.")
+    ] = False,
+    trial: Annotated[
+        bool, typer.Option("--trial/--no-trial", help="Undo it if it does not prove healthy.")
+    ] = True,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart/--no-restart", help="Restart now, or leave that to you."),
+    ] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until it is kept or undone.")
+    ] = True,
+    wait_limit: Annotated[
+        float,
+        typer.Option("--wait-limit", metavar="SECONDS", min=1, help="Wait no longer than this."),
+    ] = 900.0,
+) -> int:
+    """Send an application as one update: all of it goes live, or nothing does.
+
+    A folder stands for its content: 'push app/' makes app/main.py the /main.py of the device.
+    Only what differs travels. The device restarts into the new set on trial, and keeps it when it
+    proves healthy; else it puts the old set back, and this command ends with status 5 and the
+    reason. Ctrl-C before the files are all there leaves the device as it was. After a broken
+    connection it goes on where it was; so does the same command given again.
+
+    --delete never takes the updater, /settings.py, and what 'protected' in pico-ota.toml names.
+
+    \b
+    Examples:
+      pico-ota push app/
+      pico-ota push app/ --delete --dry-run
+      pico-ota push lib/ --to /lib --mpy
+      pico-ota push main.py config.json --version 1.4.1
+      pico-ota push release-1.4.0.swu
+    """
+    from . import pushing
+
+    chosen = list(paths or [])
+    if any(path.suffix == ".swu" for path in chosen):
+        if len(chosen) > 1:
+            raise UsageError("a release (.swu) is sent alone: it holds all there is to send.")
+        if to is not None or version is not None or delete or ignore or mpy:
+            raise UsageError(
+                "--to, --version, --delete, --ignore and --mpy are decided when a release is "
+                "built: 'pico-ota build --help'."
+            )
+        if dry_run:
+            raise UsageError("a release is not tried dry: 'pico-ota inspect' shows what is in it.")
+        from . import push_release
+
+        return push_release.run(session, chosen[0], wait, wait_limit)
+    request = pushing.Request(
+        sources=chosen,
+        to=to,
+        version=version,
+        delete=delete,
+        ignore=tuple(ignore or ()),
+        mpy=mpy,
+        dry_run=dry_run,
+        trial=trial,
+        restart=restart,
+        wait=wait and restart,
+        wait_limit_s=wait_limit,
+    )
+    return pushing.Push(session, request).run()

@@ -1,0 +1,47 @@
+"""``pico-ota reboot``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import verb
+from .session import Session
+
+
+@verb(device=True)
+def command(
+    session: Session,
+    rescue: Annotated[
+        bool, typer.Option("--rescue", help="Start Wi-Fi and the updater only, no application.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the device is back.")
+    ] = True,
+) -> None:
+    """Restart the device.
+
+    Rescue mode leaves the application out, so the whole memory is there for an update; the device
+    leaves it by itself when nobody uses it.
+
+    \b
+    Examples:
+      pico-ota reboot
+      pico-ota reboot --rescue
+    """
+    from ..waiting import Watch
+
+    out = session.out
+    with session.remote() as remote:
+        answer = remote.reboot("rescue" if rescue else "normal")
+        if wait:
+            out.say("Restarting…")
+            watch = Watch(remote, out.say)
+            watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
+            info = remote.info()
+            out.say(f"{info.get('name')} is back.", "green")
+            out.result(info)
+        else:
+            out.say("The device restarts.")
+            out.result(answer)

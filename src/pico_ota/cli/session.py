@@ -1,0 +1,85 @@
+"""What a verb works with: its output, the project, and the device that is meant."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .. import credentials, project, target
+from ..errors import UsageError
+from .options import Settings
+from .output import Out
+
+if TYPE_CHECKING:
+    from ..remote import Remote
+
+
+class Session:
+    """One run of one verb.
+
+    Attributes:
+        settings: what the shared options say.
+        out: where to talk to.
+    """
+
+    def __init__(self, settings: Settings, out: Out) -> None:
+        self.settings = settings
+        self.out = out
+
+    @cached_property
+    def project(self) -> project.Project:
+        """The project file of the current folder or one above; the defaults without one."""
+        return project.load(project.find())
+
+    @cached_property
+    def target(self) -> target.Target:
+        """The device that is meant.
+
+        Raises:
+            UsageError: none was named, or not in a readable way.
+        """
+        host = self.settings.host or os.environ.get("PICO_OTA_HOST") or self.project.host
+        if not host:
+            raise UsageError(
+                'which device? Give --host NAME, set PICO_OTA_HOST, or write host = "NAME" '
+                "into pico-ota.toml. 'pico-ota discover' lists the devices here."
+            )
+        return target.parse(host)
+
+    @property
+    def user(self) -> str:
+        """The user name to log in with."""
+        return (
+            self.settings.user
+            or os.environ.get("PICO_OTA_USER")
+            or self.project.user
+            or credentials.DEFAULT_USER
+        )
+
+    def password(self) -> str:
+        """The password to log in with; asked for when it is nowhere."""
+        file = self.settings.password_file
+        if file is not None and credentials.readable_by_others(file):
+            self.out.warn(f"others on this machine may read {file}: 'chmod 600 {file}'.")
+        return credentials.password(
+            self.user,
+            self.target,
+            self.settings.password,
+            file,
+            credentials.prompt(),
+        )
+
+    def remote(self) -> Remote:
+        """The device, ready to be talked to; to be used with ``with``."""
+        from ..remote import Remote
+
+        return Remote(
+            self.target,
+            self.user,
+            self.password,
+            timeout_s=self.settings.timeout,
+            retries=self.settings.retries,
+            on_retry=lambda why, pause: self.out.detail(f"{why}: again in {pause:g} s"),
+            on_answer=lambda line: self.out.detail(line, level=2),
+        )
