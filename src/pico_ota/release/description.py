@@ -1,0 +1,352 @@
+"""``sw-description``: what a release consists of, as libconfig text in one canonical form.
+
+Canonical means: one thing per line, in one order, written in one way, so that a device reads it
+line by line without holding it, and so that the same release is always the same bytes. Stock tools
+read the same text as ordinary libconfig and pass over the group ``pico-ota``. docs/format.md lists
+every line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from .errors import ReleaseError
+from .paths import check_path
+from .version import Version
+
+FORMAT = 1
+MAX_SIZE = 192 * 1024
+MAX_LINE = 512
+MAX_FILES = 1000
+MAX_DELETES = 1000
+MAX_BOARDS = 8
+MAX_BYTES = 16 * 1024 * 1024
+
+# Of the native code that a board can have: the ARM cores of both boards, and the RISC-V of one.
+ARCHITECTURES = ("armv6m", "armv7m", "armv7em", "armv7emsp", "rv32imc")
+
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_MICROPYTHON = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)
+_MPY = re.compile(r"([1-9]\d?)\.(\d)", re.ASCII)
+_BOARD = re.compile(r'([A-Z][A-Z0-9_]{0,39}) = \{ hardware-compatibility = \[ (".*") \]; \};')
+_REVISION = re.compile(r"[0-9A-Za-z.]{1,15}", re.ASCII)
+_NUMBER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+_FILENAME = re.compile(r"(\d{4})-[0-9A-Za-z._-]{1,48}", re.ASCII)
+_FILE = re.compile(
+    r'\{ filename = "([^"]*)"; path = "([^"]*)"; sha256 = "([0-9a-f]{64})"; size = ([0-9]+);'
+    r' chksum = "([0-9A-F]{8})"; \}',
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """One file of a release.
+
+    Attributes:
+        filename: its name in the archive.
+        path: where it goes on the device.
+        sha256: 64 lower-case hex digits.
+        size: in bytes.
+        check: the cpio checksum of its content.
+    """
+
+    filename: str
+    path: str
+    sha256: str
+    size: int
+    check: int
+
+
+@dataclass(frozen=True)
+class Description:
+    """A release without the contents of its files.
+
+    Attributes:
+        version: of the release.
+        boards: pairs of a board's name and the hardware revisions that it may have.
+        micropython: the lowest MicroPython that runs it.
+        mpy: format of its ``.mpy`` files, such as ``6.3``; empty when there are none.
+        arch: architecture of their native code; empty when there is none.
+        floor: the lowest version that is still accepted after this release.
+        trial: whether it has to prove itself before it is kept.
+        files: what it brings, in order of their paths.
+        deletes: paths that it removes, in order.
+    """
+
+    version: Version
+    boards: tuple[tuple[str, tuple[str, ...]], ...]
+    files: tuple[ListedFile, ...]
+    floor: Version
+    deletes: tuple[str, ...] = ()
+    micropython: str = "1.25.0"
+    mpy: str = ""
+    arch: str = ""
+    trial: bool = True
+
+    @property
+    def size(self) -> int:
+        """The sum of the sizes of all files."""
+        return sum(file.size for file in self.files)
+
+    def render(self) -> str:
+        """Return the canonical text."""
+        return "".join(f"{line}\n" for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield "software ="
+        yield "{"
+        yield f'version = "{self.version}";'
+        for board, revisions in self.boards:
+            listed = ", ".join(f'"{revision}"' for revision in revisions)
+            yield f"{board} = {{ hardware-compatibility = [ {listed} ]; }};"
+        yield "pico-ota = {"
+        yield f"format = {FORMAT};"
+        yield f'micropython = "{self.micropython}";'
+        if self.mpy:
+            yield f'mpy = "{self.mpy}";'
+        if self.arch:
+            yield f'arch = "{self.arch}";'
+        yield f'floor = "{self.floor}";'
+        yield f"trial = {'true' if self.trial else 'false'};"
+        yield f"files = {len(self.files)};"
+        yield f"bytes = {self.size};"
+        yield f"deletes = {len(self.deletes)};"
+        yield "delete = ("
+        yield from _separated(f'"{path}"' for path in self.deletes)
+        yield ");"
+        yield "};"
+        yield "files = ("
+        yield from _separated(
+            f'{{ filename = "{file.filename}"; path = "{file.path}"; sha256 = "{file.sha256}";'
+            f' size = {file.size}; chksum = "{file.check:08X}"; }}'
+            for file in self.files
+        )
+        yield ");"
+        yield "};"
+
+
+def _separated(items: Iterator[str]) -> Iterator[str]:
+    last = next(items, None)
+    while last is not None:
+        following = next(items, None)
+        yield last if following is None else last + ","
+        last = following
+
+
+def archive_name(number: int, path: str) -> str:
+    """Return the name in the archive of the *number*-th file (from 1), which goes to *path*."""
+    safe = re.sub(r"[^0-9A-Za-z._-]", "_", path.rpartition("/")[2])
+    return f"{number:04d}-{safe[-48:]}"
+
+
+class _Reader:
+    """Hands out the lines of a canonical text, and says where it departs from the form."""
+
+    def __init__(self, data: bytes) -> None:
+        self._lines = data.split(b"\n")
+        self.number = 0
+
+    def take(self) -> str:
+        if self.number == len(self._lines) - 1:
+            self.number += 1
+            self.fail("the text ends too early")
+        raw = self._lines[self.number]
+        self.number += 1
+        if len(raw) >= MAX_LINE:
+            self.fail(f"a line has fewer than {MAX_LINE} bytes")
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            self.fail("not UTF-8")
+
+    def expect(self, text: str) -> None:
+        line = self.take()
+        if line != text:
+            self.fail(f"expected {text!r}, got {line[:60]!r}")
+
+    def value(self, name: str, line: str, quoted: bool = True) -> str:
+        start, end = (f'{name} = "', '";') if quoted else (f"{name} = ", ";")
+        if not line.startswith(start) or not line.endswith(end) or len(line) < len(start + end):
+            self.fail(f"expected {start}…{end}, got {line[:60]!r}")
+        return line[len(start) : -len(end)]
+
+    def count(self, name: str, low: int, high: int) -> int:
+        text = self.value(name, self.take(), quoted=False)
+        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
+            self.fail(f"{name} is {low} to {high}, got {text[:20]!r}")
+        return int(text)
+
+    def at_end(self) -> bool:
+        return self.number == len(self._lines) - 1 and not self._lines[-1]
+
+    def fail(self, reason: str) -> NoReturn:
+        raise ReleaseError("bad_description", f"sw-description, line {self.number}: {reason}.")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The upper part of a description: what must hold for the release to be applicable at all."""
+
+    version: Version
+    boards: tuple[tuple[str, tuple[str, ...]], ...]
+    micropython: str
+    mpy: str
+    arch: str
+    floor: Version
+    trial: bool
+    files: int
+    size: int
+    deletes: int
+
+
+class Parser:
+    """Reads a canonical text in two steps: first the conditions, then the lists.
+
+    Between the two a caller may refuse the release, as a device does.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._in = _Reader(data)
+        self.conditions = self._read_conditions()
+
+    def _read_conditions(self) -> Conditions:
+        lines = self._in
+        lines.expect("software =")
+        lines.expect("{")
+        version = self._version(lines.value("version", lines.take()))
+        boards, line = self._boards()
+        if line != "pico-ota = {":
+            lines.fail(f"expected a board or 'pico-ota = {{', got {line[:60]!r}")
+        lines.expect(f"format = {FORMAT};")
+        micropython = lines.value("micropython", lines.take())
+        if not _MICROPYTHON.fullmatch(micropython):
+            lines.fail(f"micropython is like 1.25.0, got {micropython[:20]!r}")
+        line = lines.take()
+        mpy = arch = ""
+        if line.startswith("mpy = "):
+            mpy = lines.value("mpy", line)
+            if not _MPY.fullmatch(mpy):
+                lines.fail(f"mpy is like 6.3, got {mpy[:20]!r}")
+            line = lines.take()
+            if line.startswith("arch = "):
+                arch = lines.value("arch", line)
+                if arch not in ARCHITECTURES:
+                    lines.fail(f"arch is one of a board, got {arch[:20]!r}")
+                line = lines.take()
+        floor = self._version(lines.value("floor", line))
+        if version < floor:
+            lines.fail(f"floor {floor} is above the version {version}")
+        line = lines.take()
+        if line not in ("trial = true;", "trial = false;"):
+            lines.fail(f"expected trial = true; or false, got {line[:60]!r}")
+        return Conditions(
+            version, boards, micropython, mpy, arch, floor, line == "trial = true;",
+            files=lines.count("files", 1, MAX_FILES),
+            size=lines.count("bytes", 0, MAX_BYTES),
+            deletes=lines.count("deletes", 0, MAX_DELETES),
+        )  # fmt: skip
+
+    def _version(self, text: str) -> Version:
+        try:
+            return Version.parse(text)
+        except ReleaseError as error:
+            self._in.fail(str(error).rstrip("."))
+
+    def _boards(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], str]:
+        boards: list[tuple[str, tuple[str, ...]]] = []
+        while True:
+            line = self._in.take()
+            match = _BOARD.fullmatch(line)
+            if match is None:
+                return tuple(boards), line
+            revisions = match[2][1:-1].split('", "')
+            if not all(_REVISION.fullmatch(revision) for revision in revisions):
+                self._in.fail(f"a hardware revision is like 1.0, got {match[2][:40]}")
+            if len(boards) == MAX_BOARDS:
+                self._in.fail(f"at most {MAX_BOARDS} boards")
+            if boards and boards[-1][0] >= match[1]:
+                self._in.fail(f"board {match[1]} is out of order")
+            boards.append((match[1], tuple(revisions)))
+
+    def finish(self) -> Description:
+        """Read the lists.
+
+        Raises:
+            ReleaseError: ``bad_description`` or ``bad_path``.
+        """
+        lines = self._in
+        wanted = self.conditions
+        lines.expect("delete = (")
+        deletes = tuple(self._deletes(wanted.deletes))
+        lines.expect(");")
+        lines.expect("};")
+        lines.expect("files = (")
+        files = tuple(self._files(wanted.files))
+        lines.expect(");")
+        lines.expect("};")
+        if not lines.at_end():
+            lines.number += 1
+            lines.fail("expected the end of the text")
+        if sum(file.size for file in files) != wanted.size:
+            lines.fail(f"the sizes of all files do not add up to {wanted.size}")
+        return Description(
+            version=wanted.version,
+            boards=wanted.boards,
+            files=files,
+            floor=wanted.floor,
+            deletes=deletes,
+            micropython=wanted.micropython,
+            mpy=wanted.mpy,
+            arch=wanted.arch,
+            trial=wanted.trial,
+        )
+
+    def _item(self, last: bool) -> str:
+        line = self._in.take()
+        if not last:
+            if not line.endswith(","):
+                self._in.fail("expected ',' at the end of the line")
+            line = line[:-1]
+        return line
+
+    def _deletes(self, count: int) -> Iterator[str]:
+        before = ""
+        for index in range(count):
+            line = self._item(index == count - 1)
+            if len(line) < 2 or line[0] != '"' or line[-1] != '"':
+                self._in.fail(f"expected a path in double quotes, got {line[:60]!r}")
+            before = self._path(line[1:-1], before)
+            if before == "/boot.py":
+                raise ReleaseError(
+                    "protected", "Without /boot.py the guard would not run: keep it."
+                )
+            yield before
+
+    def _files(self, count: int) -> Iterator[ListedFile]:
+        before = ""
+        for index in range(count):
+            line = self._item(index == count - 1)
+            match = _FILE.fullmatch(line)
+            if match is None or not _NUMBER.fullmatch(match[4]):
+                self._in.fail(f"not a file as docs/format.md writes it: {line[:60]!r}")
+            if match[4] == "0" and match[3] != _EMPTY:
+                self._in.fail("an empty file has the digest of nothing")
+            name = _FILENAME.fullmatch(match[1])
+            if name is None or int(name[1]) != index + 1:
+                self._in.fail(f"filename of file {index + 1} is {match[1][:60]!r}")
+            before = self._path(match[2], before)
+            if before in ("/main.mpy", "/boot.mpy"):
+                raise ReleaseError("bad_path", f"MicroPython does not run {before}: use the .py.")
+            yield ListedFile(match[1], before, match[3], int(match[4]), int(match[5], 16))
+
+    def _path(self, path: str, before: str) -> str:
+        check_path(path)
+        if '"' in path:
+            self._in.fail(f"a double quote in {path!r}")
+        if path.encode() <= before.encode():
+            self._in.fail(f"{path!r} is out of order or listed twice")
+        return path

@@ -1,0 +1,236 @@
+"""Reading an archive as a device reads it: the same checks in the same order, with the same words.
+
+It is written apart from the code on the device on purpose. The tests hand every archive to both
+and compare what they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import archive
+from .description import MAX_SIZE, Conditions, Description, Parser
+from .errors import ReleaseError
+from .keys import KEYRING_PATH, PublicKey, parse_keys
+from .signing import MAX_SIZE as MAX_SIGNATURE
+from .signing import find_signer
+from .version import Version
+
+DESCRIPTION = "sw-description"
+SIGNATURE = "sw-description.sig"
+MAX_KEYRING = 6144
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a device is, as far as a release may depend on it. None: any will do."""
+
+    board: str | None = None
+    revision: str = "1.0"
+    micropython: str | None = None
+    floor: Version | None = None
+
+
+@dataclass(frozen=True)
+class Release:
+    """An archive that holds what it says.
+
+    Attributes:
+        description: version, boards, files and the rest.
+        contents: of the files, in the order of the description.
+        signature: the entry ``sw-description.sig``; empty when there is none.
+        signer: the key that signed it, of those that were asked for.
+        size: of the archive in bytes.
+        sha256: of the archive.
+    """
+
+    description: Description
+    contents: tuple[bytes, ...]
+    signature: bytes
+    signer: PublicKey | None
+    size: int
+    sha256: str
+
+
+def read(data: bytes, keys: Sequence[PublicKey] = (), device: Device | None = None) -> Release:
+    """Check the archive *data* and return what it holds.
+
+    Args:
+        data: the whole archive.
+        keys: one of them must have signed it; without any, a signature is passed over.
+        device: what it must suit.
+
+    Raises:
+        ReleaseError: with the word that a device would answer with.
+    """
+    reading = _Reading(keys, device or Device())
+    for entry in archive.unpack(data, reading.expect):
+        reading.take(entry)
+    return Release(
+        reading.finish(),
+        tuple(reading.contents),
+        reading.signature,
+        reading.signer,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+    )
+
+
+class _Reading:
+    def __init__(self, keys: Sequence[PublicKey], device: Device) -> None:
+        self._keys = keys
+        self._device = device
+        self._text = b""
+        self._description: Description | None = None
+        self._first = 2
+        self.contents: list[bytes] = []
+        self.signature = b""
+        self.signer: PublicKey | None = None
+
+    def expect(self, head: archive.Head) -> None:
+        """Refuse an entry that has no business where it stands."""
+        if head.index == 0:
+            _named(head, DESCRIPTION)
+            _at_most(head, MAX_SIZE)
+        elif head.index == 1 and head.name == SIGNATURE:
+            _at_most(head, MAX_SIGNATURE)
+        else:
+            self._expect_file(head)
+
+    def _expect_file(self, head: archive.Head) -> None:
+        if head.index == 1:
+            if self._keys:
+                raise ReleaseError(
+                    "unsigned",
+                    f"The second entry should be {SIGNATURE}, got {head.name}: the release is not"
+                    " signed.",
+                )
+            self._first = 1
+            self._describe()
+        files = self._described().files
+        number = head.index - self._first
+        if number >= len(files):
+            raise ReleaseError(
+                "unexpected_entry", f"{head.name} is not listed; all listed files came before it."
+            )
+        wanted = files[number]
+        came = (head.name, head.size, head.check)
+        if came != (wanted.filename, wanted.size, wanted.check):
+            raise ReleaseError(
+                "unexpected_entry",
+                f"Entry {head.index} should be {wanted.filename}, {wanted.size} bytes, checksum"
+                f" {wanted.check:08X}; got {head.name}, {head.size} bytes, {head.check:08X}.",
+            )
+
+    def take(self, entry: archive.Entry) -> None:
+        """Check the content of an entry that was expected."""
+        head = entry.head
+        if head.index < self._first:
+            if archive.checksum(entry.data) != head.check:
+                raise ReleaseError(
+                    "bad_checksum",
+                    f"The bytes of {head.name} do not add up to {head.check:08X}: it was changed"
+                    " after it was packed.",
+                )
+            if head.index == 0:
+                self._text = entry.data
+            else:
+                self.signature = entry.data
+                self._check_signature()
+                self._describe()
+            return
+        wanted = self._described().files[head.index - self._first]
+        if hashlib.sha256(entry.data).hexdigest() != wanted.sha256:
+            raise ReleaseError(
+                "digest_mismatch", f"{wanted.path} is not the file that was listed (SHA-256)."
+            )
+        if wanted.path == KEYRING_PATH:
+            _check_keyring(entry.data)
+        # Only now: the device sees the digest first, too.
+        self.contents.append(entry.data)
+
+    def finish(self) -> Description:
+        """Return the description, after the last entry."""
+        if self._description is None and self._text:
+            if self._keys:
+                raise ReleaseError("unsigned", "The archive ends before any signature.")
+            self._describe()
+        if self._description is None:
+            raise ReleaseError("missing_entry", f"The archive has no {DESCRIPTION}.")
+        files = self._description.files
+        if len(self.contents) < len(files):
+            raise ReleaseError(
+                "missing_entry",
+                f"{len(files)} files are listed, only {len(self.contents)} are in the archive; the"
+                f" first one missing is {files[len(self.contents)].filename}.",
+            )
+        return self._description
+
+    def _check_signature(self) -> None:
+        self.signer = find_signer(self.signature, self._text, self._keys)
+        if self._keys and self.signer is None:
+            known = ", ".join(key.id for key in self._keys)
+            raise ReleaseError(
+                "bad_signature", f"{SIGNATURE} was not made by any accepted key ({known})."
+            )
+
+    def _describe(self) -> None:
+        parser = Parser(self._text)
+        _suits(parser.conditions, self._device)
+        self._description = parser.finish()
+
+    def _described(self) -> Description:
+        assert self._description is not None
+        return self._description
+
+
+def _named(head: archive.Head, name: str) -> None:
+    if head.name != name:
+        raise ReleaseError(
+            "unexpected_entry", f"Entry {head.index} should be {name}, got {head.name}."
+        )
+
+
+def _at_most(head: archive.Head, limit: int) -> None:
+    if not 1 <= head.size <= limit:
+        raise ReleaseError(
+            "too_large", f"{head.name} has {head.size} bytes, 1 to {limit} are accepted."
+        )
+
+
+def _suits(wanted: Conditions, device: Device) -> None:
+    if device.board is not None:
+        revisions = dict(wanted.boards).get(device.board, ())
+        if device.revision not in revisions:
+            listed = ", ".join(board for board, _ in wanted.boards) or "no board at all"
+            raise ReleaseError(
+                "wrong_board",
+                f"The release is for {listed}, not for {device.board} {device.revision}.",
+            )
+    if device.micropython is not None and _triple(device.micropython) < _triple(
+        wanted.micropython
+    ):
+        raise ReleaseError(
+            "old_micropython",
+            f"The release needs MicroPython {wanted.micropython}, this is {device.micropython}.",
+        )
+    if device.floor is not None and wanted.version < device.floor:
+        raise ReleaseError(
+            "downgrade",
+            f"Version {wanted.version} is older than {device.floor}, the lowest still accepted.",
+        )
+
+
+def _triple(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def _check_keyring(data: bytes) -> None:
+    if len(data) > MAX_KEYRING:
+        raise ReleaseError("bad_keyring", f"A keyring has at most {MAX_KEYRING} bytes.")
+    try:
+        parse_keys(data, KEYRING_PATH)
+    except ReleaseError as error:
+        raise ReleaseError("bad_keyring", str(error)) from None
