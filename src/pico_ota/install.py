@@ -1,0 +1,235 @@
+"""Putting the updater on a board: which files, and what is left alone.
+
+The files of the updater are written. `boot.py` is written only where there is none, or one that
+holds nothing but comments, or our own; `main.py` and `settings.py` only where there are none. What
+was left alone comes back as advice.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from .errors import PicoOtaError
+
+_GUARD = ["import ota_boot", "ota_boot.run()"]
+BOOT, MAIN, SETTINGS = "/boot.py", "/main.py", "/settings.py"
+
+_SETTINGS_TEXT = """\
+# Settings of this board, written by `pico-ota install`. `pico-ota push --delete` leaves it alone.
+WIFI_SSID = {ssid}
+WIFI_PASSWORD = {wifi_password}
+HOSTNAME = {hostname}  # None: pico- and the end of the board's serial number
+COUNTRY = {country}  # two letters, such as "DE": more Wi-Fi channels in most countries
+OTA_PASSWORD = {ota_password}  # of the user "admin" on http://<hostname>.local:8080
+"""
+
+_MAIN_TEXT = """\
+# A start for your application, written by `pico-ota install`. Change it as you like.
+import asyncio
+
+import settings
+from manager_wifi import WiFiManager
+from service_ota import OTAUpdateService
+
+
+async def main():
+    wifi = WiFiManager(
+        settings.WIFI_SSID, settings.WIFI_PASSWORD, settings.HOSTNAME, settings.COUNTRY
+    )
+    ota = OTAUpdateService(wifi, auth_password=settings.OTA_PASSWORD)
+    await ota.start()  # returns at once; Wi-Fi and updates work in the background
+
+    # Your application. Everything it waits for has to be awaited: during time.sleep() nobody
+    # answers the browser.
+    while True:
+        await asyncio.sleep(1)
+
+
+asyncio.run(main())
+"""
+
+_GUARD_ADVICE = (
+    "boot.py is yours and was left as it is. Make these its first two lines, or an update that "
+    "breaks your application cannot be undone:\n    import ota_boot\n    ota_boot.run()"
+)
+_START_ADVICE = (
+    "Start the updater in it:\n"
+    "    from service_ota import OTAUpdateService\n"
+    "    await OTAUpdateService(wifi).start()"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What goes into ``settings.py``."""
+
+    ssid: str
+    wifi_password: str
+    ota_password: str
+    hostname: str | None = None
+    country: str | None = None
+
+    def text(self) -> bytes:
+        """The file."""
+        return _SETTINGS_TEXT.format(
+            ssid=repr(self.ssid),
+            wifi_password=repr(self.wifi_password),
+            ota_password=repr(self.ota_password),
+            hostname=repr(self.hostname),
+            country=repr(self.country),
+        ).encode()
+
+
+class Board(Protocol):
+    """A place that the files go to."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content of *path*; None when there is no such file."""
+
+    def digest(self, path: str) -> str | None:
+        """The SHA-256 of *path*; None when there is no such file."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file, with the folders above it."""
+
+    def remove(self, path: str) -> None:
+        """Delete a file that exists."""
+
+
+@dataclass
+class Report:
+    """What `install` did."""
+
+    written: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+
+def install(
+    board: Board,
+    files: Mapping[str, bytes],
+    settings: Settings | None,
+    *,
+    replace_settings: bool = False,
+    told: Callable[[str, int], None] = lambda path, size: None,
+) -> Report:
+    """Put *files* on *board*; with *settings* also a first ``settings.py`` and ``main.py``.
+
+    Args:
+        board: where to.
+        files: what `devicefiles.device_files` returns.
+        settings: None leaves ``settings.py`` and ``main.py`` out.
+        replace_settings: write ``settings.py`` also over one that is there.
+        told: hears of each file that is written.
+    """
+    report = Report()
+
+    def put(path: str, data: bytes) -> None:
+        if board.digest(path) == hashlib.sha256(data).hexdigest():
+            report.unchanged.append(path)
+        else:
+            board.write(path, data)
+            report.written.append(path)
+            told(path, len(data))
+
+    # The guard comes last: until all it needs is there, a restart must not run it.
+    for path in sorted(files):
+        if path == BOOT:
+            continue
+        put(path, files[path])
+        twin = _twin(path)
+        if twin is not None and twin not in files and board.digest(twin) is not None:
+            board.remove(twin)  # MicroPython would import it in the place of the new one
+            report.removed.append(twin)
+    if settings is not None:
+        if replace_settings or board.digest(SETTINGS) is None:
+            put(SETTINGS, settings.text())
+        else:
+            report.advice.append(
+                "settings.py is there already and was left as it is; --new-settings replaces it."
+            )
+        if board.digest(MAIN) is None:
+            put(MAIN, _MAIN_TEXT.encode())
+    _advise_main(board.read(MAIN), report)
+    boot = board.read(BOOT)
+    if may_replace_boot(boot):
+        put(BOOT, files[BOOT])
+    elif not runs_guard_first(boot):
+        report.advice.append(_GUARD_ADVICE)
+    return report
+
+
+def _advise_main(main: bytes | None, report: Report) -> None:
+    if main is None:
+        report.advice.append("there is no main.py yet. " + _START_ADVICE)
+    elif b"service_ota" not in main:
+        report.advice.append("main.py is yours and was left as it is. " + _START_ADVICE)
+
+
+def may_replace_boot(boot: bytes | None) -> bool:
+    """Whether ``boot.py`` with the content *boot* does nothing, or nothing but run the guard."""
+    statements = _statements(boot)
+    return statements is not None and all(text in _GUARD for text in statements)
+
+
+def runs_guard_first(boot: bytes | None) -> bool:
+    """Whether ``boot.py`` with the content *boot* calls the guard before anything else."""
+    statements = _statements(boot)
+    return statements is not None and statements[:2] == _GUARD
+
+
+def _statements(source: bytes | None) -> list[str] | None:
+    """The statements of *source* without comments and docstring; None when it cannot be read."""
+    try:
+        body = ast.parse(source or b"").body
+    except (SyntaxError, ValueError):
+        return None
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]
+    return [ast.unparse(statement) for statement in body]
+
+
+def _twin(path: str) -> str | None:
+    stem, dot, suffix = path.rpartition(".")
+    if dot and suffix in ("py", "mpy"):
+        return f"{stem}.{'mpy' if suffix == 'py' else 'py'}"
+    return None
+
+
+class FolderBoard:
+    """A folder on this computer that gets the same tree: for an image, or for another tool."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = top
+
+    def read(self, path: str) -> bytes | None:
+        """The content of *path*; None when there is no such file."""
+        place = self._place(path)
+        return place.read_bytes() if place.is_file() else None
+
+    def digest(self, path: str) -> str | None:
+        """The SHA-256 of *path*; None when there is no such file."""
+        data = self.read(path)
+        return None if data is None else hashlib.sha256(data).hexdigest()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file, with the folders above it."""
+        place = self._place(path)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        except OSError as error:
+            raise PicoOtaError(f"cannot write {place}: {error.strerror}.") from error
+
+    def remove(self, path: str) -> None:
+        """Delete a file that exists."""
+        self._place(path).unlink()
+
+    def _place(self, path: str) -> Path:
+        return self._top / path.lstrip("/")
