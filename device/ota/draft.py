@@ -10,6 +10,7 @@ from ota.errors import Refused
 from ota.flash import digest_steps, walk
 from ota.flash import space as flash_space
 from ota.plan import Seen, companion, find, in_root, line, parent
+from ota.staging import check_boot
 from ota_boot import DRAFT, NEW, OLD, exists, is_dir
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
@@ -39,7 +40,7 @@ class Draft:
         self._any_delete = False
         self.need = space.RESERVE  # sixteenths of a block, at the worst moment
         self.copies = 0  # the part of it that the commit will take
-        self._out = None if compare else open(DRAFT, "w+b")
+        self._out = None if compare else open(DRAFT, "wb")
 
     # entries
 
@@ -69,6 +70,8 @@ class Draft:
         for step in self._live(path, size, sha):
             yield step
         kind = self._kind
+        if kind == "=" and path == "/boot.py":
+            check_boot(path)
         if kind != "=":
             self.bytes += size
             self.need += space.cost(size) + space.ENTRY
@@ -77,8 +80,9 @@ class Draft:
         if path in self._guards:
             self._guards[path] = True
         self._write(kind, name, size, sha, path)
-        if other and exists(other) and not is_dir(other) and "f" + other not in self._seen:
-            self._seen.add("f" + other)
+        if not other or not exists(other) or is_dir(other):
+            return
+        if not (self._seen.add("f" + other) and self._find(other, "dD")):
             self._delete(name + "p", other)
 
     def add_delete(self, path):
@@ -95,8 +99,9 @@ class Draft:
                 "is_directory",
                 "%s is a directory: list its files, it goes with the last of them." % path,
             )
-        if "f" + path in self._seen and self._find(path, "dD"):
-            if self._named(path):
+        if "f" + path in self._seen:
+            entry = self._find(path, "dD")
+            if entry and entry[1].endswith("p"):
                 return  # a new form of this module retires it already
         self._once(path)
         self._delete(name, path)
@@ -119,9 +124,6 @@ class Draft:
     def _once(self, path):
         if self._seen.add("f" + path) and self._find(path, "aArRdD=-"):
             raise Refused(400, "duplicate", "%s is in the manifest twice." % path)
-
-    def _named(self, path):
-        return self._find(path, "dD")[1].endswith("p")
 
     def _live(self, path, size, sha):
         """Find out what installing *path* means, as self._kind."""
@@ -247,9 +249,10 @@ def _loses_all(folder):
         left += 1
     for kind, _, _, _, path in ota_boot.lines(DRAFT):
         if path.startswith(folder + "/"):
-            if kind != "d":
+            if kind == "d":
+                left -= 1
+            elif kind != "-":
                 return False
-            left -= 1
     return left == 0
 
 

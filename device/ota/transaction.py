@@ -1,0 +1,381 @@
+"""Updates of several files: all or nothing, and undone when they do not prove themselves.
+
+    draft = transaction.begin("2.0.0")                     # entries go to flash one by one
+    draft.add_file("/lib/x.py", 123, sha256_hex)
+    draft.add_delete("/lib/old.py")
+    draft.seal()                                           # idle -> staging
+    for path, size, received in transaction.needed():
+        writer = transaction.open_file(path, received)
+        writer.write(data)
+        writer.close()
+    transaction.commit()                                   # staging -> committed
+    machine.reset()                                        # the guard: committed -> trial
+    transaction.confirm()                                  # trial -> idle
+
+Each call first writes the one record, in one step, that says what is true from now on, and then
+tidies up; a cut in between leaves tidying that the next start, or the next call, repeats. The
+live files themselves are replaced and restored by the guard alone (ota_boot.py), before the
+application runs, so that a running application never sees a mixture.
+"""
+
+import os
+
+import ota_boot
+from ota import space, staging, states
+from ota.draft import Draft, check_space
+from ota.errors import Refused
+from ota.flash import digest_steps, walk
+from ota.manifest import check_version
+from ota.staging import files, needed, open_file, open_steps
+from ota_boot import DRAFT, NEW, OLD, PLAN, STATE, Damaged, exists, is_dir
+
+__all__ = ("abort", "begin", "commit", "confirm", "files", "needed", "open_file", "open_steps")
+
+_TRIAL_S = 180  # the time for a trial, unless the caller knows better
+_LISTED = 20  # of missing files, in one answer
+_sound = None  # digest of the plan that was last found undamaged
+
+
+def _load():
+    """Return the record as it can be used: a damaged plan makes it idle, and says so."""
+    global _sound
+    record = ota_boot.load()
+    if record["state"] != states.IDLE and record["plan"] != _sound:
+        try:
+            ota_boot.plan_of(record)
+            _sound = record["plan"]
+        except Damaged as error:
+            ota_boot.ignored = "%s It was %s." % (error, record["state"])
+            if record["state"] in (states.COMMITTED, states.REVERTING):
+                record["version"] = None  # perhaps files of two
+            _forget(record)
+            record["kept"] = None
+    return record
+
+
+def _forget(record):
+    """Make *record* idle and let all of the update go, but what is kept."""
+    record["state"] = states.IDLE
+    record["dirty"] = 1
+    for name in ("next", "id", "next_floor", "reason"):
+        record[name] = None
+    if record["kept"] is None:
+        record["plan"] = None
+
+
+# --- begin ------------------------------------------------------------------------------------
+
+
+class Update(Draft):
+    """A Draft that can become the update that is staged."""
+
+    def seal(self):
+        """End the manifest: check it as a whole, let go of the old kept set, start staging.
+
+        Returns the id of the session. Raises Refused, and forgets the draft, when a rule is
+        broken, there is no room, or another update is being staged.
+        """
+        try:
+            return _resume(self.session()) if self.compare else _seal(self)
+        except Exception:
+            self.drop()
+            raise
+
+    def drop(self):
+        """Forget the draft, quiet if it was sealed; what was staged before stays."""
+        record = ota_boot.load()
+        if not self.compare and record["state"] == states.IDLE:
+            Draft.drop(self)
+            if record["dirty"]:
+                ota_boot.collect(record)
+
+
+def begin(version=None, trial=True, origin="push", floor=None, force=False):
+    """Return an Update, a draft for the update to *version*.
+
+    *trial* is the number of seconds that the update has to prove itself, True for a usual time,
+    False for none. *floor* is the lowest version accepted once this one is confirmed.
+    While the same update is being staged the draft only compares, and sealing it resumes.
+    *force* drops another one that is being staged. Raises Refused(409) if one is in the way.
+    """
+    if version is not None:
+        check_version(version)
+    record = _load()
+    if record["state"] == states.STAGING and not force:
+        return Update(version, trial, origin, floor, compare=True)
+    if record["state"] == states.STAGING:
+        abort()
+        record = _load()
+    states.after(record["state"], "begin")
+    _make_home()
+    # From here on a cut leaves something to tidy up, which the next start must know.
+    record["dirty"] = 1
+    ota_boot.save(record)
+    if is_dir(DRAFT):
+        _clear(DRAFT)
+    return Update(version, trial, origin, floor)
+
+
+def _make_home():
+    if not is_dir(ota_boot.HOME):
+        ota_boot.remove(ota_boot.HOME)
+        os.mkdir(ota_boot.HOME)
+    for path in (STATE, PLAN, ota_boot.HISTORY):
+        if is_dir(path):
+            _clear(path)
+    for path in (NEW, OLD):
+        if not is_dir(path):
+            ota_boot.remove(path)
+
+
+def _clear(path):
+    ota_boot.empty(path)
+    os.rmdir(path)
+
+
+def _seal(draft):
+    check_version(draft.version)
+    if not draft.count:
+        raise Refused(400, "empty", "The manifest lists no file and no deletion.")
+    session = draft.session()
+    digest = draft.close()
+    record = ota_boot.load()
+    if record["kept"] is not None:
+        # Not yet gone, but counted: without it there must be enough.
+        check_space(draft.need - _kept_blocks())
+        record["kept"] = record["plan"] = None
+        ota_boot.save(record)
+    ota_boot.empty(OLD)
+    ota_boot.empty(NEW)
+    check_space(draft.need)
+    for path in (NEW, OLD):
+        if not is_dir(path):
+            os.mkdir(path)
+    record.update(
+        {
+            "state": states.after(record["state"], "begin"),
+            "next": draft.version,
+            "id": session,
+            "plan": digest,
+            "trial": _TRIAL_S if draft.trial is True else int(draft.trial),
+            "next_floor": draft.floor,
+            "dirty": 0,
+        }
+    )
+    ota_boot.save(record)
+    ota_boot.plan_of(record)  # gives the plan its name
+    return session
+
+
+def _resume(session):
+    record = ota_boot.load()
+    if record["id"] != session:
+        raise Refused(
+            409,
+            "busy",
+            "Another update, to %s, is being staged: abort it, or send its manifest to go on."
+            % record["next"],
+            id=record["id"],
+        )
+    return session
+
+
+def _kept_blocks():
+    total = 0
+    for _, size in walk(OLD):
+        total += space.freed(size)
+    return total
+
+
+# --- commit -----------------------------------------------------------------------------------
+
+
+def commit():
+    """Decide that the staged set goes live at the next start; see commit_steps()."""
+    for _ in commit_steps():
+        pass
+
+
+def commit_steps():
+    """Check and prepare the commit, yielding between steps, then decide it in one write.
+
+    What the live files are may have changed since the manifest came, so it is looked at again.
+    Raises Refused: 409 when files are missing, 507 when what is kept by copy does not fit.
+    """
+    staging.release()
+    record = _load()
+    following = states.after(record["state"], "commit")
+    for fits in _still_fits():
+        yield None
+        if not fits:
+            for _ in _plan_again(record):
+                yield None
+            break
+    for _ in _check_complete():
+        yield None
+    try:
+        for _ in _prepare():
+            yield None
+    except OSError as error:
+        ota_boot.empty(OLD)
+        raise Refused(507, "no_space", "The kept files could not be copied: %r." % error)
+    record["state"] = following
+    record["kept"] = record["version"] or ""
+    ota_boot.save(record)
+
+
+def _still_fits():
+    """Yield True between steps, and False at the end if the live files are others by now."""
+    for kind, _, size, sha, path in ota_boot.lines(PLAN):
+        if kind != "=":
+            fits = exists(path) == (kind in "rRdDxX")
+        else:
+            fits = exists(path) and os.stat(path)[6] == int(size)
+            if fits:
+                step = None
+                for step in digest_steps(path):
+                    yield True
+                fits = step == sha
+        yield fits
+        if not fits:
+            return
+
+
+def _plan_again(record):
+    """Replace the plan by one that fits, yielding between steps; the session stays."""
+    draft = Draft(record["next"], record["trial"], None, record["next_floor"])
+    try:
+        for _, name, size, sha, path in ota_boot.lines(PLAN):
+            if not name.isdigit():
+                continue  # follows from the others
+            if sha == "-":
+                draft.add_delete(path)
+                continue
+            for _ in draft.file_steps(path, int(size), sha):
+                yield None
+        record["plan"] = draft.close()
+    except Exception:
+        draft.drop()
+        raise
+    ota_boot.save(record)
+    ota_boot.plan_of(record)
+
+
+def _check_complete():
+    missing = []
+    count = 0
+    for kind, name, size, _, path in staging.entries():
+        yield None
+        if kind == "=":
+            continue
+        if staging.received(name) != size:
+            count += 1
+            if count <= _LISTED:
+                missing.append(path)
+        elif path == "/boot.py":
+            staging.check_boot(NEW + "/" + name)
+    if count:
+        raise Refused(
+            409,
+            "missing",
+            "%d files have not been received, or not wholly: send them first." % count,
+            need=missing,
+            count=count,
+        )
+
+
+def _prepare():
+    """Make all that needs room while it can still be refused: copies and directories."""
+    need = 0
+    for kind, _, _, _, path in ota_boot.lines(PLAN):
+        if kind in "RD":
+            need += space.cost(os.stat(path)[6])
+        elif kind in "mX":
+            need += space.DIRECTORY
+    check_space(need + space.RESERVE // 2)
+    for kind, name, _, _, path in ota_boot.lines(PLAN):
+        if kind in "RD":
+            for step in ota_boot.copy_steps(path, OLD + "/" + name):
+                yield step
+        elif kind == "m" and not exists(NEW + "/" + name):
+            os.mkdir(NEW + "/" + name)
+        elif kind == "X":
+            _copy_folders(path, OLD + "/" + name)
+        yield None
+
+
+def _copy_folders(src, dst):
+    for folder in ota_boot.folders(src):
+        copy = dst + folder[len(src) :]
+        if not exists(copy):
+            os.mkdir(copy)
+
+
+# --- the rest ---------------------------------------------------------------------------------
+
+
+def abort():
+    """Drop what is being staged; the live files and their version stay. Raises Refused(409)."""
+    staging.release()
+    record = _load()
+    states.after(record["state"], "abort")
+    _forget(record)
+    ota_boot.save(record)
+    ota_boot.collect(record)
+
+
+def confirm(reason=None):
+    """Keep the set on trial. Raises Refused(409) outside a trial."""
+    record = _load()
+    record["state"] = states.after(record["state"], "confirm")
+    record["floor"] = record["next_floor"] or record["floor"]
+    record["next_floor"] = record["id"] = None
+    ota_boot.settle(record, record["version"], "confirmed", reason)
+    ota_boot.save(record)
+
+
+def rollback(reason="asked for"):
+    """Decide that the kept set comes back at the next start. Raises Refused(409)."""
+    record = _load()
+    states.after(record["state"], "rollback")
+    if record["kept"] is None:
+        raise Refused(409, "nothing_kept", "Nothing is kept to roll back to.")
+    try:
+        plan = ota_boot.plan_of(record)
+    except Damaged:
+        plan = None
+    if not plan or not _kept_is_whole(plan):
+        raise Refused(409, "kept_damaged", "The kept set was changed by other hands.")
+    ota_boot.turn_back(record, reason)
+
+
+def _kept_is_whole(plan):
+    for kind, name, _, _, _ in ota_boot.lines(plan):
+        if kind in "rRdD" and not exists(OLD + "/" + name):
+            return False
+    return True
+
+
+def status():
+    """Return what the record says, as a dict; see docs/http.md."""
+    record = _load()
+    state = record["state"]
+    past = [record["last"]] if record["last"] else []
+    past.extend([entry for entry in ota_boot.history() if past and entry[0] < record["last"][0]])
+    past = [{"version": e[1], "outcome": e[2], "reason": e[3]} for e in past]
+    kept = record["kept"]
+    trial = None
+    if state == states.TRIAL:
+        trial = {"attempt": record["tries"], "attempts": ota_boot.TRIES}
+    return {
+        "version": record["version"],
+        "state": state,
+        "next": record["next"],
+        "id": record["id"],
+        "last": past[0] if past else None,
+        "history": past,
+        "kept": "unknown" if kept == "" else kept,
+        "floor": record["floor"],
+        "trial": trial,
+        "ignored": ota_boot.ignored,
+    }

@@ -1,0 +1,792 @@
+"""The guard: before the application runs, finish or undo an update that power cut short.
+
+`/boot.py` calls `run()` first of all. This file imports nothing of ours, so that a half-installed
+library cannot break it, and it owns what recovery needs; `ota/` imports from here.
+
+`/.ota/state` is the one record that says which set of files is live, at most 512 bytes so that
+littlefs keeps it inside the directory and rewrites it atomically with one page:
+
+    1 <crc32 of the rest, 8 hex> <JSON array of the values of _FIELDS, in that order>
+
+An empty or missing record is that of a new board. Any other that does not pass its check is
+ignored, never read as something else: the board boots what is live, and `ignored` says so.
+`/.ota/plan` (see ota/plan.py) lists what an update does; the record holds its digest.
+`/.ota/new/<name>` are staged files, `/.ota/old/<name>` kept ones, `/.ota/history` old outcomes.
+
+From the commit on only renames and removals are needed, so a full flash cannot stop it halfway.
+Nothing is moved out of `/`: littlefs could hide the next name there, and that may be boot.py.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from binascii import crc32, hexlify
+
+try:
+    from micropython import const
+except ImportError:  # CPython
+
+    def const(value):  # noqa: D103
+        return value
+
+
+HOME = "/.ota"
+STATE = "/.ota/state"
+PLAN = "/.ota/plan"
+DRAFT = "/.ota/draft"
+NEW = "/.ota/new"
+OLD = "/.ota/old"
+HISTORY = "/.ota/history"
+
+#: Starts without a confirmation after which a trial is undone.
+TRIES = 3
+
+_MAX_RECORD = const(512)  # the largest file that littlefs keeps inline on this board
+_ENOENT = const(2)
+_CHUNK = const(512)
+_GUARD = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
+
+#: Words of the state table that the record may hold; the table is in ota/states.py.
+STATES = ("idle", "staging", "committed", "trial", "reverting")
+
+#: What run() found damaged and did not use, for status; None when all was well.
+ignored = None
+
+# name, kind ("t" text or None, "n" number, "l" list or None)
+_FIELDS = (
+    ("state", "t"),  # a word of the state table, ota/states.py
+    ("version", "t"),  # of the live set
+    ("kept", "t"),  # version of the kept set, "" when unknown; None: nothing is kept
+    ("next", "t"),  # version being staged or committed
+    ("id", "t"),  # of the update session
+    ("plan", "t"),  # digest() of the plan, while there is one
+    ("trial", "n"),  # seconds that the update has to prove itself, 0: no trial
+    ("tries", "n"),  # starts of the trial used up
+    ("reason", "t"),  # why it is being undone
+    ("last", "l"),  # [number, version, outcome, reason] of the last update
+    ("floor", "t"),  # lowest version still accepted
+    ("next_floor", "t"),  # the floor after this update is confirmed
+    ("dirty", "n"),  # 1: collect() has not finished
+)
+
+
+class Damaged(Exception):
+    """A file of ours was changed by other hands and is not used."""
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def heal():
+    """Make littlefs repair its books: a change that changes nothing, and writes nothing if well.
+
+    After a cut in a rename across directories, a name is hidden until the first changing call.
+    """
+    try:
+        os.remove("/.ota/?")
+    except OSError:
+        pass
+
+
+def exists(path):
+    """Return True if there is a file or directory at *path*."""
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def is_dir(path):
+    """Return True if there is a directory at *path*."""
+    try:
+        return os.stat(path)[0] & 0x4000 != 0
+    except OSError:
+        return False
+
+
+def make_parents(path):
+    """Make every missing directory above *path*. Raises OSError, for example when full."""
+    at = path.find("/", 1)
+    while at > 0:
+        if not exists(path[:at]):
+            os.mkdir(path[:at])
+        at = path.find("/", at + 1)
+
+
+def copy_steps(src, dst):
+    """Copy the file *src* to *dst*, yielding after each chunk. Raises OSError."""
+    buf = memoryview(bytearray(1024))
+    source = open(src, "rb")
+    try:
+        target = open(dst, "wb")
+        try:
+            while True:
+                count = source.readinto(buf)
+                if not count:
+                    break
+                target.write(buf[:count])
+                yield None
+        finally:
+            target.close()
+    finally:
+        source.close()
+
+
+def copy(src, dst):
+    """Copy the file *src* to *dst*. Raises OSError."""
+    for _ in copy_steps(src, dst):
+        pass
+
+
+def remove(path):
+    """Remove the file *path*; quiet if there is none."""
+    try:
+        os.remove(path)
+    except OSError as error:
+        if error.errno != _ENOENT:
+            raise
+
+
+def folders(top):
+    """Return *top* and every directory below it, parents first."""
+    found = [top]
+    for folder in found:  # grows as we go: no recursion on this C stack
+        for entry in os.ilistdir(folder):
+            if entry[1] == 0x4000:
+                found.append(folder + "/" + entry[0])
+    return found
+
+
+def prune(path):
+    """Remove the directory *path* and those below it, unless there is a file in them."""
+    if is_dir(path):
+        for folder in reversed(folders(path)):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass  # the application keeps something there
+
+
+def empty(top):
+    """Remove all that is in the directory *top*, but not *top* itself. Raises OSError."""
+    if not is_dir(top):
+        return
+    for folder in folders(top):
+        while True:
+            names = []
+            for entry in os.ilistdir(folder):
+                if entry[1] != 0x4000:
+                    names.append(entry[0])
+                    if len(names) == 32:  # there may be a thousand
+                        break
+            if not names:
+                break
+            for name in names:
+                remove(folder + "/" + name)
+    for folder in reversed(folders(top)):
+        if folder != top:
+            os.rmdir(folder)
+
+
+def _move(src, dst):
+    """Rename *src* to *dst*, which it replaces. Raises OSError."""
+    try:
+        os.rename(src, dst)
+    except OSError as error:
+        if error.errno != _ENOENT or not exists(src):
+            raise
+        make_parents(dst)  # somebody removed the directory since
+        os.rename(src, dst)
+
+
+# --- the record -------------------------------------------------------------------------------
+
+
+def load():
+    """Return the record as a dict; that of a new board when there is none or it is damaged.
+
+    What was damaged is said in `ignored`.
+    """
+    global ignored
+    ignored = None
+    try:
+        with open(STATE, "rb") as file:
+            raw = file.read(_MAX_RECORD + 1)
+    except OSError as error:
+        raw = b""
+        if error.errno != _ENOENT:
+            ignored = "The state record cannot be read (%r)." % error
+    values = None
+    if raw:
+        values = _decode(raw)
+        if values is None:
+            ignored = "The state record is damaged."
+    record = {"state": "idle"}
+    for index, (name, kind) in enumerate(_FIELDS):
+        if values:
+            record[name] = values[index]
+        elif name != "state":
+            record[name] = 0 if kind == "n" else None
+    return record
+
+
+def _decode(raw):
+    """Return the values in *raw*, or None unless they are exactly what save() wrote."""
+    if len(raw) > _MAX_RECORD or raw[:2] != b"1 " or raw[2:11] != b"%08x " % crc32(raw[11:]):
+        return None
+    try:
+        values = json.loads(raw[11:])
+    except ValueError:
+        return None
+    if not isinstance(values, list) or len(values) != len(_FIELDS):
+        return None
+    for value, (_, kind) in zip(values, _FIELDS):
+        if kind == "n":
+            good = isinstance(value, int)
+        elif kind == "l":
+            good = value is None or (isinstance(value, list) and len(value) == 4)
+        else:
+            good = value is None or isinstance(value, str)
+        if not good:
+            return None
+    return values if values[0] in STATES else None
+
+
+def save(record):
+    """Write *record* durably, in one step: a cut leaves the one before. Raises OSError."""
+    while True:
+        raw = json.dumps([record[name] for name, _ in _FIELDS]).encode()
+        if len(raw) <= _MAX_RECORD - 11:
+            break
+        _shorten(record)
+    file = open(STATE, "wb")
+    try:
+        file.write(b"1 %08x " % crc32(raw))
+        file.write(raw)
+    finally:
+        file.close()
+
+
+def _shorten(record):
+    # Only reasons can be long: versions are checked before they come here.
+    last = record["last"]
+    if last and last[3]:
+        last[3] = last[3][: len(last[3]) // 2]
+    elif record["reason"]:
+        record["reason"] = record["reason"][: len(record["reason"]) // 2]
+    else:
+        raise ValueError("record too long")
+
+
+def settle(record, version, outcome, reason):
+    """Enter an outcome as the last one into *record*, and move the one before to the history."""
+    last = record["last"]
+    if last:
+        log = history()
+        if not log or log[0][0] != last[0]:
+            log.insert(0, last)
+            raw = json.dumps(log[:7])
+            while len(raw) > _MAX_RECORD:
+                log.pop()
+                raw = json.dumps(log[:7])
+            with open(HISTORY, "w") as file:
+                file.write(raw)
+    record["last"] = [last[0] + 1 if last else 1, version, outcome, _plain(reason)]
+
+
+def history():
+    """Return the outcomes before the last one, newest first, as lists like record["last"]."""
+    try:
+        with open(HISTORY) as file:
+            log = json.loads(file.read(_MAX_RECORD))
+        return [e for e in log if isinstance(e, list) and len(e) == 4 and isinstance(e[0], int)]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _plain(text):
+    # Reasons may quote an exception: what JSON would blow up, or a terminal obey, is replaced.
+    if text is None:
+        return None
+    return "".join([c if " " <= c <= "~" and c not in '"\\' else "?" for c in text[:100]])
+
+
+# --- the plan ---------------------------------------------------------------------------------
+
+
+def digest(path):
+    """Return the digest of the plan at *path*, or None if it cannot be read."""
+    sha = hashlib.sha256()
+    buf = memoryview(bytearray(_CHUNK))
+    try:
+        with open(path, "rb") as file:
+            while True:
+                count = file.readinto(buf)
+                if not count:
+                    break
+                sha.update(buf[:count])
+    except OSError:
+        return None
+    return hexlify(sha.digest()[:8]).decode()
+
+
+def plan_of(record):
+    """Return the path of the plan that *record* speaks of.
+
+    A cut can leave it under the name of a draft: it then gets its own. Raises Damaged.
+    """
+    wanted = record["plan"]
+    if wanted and digest(PLAN) == wanted:
+        return PLAN
+    if wanted and digest(DRAFT) == wanted:
+        os.rename(DRAFT, PLAN)
+        return PLAN
+    raise Damaged("The plan of the update is damaged.")
+
+
+def lines(path):
+    """Yield (kind, name, size, sha256, path) of each line of the plan at *path*."""
+    rest = b""
+    with open(path, "rb") as file:
+        while True:
+            chunk = file.read(_CHUNK)
+            if not chunk:
+                return
+            rest += chunk
+            at = rest.find(b"\n")
+            while at >= 0:
+                yield rest[:at].decode().split(" ", 4)
+                rest = rest[at + 1 :]
+                at = rest.find(b"\n")
+
+
+# --- replace and restore ----------------------------------------------------------------------
+
+
+def finish(record):
+    """Put every file of a committed update in its place; repeating it does no harm.
+
+    Raises Damaged before anything is touched, OSError when a step fails.
+    """
+    plan = plan_of(record)
+    # Everything new comes before anything goes: there is a guard to import at any moment.
+    for kind, name, _, _, path in lines(plan):
+        if kind in "aArRm":
+            _bring(kind, path, NEW + "/" + name, OLD + "/" + name)
+    for kind, name, _, _, path in lines(plan):
+        if kind == "D":
+            remove(path)
+        elif kind == "X":
+            prune(path)
+        elif kind in "dx" and exists(path) and not (kind == "x" and _holds_file(path)):
+            _move(path, OLD + "/" + name)
+    empty(NEW)
+
+
+def _holds_file(top):
+    """Return True if the application put a file below the directory *top* meanwhile."""
+    if is_dir(top):
+        for folder in folders(top):
+            for entry in os.ilistdir(folder):
+                if entry[1] != 0x4000:
+                    return True
+    return False
+
+
+def _bring(kind, path, new, old):
+    if not exists(new):
+        return  # done before the cut
+    if kind == "m" and exists(path):
+        os.rmdir(new)  # the application was quicker
+        return
+    if kind == "r" and not exists(old):
+        _move(path, old)
+    _move(new, path)
+
+
+def restore(record):
+    """Undo finish() exactly, wherever it stopped; repeating it does no harm.
+
+    Returns None, or what could not be restored. Raises Damaged before anything is touched.
+    """
+    plan = plan_of(record)
+    failed = None
+    for kinds in ("xX", "rRdD", "aAm"):  # what comes back is back before anything goes
+        for kind, name, _, _, path in lines(plan):
+            if kind in kinds:
+                try:
+                    _put_back(kind, path, NEW + "/" + name, OLD + "/" + name)
+                except OSError as error:
+                    # One path in the way must not keep all the others from coming back.
+                    failed = "%s: %r" % (path, error)
+    return failed
+
+
+def _put_back(kind, path, new, old):
+    if kind in "aA":
+        if not exists(new):  # else it never went live, and what is there is not ours
+            remove(path)
+    elif kind == "m":
+        if not exists(new):
+            prune(path)
+    elif exists(old):
+        if kind in "xX" and exists(path):
+            prune(old)  # only some of it had gone; parents are made where they are missed
+        else:
+            _move(old, path)
+
+
+def collect(record):
+    """Remove all of ours that *record* does not need, then mark it clean. Raises OSError."""
+    if record["state"] != "staging":
+        empty(NEW)
+    if record["plan"]:
+        plan_of(record)
+    else:
+        remove(PLAN)
+    if record["kept"] is None:
+        empty(OLD)
+    remove(DRAFT)
+    if record["dirty"]:
+        record["dirty"] = 0
+        save(record)
+
+
+# --- why the board restarted ------------------------------------------------------------------
+
+#: The watchdog's registers by byte offset, or None where there are none. Replaceable in tests.
+registers = None
+
+_REASON = const(0x08)  # 1 the watchdog bit, 2 a wanted reset, 0 power-on; survives a soft reset
+_SCRATCH0 = const(0x0C)  # survives every reset, not a power cut
+_MAGIC = const(0x07A50000)  # bits 8 to 15 are free for a count, 0 to 7 hold the mark
+_MARKS = ("", "running", "started", "restart", "exception", "deadline", "rescue")
+
+
+class _Registers:
+    def __init__(self, memory, base):
+        self._memory = memory
+        self._base = base
+
+    def __getitem__(self, offset):
+        return self._memory[self._base + offset]
+
+    def __setitem__(self, offset, value):
+        self._memory[self._base + offset] = value
+
+
+def _registers():
+    """Return what `registers` is, after finding it on a board; None elsewhere."""
+    global registers
+    if registers is None and sys.platform == "rp2":
+        import machine
+
+        # RP2350 data sheet 12.9.7 and RP2040 data sheet 4.7.6: same offsets, another base.
+        registers = _Registers(machine.mem32, 0x400D8000 if _is_rp2350() else 0x40058000)
+    return registers
+
+
+def _is_rp2350():
+    return "RP2350" in sys.implementation._machine
+
+
+def mark(why, deaths=None):
+    """Leave a word of _MARKS for the next start; a power cut wipes it. Nothing elsewhere.
+
+    *deaths* is how often the application has died in a row; None leaves the count as it is.
+    """
+    if _registers() is not None:
+        if deaths is None:
+            deaths = count_deaths()
+        registers[_SCRATCH0] = _MAGIC | min(deaths, 255) << 8 | _MARKS.index(why)
+
+
+def count_deaths():
+    """Return how often the application has died in a row since power came."""
+    if _registers() is None:
+        return 0
+    word = registers[_SCRATCH0]
+    return word >> 8 & 0xFF if word & 0xFFFF0000 == _MAGIC else 0
+
+
+def forget_deaths():
+    """Note a good start: the application is alive."""
+    if count_deaths():
+        mark(read_mark()[0], 0)
+
+
+def read_mark():
+    """Return (mark, cause): the word of mark() or "", and "power", "watchdog" or "reset"."""
+    if _registers() is None:
+        return "", "power"
+    word = registers[_SCRATCH0]
+    why = word & 0xFF if word & 0xFFFF0000 == _MAGIC else 0
+    reason = registers[_REASON]
+    cause = "watchdog" if reason & 1 else "reset" if reason & 2 else "power"
+    return _MARKS[why] if why < len(_MARKS) else "", cause
+
+
+def _ended_badly(why, cause):
+    """Return what was wrong with the last start of a trial, or None: it may have been power."""
+    if why == "exception":
+        return "the application ended in an exception"
+    if why == "deadline":
+        return "not confirmed in time"
+    if why == "running" and cause == "watchdog":
+        return "the application hung: the watchdog restarted the board"
+    return None
+
+
+# --- boot -------------------------------------------------------------------------------------
+
+#: What run() did: 0 nothing, 1 live files changed, 2 the guard or boot.py among them.
+changed = 0
+#: Seconds that the application on trial has, 0 outside a trial.
+trial_s = 0
+_MIN_TRIAL_S = const(2)
+_ran = False
+
+
+def run():
+    """Finish or undo an interrupted update and use up an attempt of a trial; once per start.
+
+    Raises nothing and never exits, whatever is on the flash: then the board boots what is live.
+    """
+    global _ran, ignored, changed
+    if _ran:
+        return
+    _ran = True
+    try:
+        why, cause = read_mark()
+        rescue = _rescue_reason(why, cause)
+        changed = repair(attempt=not rescue)
+        if changed == 2:
+            # The rest of the boot.py that runs now, and this very file, are of the other set.
+            _restart("rescue" if rescue else "restart")
+        if rescue:
+            mark("", 0)
+            _rescue(rescue)
+        _watch()
+    except Exception as error:
+        ignored = "The guard stopped: %r" % error
+
+
+def repair(attempt=True):
+    """Do what the record asks for before the application runs; return a value of `changed`.
+
+    With *attempt* False the application is not going to run, so a trial loses no attempt.
+    """
+    global ignored, trial_s
+    heal()
+    record = load()
+    if record["state"] == "idle" and record["dirty"] != 1:
+        return 0
+    done = 0
+    try:
+        if record["state"] == "staging":
+            _tidy_staging(record)
+        if record["state"] == "committed":
+            done = _finish_commit(record)
+        if record["state"] == "trial" and done < 2 and attempt:
+            _use_attempt(record)
+        if record["state"] == "reverting":
+            done = max(done, _finish_revert(record))
+        if record["dirty"]:
+            collect(record)
+    except Damaged as error:
+        ignored = "%s It was %s." % (error, record["state"])
+    if record["state"] == "trial" and attempt:
+        trial_s = max(record["trial"], _MIN_TRIAL_S)
+    return done
+
+
+def _tidy_staging(record):
+    # What is staged can be resumed. An interrupted commit may have left copies behind.
+    plan_of(record)
+    remove(DRAFT)
+    empty(OLD)
+
+
+def _finish_commit(record):
+    try:
+        finish(record)
+    except OSError as error:
+        turn_back(record, "could not be put in place: %r" % error)
+        return 0
+    record["version"], record["next"] = record["next"], None
+    record["tries"] = 0
+    if record["trial"]:
+        record["state"] = "trial"
+        if guard_in(record):
+            save(record)  # the attempt is used up after the restart
+            return 2
+        _use_attempt(record, fresh=True)
+        return 1
+    record["state"] = "idle"
+    record["floor"], record["next_floor"] = record["next_floor"] or record["floor"], None
+    settle(record, record["version"], "installed", None)
+    save(record)
+    return 2 if guard_in(record) else 1
+
+
+def _use_attempt(record, fresh=False):
+    """Write down that one more start was tried, before the application gets to run."""
+    why, cause = read_mark()
+    bad = None
+    if not fresh:
+        plan_of(record)  # without it there is nothing to be undone: Damaged
+        bad = _ended_badly(why, cause) if record["tries"] else None
+        if bad is None and record["tries"] >= TRIES:
+            bad = "not confirmed in %d starts" % TRIES
+    if bad:
+        turn_back(record, bad)
+        return
+    record["tries"] += 1
+    save(record)
+    # The reason register outlives a soft reset: an old bite must not be taken for a new one.
+    mark("started" if cause == "watchdog" else "running")
+
+
+def turn_back(record, reason):
+    """Decide, durably, that the set on trial or in place is undone; restoring comes after."""
+    record["state"] = "reverting"
+    record["reason"] = _plain(reason)
+    save(record)
+
+
+def _finish_revert(record):
+    failed = restore(record)
+    guard = guard_in(record)
+    reason = record["reason"]
+    if failed:
+        reason = "%s; not restored: %s" % (reason, failed)
+    settle(record, record["next"] or record["version"], "reverted", reason)
+    if record["next"] is None:  # it had gone live
+        record["version"] = record["kept"] or None
+    for name in ("kept", "next", "id", "plan", "reason", "next_floor"):
+        record[name] = None
+    record["state"] = "idle"
+    record["dirty"] = 1
+    save(record)
+    return 2 if guard else 1
+
+
+def guard_in(record):
+    """Return True if the plan of *record* changes boot.py or the guard itself."""
+    for kind, _, _, _, path in lines(PLAN):
+        if path in _GUARD and kind not in "=-":
+            return True
+    return False
+
+
+def _restart(why):
+    try:
+        from machine import reset
+    except ImportError:
+        return  # not a board
+    mark(why)
+    reset()
+
+
+# --- while the application runs ---------------------------------------------------------------
+
+#: Deaths in a row after which the application is not tried again at once.
+_DEATHS = const(3)
+# Below the longest time of the hardware (8388 ms), and not a value that an application is likely
+# to choose: that tells our watchdog from its own.
+_WATCHDOG_MS = const(8321)
+
+#: The Supervisor of a trial, None outside one.
+supervisor = None
+
+
+def _rescue_reason(why, cause):
+    """Return why the application is not to run this time, or None. Counts deaths."""
+    deaths = count_deaths()
+    died = why == "exception" or (cause == "watchdog" and why != "started")
+    if died:
+        deaths += 1
+        # The reason register outlives a soft reset: the same bite must not count twice.
+        mark(why, deaths)
+    if why == "rescue":
+        return "asked for"
+    if deaths >= _DEATHS:
+        return "the application died %d times" % deaths
+    try:
+        from rp2 import bootsel_button
+
+        return "BOOTSEL was held" if bootsel_button() else None
+    except ImportError:
+        return None
+
+
+def _rescue(why):
+    # Ours, and perhaps broken: then the application runs after all.
+    from ota import rescue
+
+    rescue.run(why)
+
+
+def _watch():
+    global supervisor
+    if trial_s:
+        supervisor = Supervisor(trial_s)
+    why, cause = read_mark()
+    if not trial_s and (why or cause == "watchdog"):
+        mark("started" if cause == "watchdog" else "")
+    from ota import prompt
+
+    prompt.Watch(urgent=trial_s > 0)
+
+
+class Supervisor:
+    """Feeds the hardware watchdog during a trial, and at the deadline restarts the board.
+
+    A virtual timer still runs when main.py loops, sleeps or has died; when not even that runs,
+    as with interrupts disabled, nobody feeds the watchdog.
+    """
+
+    def __init__(self, seconds):
+        import machine
+
+        #: Seconds left.
+        self.left_s = seconds
+        self._reset = machine.reset
+        self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
+        self._timer = machine.Timer(-1)
+        self._timer.init(mode=machine.Timer.PERIODIC, period=1000, callback=self._tick)
+
+    def _tick(self, timer):
+        self.left_s -= 1
+        if self.left_s > 0:
+            self._watchdog.feed()
+        else:
+            mark("deadline")
+            self._reset()
+
+    def stop(self):
+        """Let nothing restart the board any more, but for a watchdog of the application's own."""
+        self._timer.deinit()
+        self._watchdog.feed()
+        # `machine` cannot stop the watchdog, its CTRL register can (data sheets as above): bit 30
+        # enables, bits 0 to 23 count down from what feed() loaded, which is another number when
+        # the application has armed it for itself. RP2040 counts two for each microsecond.
+        ticks = _WATCHDOG_MS * (1000 if _is_rp2350() else 2000)
+        left = registers[0] & 0xFFFFFF
+        if ticks - 40000 < left <= ticks:
+            registers[_CLEAR] = 1 << 30
+
+
+_CLEAR = const(0x3000)  # writing a bit at this offset clears it (RP2040 data sheet 2.1.2)
+
+
+def stand_down():
+    """End the supervision of a trial: it is confirmed."""
+    global supervisor, trial_s
+    trial_s = 0
+    if supervisor is not None:
+        supervisor.stop()
+        supervisor = None
+    mark("")
