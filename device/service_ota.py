@@ -14,7 +14,6 @@ import gc
 import os
 import time
 from binascii import hexlify
-
 from micropython import const
 
 from ota import let_go
@@ -32,6 +31,13 @@ class OTAUpdateService:
     *allowed_hosts* are further `host:port` values it answers to, as behind a forwarded port.
     *on_progress* is called with (path, received, size) in bytes.
 
+    A release on trial is confirmed when the service has been reachable for *confirm_after_s*
+    seconds, or by `confirm()` when *auto_confirm* is False; without either it is undone
+    *trial_deadline_s* seconds after the start. *before_install* is called with the version before
+    it goes live: it may return False or a reason (text) to refuse, or a number of seconds to be
+    asked again; *after_install* is called with the version once that is confirmed.
+    *rescue_network*, (ssid, password), is what rescue mode joins where *wifi_service* cannot tell.
+
     Raises ValueError for an empty user name or password, or a port out of range.
     """
 
@@ -46,6 +52,12 @@ class OTAUpdateService:
         name=None,
         allowed_hosts=(),
         on_progress=None,
+        before_install=None,
+        after_install=None,
+        trial_deadline_s=180,
+        confirm_after_s=30,
+        auto_confirm=True,
+        rescue_network=None,
     ):
         from ota import checks
 
@@ -58,7 +70,17 @@ class OTAUpdateService:
         self.name = name
         self.allowed_hosts = allowed_hosts
         self.on_progress = on_progress
+        self.before_install = before_install
+        self.after_install = after_install
+        self.trial_deadline_s = trial_deadline_s
+        self.confirm_after_s = confirm_after_s
+        self.auto_confirm = auto_confirm
+        self.rescue_network = rescue_network
         self.log = Log()
+        #: Sentences that `status` gives as warnings.
+        self.notes = []
+        #: Requests that were let in, so that rescue mode sees whether it is used.
+        self.requests = 0
         self.boot_id = hexlify(os.urandom(4)).decode()
         self.uptime_ms = 0
         self.mode = "normal"
@@ -67,6 +89,7 @@ class OTAUpdateService:
         self._task = None
         self._reception = None
         self._mounted = False
+        self._good_ms = 0  # how long it has been reachable; None once that was taken note of
 
     async def start(self):
         """Begin to serve in the background and return at once; a second call does nothing."""
@@ -75,7 +98,7 @@ class OTAUpdateService:
         from ota import startup
 
         await startup.run(self)
-        let_go("startup", "credentials", "store", "flash", "paths", "errors", "access")
+        self._tidy()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self):
@@ -102,6 +125,17 @@ class OTAUpdateService:
         self._mounted = True
         self._receive().mount(app, prefix)
 
+    def confirm(self):
+        """Keep the release on trial. Raises ota.errors.Refused when none is on trial."""
+        from ota import health
+
+        health.confirm(self)
+
+    @property
+    def wanted_port(self):
+        """The port that the application asked for."""
+        return self._listener.wanted_port
+
     @property
     def port(self):
         """The port in use, None while not listening."""
@@ -116,8 +150,28 @@ class OTAUpdateService:
             await asyncio.sleep_ms(_CHECK_MS)
             # Added up in small steps: ticks_ms() wraps, and the clock jumps when it is set.
             now = time.ticks_ms()
-            self.uptime_ms += time.ticks_diff(now, self._ticks)
+            passed = time.ticks_diff(now, self._ticks)
             self._ticks = now
+            self.uptime_ms += passed
+            if self._good_ms is not None:
+                self._count_good(passed)
+
+    def _count_good(self, passed):
+        if self._listener.port is None and not (self._mounted and self._is_connected()):
+            self._good_ms = 0
+            return
+        self._good_ms += passed
+        if self._good_ms >= self.confirm_after_s * 1000:
+            self._good_ms = None
+            from ota import health
+
+            health.passed(self)
+            self._tidy()
+
+    def _tidy(self):
+        """Free what is only needed for a moment, unless somebody is connected and uses it."""
+        if self._reception is None:
+            let_go()
 
     def _follow_wifi(self):
         if self._mounted:

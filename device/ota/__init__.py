@@ -18,7 +18,7 @@ def let_go(*names):
         if not full.startswith("ota."):
             continue
         name = full[4:]
-        if name in names or not names and name not in _RESIDENT:
+        if name in names or (not names and name not in _RESIDENT):
             del sys.modules[full]
             if hasattr(package, name):
                 delattr(package, name)

@@ -1,7 +1,6 @@
 """What the routes show of the device and do to it, in one place for all of them."""
 
 import asyncio
-
 from micropython import const
 
 from ota import checks, credentials
@@ -59,9 +58,10 @@ class Device:
     @property
     def warnings(self):
         """What a person should know, as a list of sentences."""
+        found = list(self.service.notes)
         if self.default_password:
-            return ["The default password is in use. Choose another one."]
-        return []
+            found.append("The default password is in use. Choose another one.")
+        return found
 
     def set_password(self, password):
         """Ask for *password* from now on. Raises Refused when it is no usable one."""

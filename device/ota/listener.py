@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-
 from micropython import const
 
 # Connections that wait for accept() hold one of the board's five TCP control blocks each.

@@ -2,7 +2,7 @@
 
 from microdot import Response
 
-_PAGE = "/page.html.gz"
+_PAGE = "/ota/page.html.gz"
 
 
 def routes(service, web):
@@ -21,7 +21,7 @@ async def _page(request):
     }
     if request.headers.get("if-none-match") == page.ETAG:
         return Response(b"", 304, headers)
-    source = open(page.PATH, "rb")
+    source = open(_PAGE, "rb")
     headers["Content-Length"] = str(source.seek(0, 2))
     source.seek(0)
     return Response(source, 200, headers)

@@ -1,0 +1,53 @@
+"""What rescue mode needs to be reachable, as the service used it at its last good start.
+
+One JSON object in `/.ota/settings`, at most 512 bytes so that littlefs rewrites it with one page.
+The passwords stand there as they stand in the application; no request can read the file.
+"""
+
+import json
+
+from ota.paths import PRIVATE
+
+_FILE = PRIVATE + "/settings"
+_MAX_BYTES = 512
+_WIFI = ("ssid", "password", "hostname", "country")
+
+
+def of(service):
+    """Return the settings of a running *service* as a dict, None when its network is unknown.
+
+    A bare network.WLAN does not give its key away: such a service says it with rescue_network.
+    """
+    wifi = service.wifi_service
+    network = service.rescue_network
+    if network is None:
+        network = (getattr(wifi, "ssid", None), getattr(wifi, "password", None))
+    if not network[0] or network[1] is None:
+        return None
+    found = {name: getattr(wifi, name, None) for name in _WIFI}
+    found["ssid"], found["password"] = network
+    found["user"], found["key"] = service.auth
+    found["port"] = service.wanted_port
+    found["name"] = service.name
+    return found
+
+
+def load():
+    """Return the saved settings, None when there are none or they are damaged."""
+    try:
+        with open(_FILE) as source:
+            found = json.loads(source.read(_MAX_BYTES))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("ssid") else None
+
+
+def save(found):
+    """Write *found* unless it is there already. Raises OSError."""
+    if load() == found:
+        return
+    text = json.dumps(found)
+    if len(text) > _MAX_BYTES:
+        raise OSError(27)  # EFBIG: cannot be read back
+    with open(_FILE, "w") as target:
+        target.write(text)
