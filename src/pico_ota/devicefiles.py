@@ -1,0 +1,78 @@
+"""The files of ours that belong on a board, compiled as the board wants them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from .errors import PicoOtaError
+from .mpy import compile_source, compiled_name
+
+_SKIPPED_FOLDERS = frozenset({"__pycache__"})
+_SHIPPED_SUFFIXES = frozenset({".py", ".gz"})
+
+compile_once = lru_cache(maxsize=512)(compile_source)
+"""`mpy.compile_source`, which starts a process, with a memory."""
+
+
+def device_files(mpy: bool = True) -> dict[str, bytes]:
+    """Return what has to be on a board: absolute path on the board -> content.
+
+    Args:
+        mpy: compile the modules with mpy-cross, which saves flash, heap and import time on the
+            board (importing a 20 KB module needs 57 KB of heap from source, 14 KB from `.mpy`).
+
+    Raises:
+        PicoOtaError: a file is not where it was installed, or does not compile.
+    """
+    top = _device_folder()
+    sources = {"/" + f.relative_to(top).as_posix(): f.read_bytes() for f in _shipped(top)}
+    sources["/lib/microdot.py"] = _microdot().read_bytes()
+    return compile_tree(sources) if mpy else sources
+
+
+def compile_tree(files: dict[str, bytes], called: str | None = None) -> dict[str, bytes]:
+    """Return *files* with each module compiled and renamed to `.mpy`.
+
+    boot.py and main.py stay: MicroPython looks for them by these very names.
+
+    Args:
+        files: absolute path on the board -> content.
+        called: what tracebacks name all of the modules; None: each by its path.
+    """
+    modules = [path for path in files if compiled_name(path) != path]
+    with ThreadPoolExecutor(4) as pool:  # each compilation is a short process of its own
+        compiled = pool.map(lambda path: compile_once(files[path], called or path), modules)
+        done = dict(zip(modules, compiled, strict=True))
+    return {compiled_name(path): done.get(path, data) for path, data in files.items()}
+
+
+def _device_folder() -> Path:
+    here = Path(__file__).resolve()
+    # In a checkout beside src/, in an installed wheel inside of the package.
+    places = (here.parents[2] / "device", here.parent / "_device")
+    for folder in places:
+        if (folder / "boot.py").is_file():
+            return folder
+    raise PicoOtaError(f"the device files are neither in {places[0]} nor in {places[1]}")
+
+
+def _shipped(top: Path) -> list[Path]:
+    return sorted(
+        f
+        for f in top.rglob("*")
+        if f.is_file()
+        and f.suffix in _SHIPPED_SUFFIXES
+        and not _SKIPPED_FOLDERS & set(f.relative_to(top).parts)
+    )
+
+
+def _microdot() -> Path:
+    spec = find_spec("microdot")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder, "microdot.py")
+        if path.is_file():
+            return path
+    raise PicoOtaError("microdot is not installed beside pico-ota")

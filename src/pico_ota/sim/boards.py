@@ -1,0 +1,35 @@
+"""The boards that can be simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BLOCK = 4096
+"""Bytes in one erase block of the flash chip."""
+
+PAGE = 256
+"""Bytes in one program page of the flash chip."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What differs between the boards."""
+
+    name: str
+    number: int
+    blocks: int
+    """Erase blocks of the file system: `mpconfigboard.cmake` of the MicroPython board."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the flash image."""
+        return self.blocks * BLOCK
+
+
+BOARDS = {
+    board.name: board
+    for board in (
+        Board("pico_w", 0, 212),  # 848 KiB at flash offset 0x12C000
+        Board("pico2_w", 1, 640),  # 2560 KiB at 0x180000
+    )
+}

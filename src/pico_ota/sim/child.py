@@ -1,0 +1,54 @@
+"""The process of the simulated board: prepares a POSIX process, then becomes MicroPython.
+
+Run as `python -I -S child.py PARAMETERS`, with a JSON object in one argument: it starts in some
+50 ms, because nothing outside of the standard library is imported but MicroPython itself.
+"""
+
+import ctypes
+import json
+import mmap
+import os
+import signal
+import sys
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    """Never returns while the board lives."""
+    given = json.loads(sys.argv[1])
+    _die_with_parent(given["parent"])
+    # An alarm only has to end a blocking system call: then MicroPython looks for callbacks.
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.siginterrupt(signal.SIGALRM, True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the supervisor
+    registers = mmap.mmap(given["registers"], 0)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(registers))
+    code = (
+        f"import sys; sys.path[:] = [{given['rom']!r}]; import _chip; "
+        f"_chip.attach({address}, {given['flash']}, {given['wire']}); import _rom; _rom.start()"
+    )
+    options = ["-X", f"heapsize={given['heap']}"] if given["heap"] else []
+    spec = spec_from_file_location(
+        "micropython_run",
+        given["engine"],
+        loader=ExtensionFileLoader("micropython_run", given["engine"]),
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    engine = module_from_spec(spec)
+    spec.loader.exec_module(engine)
+    sys.exit(engine.run_main(["micropython", *options, "-c", code]))
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it was quicker
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What the board does before the application: stand-ins, `_boot.py`, boot.py, main.py, prompt."""
+
+import gc
+import os
+import sys
+import time
+import vfs
+
+import _chip
+from _numbers import _BOOT, _MAIN, _PROMPT, _SOFT_RESET, _STAGE
+
+import __main__
+
+
+def _install():
+    # The stand-ins take the names of the board's modules; nothing of the host stays reachable.
+    modules = sys.modules
+    for name in ("machine", "network", "rp2", "socket", "os", "sys"):
+        modules[name] = __import__("_" + name)
+    for name in ("_chip", "_rom", "_flash"):
+        modules.pop(name, None)
+    for name in ("machine", "network", "rp2", "socket", "os", "sys"):
+        modules.pop("_" + name, None)
+    for name in list(__main__.__dict__):
+        if name != "__name__":
+            del __main__.__dict__[name]
+
+
+def _mount(flash):
+    # The frozen _boot.py of the rp2 port, its reformatting of an unreadable flash included.
+    vfs.umount("/")
+    try:
+        fs = vfs.VfsLfs2(flash, progsize=256)
+    except:  # noqa: E722
+        vfs.VfsLfs2.mkfs(flash, progsize=256)
+        fs = vfs.VfsLfs2(flash, progsize=256)
+    vfs.mount(fs, "/")
+    os.chdir("/")
+
+
+def _run(path):
+    # As pyexec_file_if_exists: false when it raised; SystemExit restarts MicroPython.
+    try:
+        os.stat(path)
+    except OSError:
+        return True
+    try:
+        execfile(path, __main__.__dict__)  # noqa: F821
+    except SystemExit:
+        _chip.halt(_SOFT_RESET)
+    except BaseException as error:
+        sys.print_exception(error)
+        return False
+    return True
+
+
+def start():
+    """Boot; never returns."""
+    import _flash
+    import _sys
+
+    _install()
+    sys.path[:] = ["", ".frozen", "/lib"]
+    _mount(_flash.Flash())
+    banner = _sys._banner()
+    del _sys
+    gc.collect()
+    _chip.W[_STAGE] = _BOOT
+    if _run("boot.py"):
+        _chip.W[_STAGE] = _MAIN
+        _run("main.py")
+    _chip.W[_STAGE] = _PROMPT
+    print(banner)
+    _chip.poke()
+    while True:
+        time.sleep(3600)  # interrupts and what they schedule still run

@@ -1,0 +1,54 @@
+"""`socket` with the board's addresses moved onto the host's loopback.
+
+The application's 0.0.0.0:8080 becomes 127.0.0.1 and a port of the host; the rest is untouched.
+"""
+
+import time
+from socket import *  # noqa: F403
+from socket import AF_INET, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
+from socket import getaddrinfo as _getaddrinfo
+from socket import socket as _socket
+
+from _chip import W, poke
+from _numbers import _PORTS
+
+__name__ = "socket"
+_udp = False  # the kind of the socket made last: getaddrinfo() is seldom told
+
+
+def socket(af=AF_INET, type=SOCK_STREAM, proto=0):
+    """Return a socket of the host."""
+    global _udp
+    _udp = type == SOCK_DGRAM
+    new = _socket(af, type, proto)
+    if type == SOCK_STREAM:
+        # The supervisor reserves the port by a bound socket of its own, see ports.py.
+        new.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    return new
+
+
+def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
+    """As the board's; an address to listen at becomes one of the host's loopback."""
+    global _udp
+    if port and host in ("0.0.0.0", ""):
+        port = _host_port(port, type == SOCK_DGRAM if type else _udp)
+        _udp = False
+        host = "127.0.0.1"
+    return _getaddrinfo(host, port, af, type, proto, flags)
+
+
+def _host_port(port, udp):
+    wanted = udp << 16 | port
+    for slot in range(_PORTS, _PORTS + 16, 2):
+        if W[slot] == wanted:
+            break
+        # Slot 0 is prepared for the first TCP port.
+        if W[slot] == 0 and (slot > _PORTS or not udp):
+            W[slot] = wanted
+            poke()
+            break
+    else:
+        raise OSError(12)
+    while not W[slot + 1]:
+        time.sleep_ms(1)
+    return W[slot + 1]

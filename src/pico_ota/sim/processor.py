@@ -1,0 +1,215 @@
+"""The board's processor: a process that is MicroPython, and what the chip around it does.
+
+Nothing is polled while nothing is due. The process writes the board's registers and pokes a wire;
+deadlines are in the registers. What no program on a board can survive (reset, watchdog, power cut)
+is a SIGKILL here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pico_ota.sim import registers as reg
+
+if TYPE_CHECKING:
+    from pico_ota.sim.hardware import Hardware
+
+_CHILD = Path(__file__).parent / "child.py"
+_ASK_FIRST_S = 0.001  # a board that computes answers sooner
+_ASK_AGAIN_S = 0.005
+_PROBE_S = 0.005  # for the listening socket of a board that starts
+_PROBE_LATE_S = 0.05
+
+
+class End(Enum):
+    """Why the process is no more."""
+
+    STOPPED = "stopped"
+    POWER_CUT = "power cut"
+    RESET = "machine.reset"
+    SOFT_RESET = "soft reset"
+    WATCHDOG = "watchdog"
+    BOOTLOADER = "bootloader"
+    CRASH = "crash"
+
+
+_HALTS = {
+    reg.RESET: End.RESET,
+    reg.SOFT_RESET: End.SOFT_RESET,
+    reg.POWER_CUT: End.POWER_CUT,
+    reg.BOOTLOADER: End.BOOTLOADER,
+}
+
+
+class Processor:
+    """The process from one start of MicroPython to its end."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware = hardware
+        self._words = hardware.registers.words
+        self._longs = hardware.registers.longs
+        self._started = time.monotonic()
+        self._asked = False  # for the interrupt that is due now
+        self._ask_again = 0.0
+        self._dirty = self._words[reg.DIRTY]
+        self._prompt = False
+
+    def run(self) -> End:
+        """Start the process, serve it, and see to it that it is gone."""
+        self._wire, their_wire = socket.socketpair()
+        self._console, their_console = os.pipe()
+        their_stdin, stdin = os.pipe()  # nobody types, but the end of input does not come either
+        try:
+            self._process = self._spawn(their_wire.fileno(), their_console, their_stdin)
+        finally:
+            their_wire.close()
+            os.close(their_console)
+            os.close(their_stdin)
+        self._wire.setblocking(False)
+        os.set_blocking(self._console, False)
+        try:
+            end = self._serve()
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._read_console()
+            self._wire.close()
+            os.close(self._console)
+            os.close(stdin)
+        if end is End.CRASH:
+            self._hardware.event({"event": "crash", "status": self._process.returncode})
+        return end
+
+    def _spawn(self, wire: int, console: int, stdin: int) -> subprocess.Popen[bytes]:
+        setup = self._hardware.setup
+        given = {
+            "parent": os.getpid(),
+            "registers": self._hardware.registers.fd,
+            "flash": setup.image_fd,
+            "wire": wire,
+            "rom": str(self._hardware.rom),
+            "engine": self._hardware.engine,
+            "heap": setup.heap,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", _CHILD, json.dumps(given)],
+            stdin=stdin,
+            stdout=console,
+            stderr=console,
+            pass_fds=[self._hardware.registers.fd, setup.image_fd, wire],
+        )
+
+    def _serve(self) -> End:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wire, selectors.EVENT_READ, self._read_wire)
+            selector.register(self._console, selectors.EVENT_READ, self._read_console)
+            selector.register(self._hardware.wake_in, selectors.EVENT_READ, self._read_wake)
+            while True:
+                end = self._look()
+                if end is not None:
+                    return end
+                for key, _ in selector.select(self._timeout()):
+                    if not key.data():
+                        selector.unregister(key.fileobj)
+
+    # The three sources of news. They return False when there will be no more.
+
+    def _read_wire(self) -> bool:
+        with suppress(BlockingIOError):
+            return bool(self._wire.recv(4096))
+        return True
+
+    def _read_wake(self) -> bool:
+        with suppress(BlockingIOError):
+            os.read(self._hardware.wake_in, 4096)
+        return True
+
+    def _read_console(self) -> bool:
+        with suppress(BlockingIOError):
+            while True:
+                data = os.read(self._console, 65536)
+                if not data:
+                    return False
+                self._hardware.console.feed(data)
+        return True
+
+    # One look at everything that may have changed or is due
+
+    def _look(self) -> End | None:
+        end = self._hardware.take_orders()
+        if end is not None:
+            return end
+        if self._words[reg.HALT]:
+            return _HALTS[self._words[reg.HALT]]
+        deadline = self._longs[reg.WDT_DEADLINE]
+        if deadline and _now_us() >= deadline:
+            return End.WATCHDOG
+        if self._process.poll() is not None:
+            return End.CRASH
+        self._hardware.radio.work()
+        self._hardware.assign_ports()
+        self._interrupt()
+        self._report()
+        return None
+
+    def _timeout(self) -> float | None:
+        due = []
+        now, now_us = time.monotonic(), _now_us()
+        deadline, alarm = self._longs[reg.WDT_DEADLINE], self._longs[reg.ALARM]
+        if deadline:
+            due.append((deadline - now_us) / 1e6)
+        if alarm and not self._words[reg.IRQ_OFF]:
+            due.append((alarm - now_us) / 1e6 if alarm > now_us else self._ask_again - now)
+        if self._hardware.radio.due is not None:
+            due.append(self._hardware.radio.due - now)
+        if not self._hardware.listening and self._words[reg.PORTS]:
+            due.append(_PROBE_S if now - self._started < 3 else _PROBE_LATE_S)
+        # Rounded up: a selector without microseconds would return too early again and again.
+        return max(0.0, min(due) + 0.0001) if due else None
+
+    def _interrupt(self) -> None:
+        # Level-triggered, until the board sets the next alarm: it may be busy with its flash.
+        alarm = self._longs[reg.ALARM]
+        if not alarm or self._words[reg.IRQ_OFF] or _now_us() < alarm:
+            self._asked = False
+            self._ask_again = 0.0
+            return
+        now = time.monotonic()
+        if now < self._ask_again:
+            return
+        with suppress(OSError):
+            self._wire.send(b"T")
+        if self._asked:
+            # The callback is queued by now, and the main thread sleeps in a system call.
+            self._process.send_signal(signal.SIGALRM)
+        self._ask_again = now + (_ASK_AGAIN_S if self._asked else _ASK_FIRST_S)
+        self._asked = True
+
+    def _report(self) -> None:
+        hardware = self._hardware
+        port = hardware.setup.port
+        if not hardware.listening and self._words[reg.PORTS] and port.is_listening():
+            hardware.listening = True
+            hardware.event({"event": "listening", "url": port.url})
+        if self._words[reg.DIRTY] != self._dirty:
+            self._dirty = self._words[reg.DIRTY]
+            hardware.event({"event": "bug", "what": "flash programmed without erasing"})
+        if self._words[reg.STAGE] == reg.PROMPT and not self._prompt:
+            self._prompt = True
+            hardware.event({"event": "prompt"})
+
+
+def _now_us() -> int:
+    # The clock of MicroPython's time.ticks_us() on the unix port: CLOCK_MONOTONIC.
+    return time.monotonic_ns() // 1000
