@@ -50,6 +50,8 @@ _GUARD = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 #: Words of the state table that the record may hold; the table is in ota/states.py.
 STATES = ("idle", "staging", "committed", "trial", "reverting")
 
+#: Staged files that are open, see ota/staging.py; here because this module stays loaded.
+writers = {}
 #: What run() found damaged and did not use, for status; None when all was well.
 ignored = None
 
@@ -549,28 +551,30 @@ _MIN_TRIAL_S = const(2)
 _ran = False
 
 
-def run():
+def run(may_rescue=True):
     """Finish or undo an interrupted update and use up an attempt of a trial; once per start.
 
-    Raises nothing and never exits, whatever is on the flash: then the board boots what is live.
+    Returns a value of `changed`, 0 when it ran before. Raises nothing and never exits, whatever
+    is on the flash: then the board boots what is live.
     """
     global _ran, ignored, changed
     if _ran:
-        return
+        return 0
     _ran = True
     try:
         why, cause = read_mark()
-        rescue = _rescue_reason(why, cause)
+        rescue = _rescue_reason(why, cause) if may_rescue else None
         changed = repair(attempt=not rescue)
         if changed == 2:
             # The rest of the boot.py that runs now, and this very file, are of the other set.
-            _restart("rescue" if rescue else "restart")
+            restart("rescue" if rescue else "restart")
         if rescue:
             mark("", 0)
             _rescue(rescue)
         _watch()
     except Exception as error:
         ignored = "The guard stopped: %r" % error
+    return changed
 
 
 def repair(attempt=True):
@@ -681,7 +685,8 @@ def guard_in(record):
     return False
 
 
-def _restart(why):
+def restart(why):
+    """Restart the board, with a word of _MARKS for the next start; return where there is none."""
     try:
         from machine import reset
     except ImportError:

@@ -1,8 +1,10 @@
 """What the routes show of the device and do to it, in one place for all of them."""
 
 import asyncio
+import time
 from micropython import const
 
+import ota_boot
 from ota import checks, credentials
 from ota.access import credentials_digest
 from ota.errors import Refused
@@ -74,19 +76,29 @@ class Device:
         credentials.save(self._constructed, self.digest)
         self.service.log("The password was changed.")
 
+    def renew_lease(self, seconds):
+        """Let nobody else begin an update for *seconds*."""
+        self.service.lease = time.ticks_add(time.ticks_ms(), seconds * 1000)
+
+    def lease_over(self):
+        """Return True when an update that was begun before may be pushed aside."""
+        lease = self.service.lease
+        return lease is None or time.ticks_diff(lease, time.ticks_ms()) <= 0
+
     def restart(self, mode="normal"):
         """Restart in a second; return what the answer says. Raises Refused for another *mode*."""
         if mode not in ("normal", "rescue"):
             raise Refused(400, "bad_mode", "mode is 'normal' or 'rescue', got %r." % (mode,))
         self.service.log("Restarting (%s)." % mode)
-        self._resetting = asyncio.create_task(_reset_later())
+        self._resetting = asyncio.create_task(_reset_later(mode))
         return {"boot_id": self.service.boot_id, "restart_ms": _RESTART_MS}
 
 
-async def _reset_later():
+async def _reset_later(mode):
     await asyncio.sleep_ms(_RESTART_MS)
     import machine
 
+    ota_boot.mark("rescue" if mode == "rescue" else "restart")
     machine.reset()
 
 

@@ -5,7 +5,8 @@ import sys
 
 from microdot import Response
 
-from ota import __version__, flash
+import ota_boot
+from ota import __version__, flash, transaction
 from ota.access import REALM
 from ota.errors import Refused
 
@@ -65,6 +66,7 @@ class System:
             "upload": self._uploads.current,
             "warnings": device.warnings,
         }
+        answer.update(_update_status())
         return answer
 
     async def log(self, request):
@@ -91,3 +93,25 @@ class System:
         password = (await request.g.body.json()).get("password")
         self._device.set_password(password)
         return Response(b"", 204)
+
+
+def _update_status():
+    status = transaction.status()
+    if status["trial"] and ota_boot.supervisor:
+        status["trial"]["remaining_s"] = ota_boot.supervisor.left_s
+    session, version = status.pop("id"), status.pop("next")
+    status["update"] = None
+    if status["state"] == "staging":
+        count = total = here = 0
+        for _, size, received, _ in transaction.files():
+            count += 1
+            total += size
+            here += received
+        status["update"] = {
+            "id": session,
+            "version": version,
+            "files": count,
+            "bytes": total,
+            "received": here,
+        }
+    return status

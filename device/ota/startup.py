@@ -1,11 +1,13 @@
 """What `OTAUpdateService.start()` does once. Loaded for that moment only."""
 
+import ota_boot
 from ota import store
 from ota.device import DEFAULT_PASSWORD
 
 
 async def run(service):
-    """Clean up after interrupted uploads and set the Wi-Fi object going."""
+    """Repair what the guard did not, clean up after uploads and set the Wi-Fi object going."""
+    _repair(service)
     store.clean()
     if service.auth[1] == DEFAULT_PASSWORD:
         service.log("The default password is in use. Choose another one.")
@@ -15,3 +17,13 @@ async def run(service):
         # A Wi-Fi object's start() may be a plain function or a coroutine.
         if hasattr(started, "send"):
             await started
+
+
+def _repair(service):
+    # boot.py may have been replaced or passed over: the same repair, before anyone can connect.
+    if ota_boot.run(may_rescue=False):
+        service.log("An interrupted update was dealt with; restarting.")
+        ota_boot.restart("restart")
+    if ota_boot.ignored:
+        service.log(ota_boot.ignored)
+        service.notes.append(ota_boot.ignored)

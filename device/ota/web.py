@@ -8,7 +8,7 @@ from ota.errors import Gone, Refused
 from ota.head import Head
 from ota.uploads import Uploads
 
-_ROUTE_MODULES = ("routes_page", "routes_system", "routes_fs")
+_ROUTE_MODULES = ("routes_page", "routes_system", "routes_fs", "routes_update")
 _ENOSPC = 28
 
 

@@ -229,8 +229,9 @@ class _Registers:
         raise ValueError("pico-ota sim: register 0x%08x is not simulated" % address)
 
     def __getitem__(self, address):
-        if address == self._base:  # CTRL: enable bit
-            return (W[_WDT_LOAD] != 0) << 30
+        if address == self._base:  # CTRL: enable bit, and the count (as if just fed)
+            ticks = W[_WDT_LOAD] * (1000 if W[_BOARD] else 2000)  # errata RP2040-E1
+            return (W[_WDT_LOAD] != 0) << 30 | ticks & 0xFFFFFF
         return W[self._index(address)]
 
     def __setitem__(self, address, value):

@@ -37,3 +37,27 @@ def uname():
     fields = ("sysname", "nodename", "release", "version", "machine")
     machine = sys.implementation._machine
     return namedtuple("uname", fields)("rp2", "rp2", version, sys.version, machine)
+
+
+_second = None  # the console's second end
+
+
+def dupterm(stream, index=0):
+    """Copy the console to *stream* (an io.IOBase), None to stop; return the one before.
+
+    Copied is what the firmware itself says: the traceback of a program that ended, the prompt.
+    """
+    global _second
+    before, _second = _second, stream
+    return before
+
+
+def _say(text):
+    global _second
+    print(text, end="")
+    if _second is not None:
+        try:
+            _second.write(bytearray(text))
+        except Exception:
+            print("dupterm: Exception in write() method, deactivating")
+            _second = None

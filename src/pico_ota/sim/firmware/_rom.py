@@ -1,6 +1,7 @@
 """What the board does before the application: stand-ins, `_boot.py`, boot.py, main.py, prompt."""
 
 import gc
+import io
 import os
 import sys
 import time
@@ -17,6 +18,8 @@ def _install():
     modules = sys.modules
     for name in ("machine", "network", "rp2", "socket", "os", "sys"):
         modules[name] = __import__("_" + name)
+    global _say
+    _say = modules["os"]._say
     for name in ("_chip", "_rom", "_flash"):
         modules.pop(name, None)
     for name in ("machine", "network", "rp2", "socket", "os", "sys"):
@@ -49,9 +52,19 @@ def _run(path):
     except SystemExit:
         _chip.halt(_SOFT_RESET)
     except BaseException as error:
-        sys.print_exception(error)
+        _tell(error)
         return False
     return True
+
+
+def _tell(error):
+    # In pieces, as the firmware writes it.
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    for line in text.getvalue().split("\n"):
+        if line:
+            _say(line)
+            _say("\n")
 
 
 def start():
@@ -70,7 +83,8 @@ def start():
         _chip.W[_STAGE] = _MAIN
         _run("main.py")
     _chip.W[_STAGE] = _PROMPT
-    print(banner)
+    for line in banner.split("\n"):
+        _say(line if line == ">>> " else line + "\n")
     _chip.poke()
     while True:
         time.sleep(3600)  # interrupts and what they schedule still run

@@ -1,0 +1,226 @@
+"""`/api/v1/update…`: updates of several files as one, and what becomes of them."""
+
+import asyncio
+import json
+from micropython import const
+
+from microdot import Response
+
+from ota import health, manifest, paths, transaction
+from ota.errors import Refused
+
+_FEED = const(512)  # bytes of a manifest between two turns of the other tasks
+_LEASE_S = const(120)  # an update that nobody has touched for this long may be pushed aside
+
+
+def routes(service, web):
+    """Return the routes of this module; see ota.web."""
+    updates = Updates(service, web)
+    return [
+        (("POST",), "/api/v1/update", updates.begin),
+        (("GET",), "/api/v1/update", updates.show),
+        (("DELETE",), "/api/v1/update", updates.abort),
+        (("PUT",), "/api/v1/update/files/", updates.put),
+        (("POST",), "/api/v1/update/commit", updates.commit),
+        (("POST",), "/api/v1/confirm", updates.confirm),
+        (("POST",), "/api/v1/rollback", updates.rollback),
+    ]
+
+
+class Updates:
+    """The handlers; writers take turns at the web's one buffer."""
+
+    def __init__(self, service, web):
+        self._service = service
+        self._web = web
+        self._device = web.device
+
+    async def begin(self, request):
+        """Take a manifest and say which files are needed; the same manifest again resumes."""
+        body = request.g.body
+        if body.length is None:
+            raise Refused(411, "length_required", "Send the manifest with its Content-Length.")
+        async with self._web.uploads.turn("/.ota/plan", body.length):
+            draft = transaction.begin(force=self._device.lease_over())
+            try:
+                await self._read_manifest(body, draft)
+                session = draft.seal()
+            finally:
+                draft.drop()
+        self._device.renew_lease(_LEASE_S)
+        self._service.log("Update to %s begins." % draft.version)
+        return Response(_begun(session), 201, {"Content-Type": "application/json"})
+
+    async def _read_manifest(self, body, draft):
+        reader = manifest.Reader()
+        view = memoryview(self._web.buffer)[:_FEED]
+        while True:
+            count = await body.readinto(view)
+            if not count:
+                break
+            for event in reader.feed(view[:count]):
+                await self._enter(draft, event)
+            await asyncio.sleep_ms(0)
+        reader.close()
+
+    async def _enter(self, draft, event):
+        kind = event[0]
+        if kind == "version":
+            draft.version = event[1]
+        elif kind == "trial":
+            draft.trial = self._service.trial_deadline_s if event[1] else False
+        elif kind == "delete":
+            draft.add_delete(event[1])
+        else:
+            for _ in draft.file_steps(event[1], event[2], event[3]):
+                await asyncio.sleep_ms(0)
+
+    async def show(self, request):
+        """Tell what has arrived."""
+        status = transaction.status()
+        if status["state"] != "staging":
+            raise Refused(404, "no_update", "No update is being staged. Begin one first.")
+        return Response(_shown(status), 200, {"Content-Type": "application/json"})
+
+    async def put(self, request):
+        """Take a file of the update, or a piece of it."""
+        self._check_session(request)
+        path = paths.check("/" + paths.decode(request.g.rest))
+        offset, total = _range(request)
+        async with self._web.uploads.turn(path, request.g.body.length) as turn:
+            writer = None
+            for writer in transaction.open_steps(path, offset):
+                await asyncio.sleep_ms(0)
+            try:
+                _check_total(writer, offset, total, request.g.body.length)
+                await request.g.body.pump(turn.counting(writer.write), self._web.buffer)
+                complete = writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
+        self._device.renew_lease(_LEASE_S)
+        return {"received": writer.received, "size": writer.size}, 201 if complete else 202
+
+    async def commit(self, request):
+        """Decide that the staged set goes live at the next start, and restart."""
+        self._check_session(request)
+        restart = (await request.g.body.json()).get("restart", True)
+        version = transaction.status()["next"]
+        await self._ask_application(version)
+        async with self._web.uploads.turn("/.ota/plan", 0):
+            for _ in transaction.commit_steps():
+                await asyncio.sleep_ms(0)
+        self._service.log("Version %s goes live at the restart." % version)
+        answer = self._device.restart() if restart else {"boot_id": self._service.boot_id}
+        answer["state"] = "committed"
+        return answer, 202
+
+    async def _ask_application(self, version):
+        ask = self._service.before_install
+        verdict = ask(version) if ask else None
+        if hasattr(verdict, "send"):
+            verdict = await verdict
+        if verdict is None or verdict is True:
+            return
+        if verdict is False or isinstance(verdict, str):
+            reason = verdict or "it gave no reason"
+            raise Refused(409, "refused_by_application", "The application refused: %s." % reason)
+        raise Refused(
+            503,
+            "delayed_by_application",
+            "The application is busy. Commit again in %d s." % verdict,
+            retry_after=int(verdict),
+        )
+
+    async def abort(self, request):
+        """Drop what is staged."""
+        self._check_session(request)
+        async with self._web.uploads.turn("/.ota/plan", 0):
+            transaction.abort()
+        self._service.log("The update was dropped.")
+        return Response(b"", 204)
+
+    async def confirm(self, request):
+        """Keep the set on trial."""
+        health.confirm(self._service)
+        status = transaction.status()
+        return {"state": status["state"], "version": status["version"]}
+
+    async def rollback(self, request):
+        """Bring the kept set back at once."""
+        transaction.rollback()
+        self._service.log("Rolling back.")
+        answer = self._device.restart()
+        answer["state"] = "reverting"
+        return answer, 202
+
+    def _check_session(self, request):
+        claimed = request.headers.get("x-ota-session")
+        if claimed is not None and claimed != transaction.status()["id"]:
+            raise Refused(
+                409, "stale_session", "That update is not the one being staged. Begin again."
+            )
+
+
+def _range(request):
+    """Return (offset, total or None) of what the body is, from Content-Range."""
+    length = request.g.body.length
+    if length is None:
+        raise Refused(411, "length_required", "Send the file with its Content-Length.")
+    text = request.headers.get("content-range")
+    if text is None:
+        return 0, None
+    first = last = total = ""
+    if text.startswith("bytes "):
+        span, _, total = text[6:].partition("/")
+        first, _, last = span.partition("-")
+    if not (_is_number(first) and _is_number(last) and _is_number(total)):
+        raise Refused(
+            400,
+            "bad_range",
+            "Content-Range is 'bytes <first>-<last>/<total>', got %r." % text[:60],
+        )
+    first, last, total = int(first), int(last), int(total)
+    if last - first + 1 != length or last >= total:
+        raise Refused(
+            400,
+            "bad_range",
+            "Content-Range %s does not fit a body of %d bytes." % (text, length),
+        )
+    return first, total
+
+
+def _is_number(text):
+    return text.isdigit() and len(text) < 9
+
+
+def _check_total(writer, offset, total, length):
+    if total is None:
+        total = offset + length
+    if total != writer.size:
+        raise Refused(
+            400,
+            "wrong_size",
+            "%s was announced with %d bytes, got %d." % (writer.path, writer.size, total),
+        )
+
+
+def _begun(session):
+    yield b'{"id":"%s","state":"staging","need":[' % session.encode()
+    comma, left = b"", 0
+    for path, size, received in transaction.needed():
+        yield comma + json.dumps(path).encode()
+        comma = b","
+        left += size - received
+    yield b'],"bytes":%d}' % left
+
+
+def _shown(status):
+    head = {"id": status["id"], "version": status["next"], "state": status["state"]}
+    yield json.dumps(head)[:-1].encode() + b', "files":['
+    comma = b""
+    for path, size, received, needed in transaction.files():
+        row = {"path": path, "size": size, "received": received, "needed": needed}
+        yield comma + json.dumps(row).encode()
+        comma = b","
+    yield b"]}"
