@@ -5,14 +5,14 @@ import { sleep } from "./dom.js";
 const KEPT = "pico-ota";
 let authorization = sessionStorage.getItem(KEPT);
 
-/** What the caller may set: how to ask for a password, and how to show that we wait. */
-export const hooks = { login: null, waiting: null };
+/** What others set: how to ask for a password (login), and how to show that we wait (waiting). */
+export const hooks = {};
 
-/** An answer that says no, or (status 0) no answer. `word` and the rest are the device's own. */
+/** An answer that says no, or (status 0) no answer. `error` and the rest are the device's own. */
 export class Failure extends Error {
   constructor(status, reason) {
     super(reason.message || "The device answered " + status + ".");
-    Object.assign(this, reason, { status, word: reason.error });
+    Object.assign(this, reason, { status });
   }
 }
 
@@ -22,15 +22,15 @@ export function useCredentials(user, password, keep) {
   if (keep) sessionStorage.setItem(KEPT, authorization);
 }
 
-/** "/fs" + a device path, each name escaped. */
-export const url = (prefix, path) => prefix + path.split("/").map(encodeURIComponent).join("/");
+/** A device path as part of an address, each name escaped. */
+export const address = (prefix, path) => prefix + path.split("/").map(encodeURIComponent).join("/");
 
 // The device serves three connections and each new one costs it up to 250 ms: requests queue here,
 // so the browser keeps to one. Only progress is asked for aside, while a long upload runs.
 let tail = Promise.resolve();
 function turn() {
-  let leave;
   const before = tail;
+  let leave;
   tail = new Promise((done) => (leave = done));
   return before.then(() => leave);
 }
@@ -41,7 +41,8 @@ async function once(method, path, { headers, json, body, signal, timeout = 20000
   const timer = setTimeout(abort, timeout);
   signal?.addEventListener("abort", abort);
   try {
-    const response = await fetch(path, {
+    // Relative: an application may serve the page below a prefix of its own.
+    const response = await fetch("." + path, {
       method,
       body: json ? JSON.stringify(json) : body,
       cache: "no-store",
@@ -53,23 +54,15 @@ async function once(method, path, { headers, json, body, signal, timeout = 20000
         ...headers,
       },
     });
-    if (response.ok && blob) return await response.blob();
+    const { ok, status, headers: said } = response;
+    if (ok && blob) return await response.blob();
     const text = await response.text();
-    let data = {};
-    try {
-      data = JSON.parse(text);
-    } catch {
-      // A body that is not JSON says nothing that we could use; the status is what counts.
-    }
-    if (!response.ok) {
-      const seconds = +response.headers.get("Retry-After");
-      throw new Failure(response.status, { retry_after: seconds, ...data });
-    }
-    return { ...data, http: response.status, etag: (response.headers.get("ETag") || "").replaceAll('"', "") };
+    const data = text.startsWith("{") ? JSON.parse(text) : {};
+    if (ok) return { ...data, status, etag: said.get("ETag")?.replaceAll('"', "") };
+    throw new Failure(status, { retry_after: said.get("Retry-After"), ...data });
   } catch (e) {
     signal?.throwIfAborted();
-    if (e instanceof Failure) throw e;
-    throw new Failure(0, { message: "No answer from the device: is it on, and on the same network?" });
+    throw e instanceof Failure ? e : new Failure(0, { message: "No answer from the device: is it on, and on this network?" });
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
@@ -77,11 +70,9 @@ async function once(method, path, { headers, json, body, signal, timeout = 20000
 }
 
 // Milliseconds until another try makes sense, or nothing where it does not.
-function patience(failure, tries, n) {
-  if (n >= tries) return 0;
-  if (failure.status === 0) return Math.min(8000, 500 * 2 ** n);
-  if ([409, 429, 503].includes(failure.status)) return Math.min(60, failure.retry_after) * 1000;
-  return 0;
+function patience({ status, retry_after }, n) {
+  if (!status) return Math.min(8000, 500 * 2 ** n);
+  return [409, 429, 503].includes(status) && Math.min(60, retry_after) * 1000;
 }
 
 /**
@@ -89,25 +80,26 @@ function patience(failure, tries, n) {
  * `tries` more tries after no answer or "later", `aside` not to queue, `blob` to get the bytes.
  */
 export async function call(method, path, options = {}) {
-  const leave = options.aside ? () => {} : await turn();
+  const leave = !options.aside && (await turn());
   try {
     for (let n = 0; ; n++) {
-      options.signal?.throwIfAborted();
       try {
         return await once(method, path, options);
       } catch (e) {
-        if (e.status === 401 && hooks.login) {
-          await hooks.login(authorization ? e.message : "");
-          continue;
+        const wait = n < (options.tries ?? 2) && patience(e, n);
+        if (e.status === 401) {
+          await hooks.login(authorization && e.message);
+        } else if (wait) {
+          hooks.waiting(wait, e);
+          await sleep(wait, options.signal);
+        } else {
+          throw e;
         }
-        const wait = e instanceof Failure && patience(e, options.tries ?? 2, n);
-        if (!wait) throw e;
-        hooks.waiting?.(wait, e);
-        await sleep(wait, options.signal);
       }
+      options.signal?.throwIfAborted();
     }
   } finally {
-    leave();
+    if (leave) leave();
   }
 }
 

@@ -1,77 +1,75 @@
 // Small helpers for elements, words and numbers. Text goes in as text, never as markup.
 
-export const $ = (id) => document.getElementById(id);
+/** The elements of the page by their id. */
+export const ui = new Proxy({}, { get: (_, id) => document.getElementById(id) });
 
-/** An element with properties set and children appended; a string child becomes a text node. */
+/** An element with properties and children; strings become text nodes, false ones nothing. */
 export function el(tag, props, ...children) {
   const node = Object.assign(document.createElement(tag), props);
-  node.append(...children);
+  node.append(...children.filter(Boolean));
   return node;
 }
 
 export const button = (text, onclick, className = "") =>
   el("button", { type: "button", onclick, className }, text);
 
-/** A button that asks once more, in its own place: no dialog, and a stray click does nothing. */
-export function twice(text, question, action, className = "") {
+/** A button that asks once more in its own place: no dialog, and a stray click does nothing. */
+export function twice(text, question, action, className) {
   let timer = 0;
-  const calm = () => {
+  const ask = (again) => {
     clearTimeout(timer);
-    timer = 0;
-    made.textContent = text;
-    made.classList.remove("sure");
+    timer = again && setTimeout(ask, 5000);
+    made.textContent = again ? question : text;
+    made.classList.toggle("sure", again);
   };
   const made = button(text, () => {
-    if (timer) {
-      calm();
-      action();
-      return;
-    }
-    made.textContent = question;
-    made.classList.add("sure");
-    say(question);
-    timer = setTimeout(calm, 5000);
+    const sure = timer;
+    ask(!sure);
+    if (sure) action();
+    else say(question);
   }, className);
-  made.onblur = calm;
+  made.onblur = () => ask(false);
   return made;
 }
 
 /** Reads *text* to a screen reader without moving the focus. */
-export const say = (text) => ($("live").textContent = text);
+export const say = (text) => (ui.live.textContent = text);
 
-export const show = (visible, ...ids) => ids.forEach((id) => ($(id).hidden = !visible));
+export const show = (visible, ...nodes) => nodes.forEach((node) => (node.hidden = !visible));
 
-/** A message under the header that stays until it is closed. */
-export function note(kind, text, ...buttons) {
-  const line = el("div", { className: "note " + kind }, el("span", {}, text), ...buttons);
-  line.append(button("Close", () => line.remove(), "small"));
-  $("notes").replaceChildren(line);
+/** Fills *node* with what *make* returns, unless *key* is what it was filled for already. */
+export function renew(node, key, make) {
+  if (node.made === key) return;
+  node.made = key;
+  node.replaceChildren(...make().filter(Boolean));
+}
+
+/** A message that stays until it is closed. */
+export function note(kind, text) {
+  const close = button("Close", () => ui.notes.replaceChildren(), "small");
+  ui.notes.replaceChildren(el("div", { className: "note " + kind }, el("span", {}, text), close));
 }
 
 /** Runs *action* and shows what went wrong, if anything did. */
-export async function attempt(action) {
-  try {
-    return await action();
-  } catch (e) {
-    note("bad", e.message);
-  }
-}
+export const attempt = (action) => action().catch((e) => note("bad", e.message));
 
 export function bytes(n) {
   if (n < 1000) return n + " B";
-  return n < 1e6 ? (n / 1024).toFixed(n < 1e5 ? 1 : 0) + " KB" : (n / 1048576).toFixed(2) + " MB";
+  return n < 1e6 ? (n / 1024).toFixed(n < 1e5) + " KB" : (n / 1048576).toFixed(2) + " MB";
 }
+
+const split = (s, unit, big, small) => `${Math.floor(s / unit)} ${big} ${Math.floor((s % unit) / (unit / small[0]))} ${small[1]}`;
 
 export function duration(s) {
   s = Math.round(s);
   if (s < 60) return s + " s";
-  if (s < 3600) return Math.floor(s / 60) + " min " + (s % 60) + " s";
-  if (s < 86400) return Math.floor(s / 3600) + " h " + Math.floor((s % 3600) / 60) + " min";
-  return Math.floor(s / 86400) + " d " + Math.floor((s % 86400) / 3600) + " h";
+  if (s < 3600) return split(s, 60, "min", [60, "s"]);
+  return s < 86400 ? split(s, 3600, "h", [60, "min"]) : split(s, 86400, "d", [24, "h"]);
 }
 
 export const count = (n, word) => n + " " + word + (n === 1 ? "" : "s");
 
+/** Sleeps; an abort of *signal* ends it early. */
 export const sleep = (ms, signal) =>
   new Promise((done) => {
     setTimeout(done, ms);

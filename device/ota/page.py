@@ -1,10 +1,10 @@
 """Headers of page.html.gz, made by tools/build_page.py from page/: do not edit."""
 
-ETAG = '"a097625ee15b2215"'
+ETAG = '"1330f39872527ac7"'
 CSP = (
     "default-src 'none'; "
-    "script-src 'sha256-Jkn/H5Yw7Uu0egsyO/QFLiv4DnB2nhGIqLvBb0whKYE='; "
-    "style-src 'sha256-VNloyv4XQNjg1dQlGLGMRPssiDtbnkGrRHC1wKYGvdo='; "
+    "script-src 'sha256-Kh7Q6qUmJmhMOvhmck1iqknH+WYrL7ao2YyBh+qCHeQ='; "
+    "style-src 'sha256-/yDgRvYdvSO+JUnzUDOTvRwPWZgbgj3k7UBRtDgMU34='; "
     "connect-src 'self'; "
     "img-src data:; "
     "base-uri 'none'; "
