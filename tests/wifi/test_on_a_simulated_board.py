@@ -51,9 +51,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_it_joins_and_says_where_it_is(start: Start) -> None:
-    console = start(networks={"home": "secret-password"}, rssi=-61).wait_console("address")
-    assert "Wi-Fi: connected, 127.0.0.1, device-name.local" in console
-    assert "address 127.0.0.1 rssi -61" in console
+    pico = start(networks={"home": "secret-password"}, rssi=-61)
+    pico.wait_console("Wi-Fi: connected, 127.0.0.1, device-name.local")
+    pico.wait_console("address 127.0.0.1 rssi -61")
 
 
 @pytest.mark.parametrize(
