@@ -13,6 +13,10 @@ from .sync import LocalFile
 # (45 ms), so pieces are not smaller: 64 KB are 17 erases anyway.
 PIECE = 64 * 1024
 
+# How often one file may go on at another offset than expected: each break of the connection can
+# cause one, and a device that always names another would keep us for ever.
+_DETOURS = 20
+
 
 class UpdateSession:
     """A session from `begin` to `commit` or `abort`; resumes by itself after a broken connection.
@@ -55,14 +59,15 @@ class UpdateSession:
             PicoOtaError: it arrived damaged twice, or what is on disk here has changed.
         """
         data = file.read()
-        damaged = 0
+        damaged = detours = 0
         at = start
         while True:
             try:
                 self._send_from(file.path, data, at, progress)
                 return
             except RefusedError as error:
-                if error.word == "wrong_offset" and error.details.get("received") != at:
+                if error.word == "wrong_offset" and detours < _DETOURS:
+                    detours += 1
                     at = int(error.details["received"])
                     if at >= len(data):
                         return  # the last piece had arrived, only its answer was lost

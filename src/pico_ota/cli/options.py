@@ -19,7 +19,7 @@ from typing import Annotated, Any, Concatenate
 
 import typer
 
-from ..errors import PicoOtaError, StoppedError
+from ..errors import PicoOtaError, RefusedError, StoppedError
 from .output import Out
 
 HostOption = Annotated[
@@ -190,7 +190,25 @@ def _run(function: Function, settings: Settings, values: dict[str, Any]) -> int:
     out = Out(settings.quiet, settings.verbose, settings.json)
     try:
         return function(Session(settings, out), **values) or 0
+    except RefusedError as error:
+        return out.error(_in_our_words(error))
     except PicoOtaError as error:
         return out.error(error)
     except KeyboardInterrupt:
         return out.error(StoppedError("interrupted."))
+
+
+# The device tells programs which header to send; here it is an option.
+_ADVICE = {
+    "not_empty": "Add -r to delete a folder with all that is in it.",
+    "protected": "Add --protected to 'cp', 'mv' or 'rm' to change it all the same, or 'push' it.",
+    "busy": "'pico-ota status' shows what is under way.",
+}
+
+
+def _in_our_words(error: RefusedError) -> RefusedError:
+    advice = _ADVICE.get(error.word)
+    if advice is None:
+        return error
+    what = str(error).split(". ")[0].rstrip(".")
+    return RefusedError(error.status, error.word, f"{what}. {advice}", error.details)

@@ -31,9 +31,7 @@ def command(session: Session) -> None:
     for warning in status.get("warnings", ()):
         session.out.warn(str(warning))
     if status.get("default_password"):
-        session.out.warn(
-            "the device still has the default password. 'pico-ota reset-password' sets another."
-        )
+        session.out.say("'pico-ota reset-password' sets another password.")
 
 
 def _rows(status: dict[str, Any]) -> list[tuple[str, str]]:

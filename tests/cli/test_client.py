@@ -1,0 +1,265 @@
+"""The HTTP client against a transport that plays the device, its faults included."""
+
+from base64 import b64encode
+
+import httpx
+import pytest
+
+from pico_ota.client import BACK_OFF_S, Client
+from pico_ota.errors import AnswerError, CredentialsError, RefusedError, UnreachableError
+from pico_ota.remote import Remote, chunks
+from pico_ota.target import Target
+
+
+class Network(httpx.BaseTransport):
+    """Answers with what it was given, in turn; an exception is raised instead."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+
+    def handle_request(self, request):
+        body = b"".join(request.stream)
+        self.requests.append((request, body))
+        answer = self.answers.pop(0) if self.answers else httpx.Response(200, json={})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def client_of(*answers, kind=Client, **options):
+    network = Network(*answers)
+    pauses = []
+    client = kind(
+        Target("pico", 8080),
+        "admin",
+        lambda: "secret",
+        transport=network,
+        sleep=pauses.append,
+        **options,
+    )
+    return client, network, pauses
+
+
+def refusal(status, word="no", headers=None, **more):
+    body = {"error": word, "message": f"Not so: {word}.", **more}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+BROKEN = httpx.ReadError("cut")
+
+
+def test_a_request_carries_what_the_contract_asks_for():
+    client, network, _ = client_of()
+    client.request("POST", "/api/v1/confirm")
+    request, _ = network.requests[0]
+    assert request.headers["Host"] == "pico:8080"
+    assert request.headers["X-Requested-With"]
+    expected = "Basic " + b64encode(b"admin:secret").decode()
+    assert request.headers["Authorization"] == expected
+
+
+def test_reading_needs_no_extra_header_and_nothing_is_sent_needlessly():
+    # A push is dozens of requests: the bytes of each count on the air.
+    client, network, _ = client_of()
+    client.request("GET", "/fs/")
+    request, _ = network.requests[0]
+    assert {name.lower() for name in request.headers} == {"host", "authorization"}
+
+
+def test_user_names_and_passwords_are_utf_8():
+    network = Network()
+    client = Client(Target("p"), "jörg", lambda: "gehéim:x", transport=network)
+    client.request("GET", "/")
+    sent = network.requests[0][0].headers["Authorization"]
+    assert sent == "Basic " + b64encode("jörg:gehéim:x".encode()).decode()
+
+
+def test_the_password_is_asked_for_once_and_not_for_open_documents():
+    asked = []
+    network = Network(*[httpx.Response(200, json={}) for _ in range(3)])
+    client = Client(Target("p"), "a", lambda: asked.append(1) or "x", transport=network)
+    client.json("GET", "/api/v1/info", auth=False)
+    assert not asked
+    client.json("GET", "/api/v1/status")
+    client.json("GET", "/api/v1/status")
+    assert asked == [1]
+    assert "Authorization" not in network.requests[0][0].headers
+
+
+def test_json_bodies_are_compact():
+    client, network, _ = client_of()
+    client.request("POST", "/x", json={"a": 1, "ü": [2]})
+    request, body = network.requests[0]
+    assert body == '{"a":1,"ü":[2]}'.encode()
+    assert request.headers["Content-Length"] == str(len(body))
+    assert request.headers["Content-Type"] == "application/json"
+
+
+def test_streamed_bodies_have_a_length_and_are_made_anew_for_each_try():
+    client, network, _ = client_of(httpx.Response(200), BROKEN, httpx.Response(201))
+    client.request("GET", "/")
+    data = bytes(range(256)) * 40
+    client.request("PUT", "/fs/x", body=lambda: chunks(data), length=len(data))
+    assert [body for _, body in network.requests[1:]] == [data, data]
+    request, _ = network.requests[2]
+    assert request.headers["Content-Length"] == str(len(data))
+    assert "Transfer-Encoding" not in request.headers
+
+
+def test_changing_without_a_body_says_so():
+    # Without it the device answers 411.
+    client, network, _ = client_of()
+    client.request("POST", "/api/v1/confirm")
+    assert network.requests[0][0].headers["Content-Length"] == "0"
+
+
+def test_before_the_first_answer_there_is_one_more_try_and_no_more():
+    client, network, pauses = client_of(*[httpx.ConnectError("refused")] * 9)
+    with pytest.raises(UnreachableError, match="pico:8080 does not answer"):
+        client.request("GET", "/")
+    assert len(network.requests) == 2
+    assert pauses == [BACK_OFF_S[0]]
+
+
+def test_a_connection_that_breaks_later_is_tried_again_with_growing_pauses():
+    told = []
+    client, _network, pauses = client_of(
+        httpx.Response(200),
+        *[BROKEN] * len(BACK_OFF_S),
+        httpx.Response(200, json={"ok": True}),
+        on_retry=lambda reason, pause: told.append((reason, pause)),
+    )
+    client.request("GET", "/")
+    assert client.json("GET", "/") == {"ok": True}
+    assert tuple(pauses) == BACK_OFF_S
+    assert [reason for reason, _ in told] == ["cut"] * len(BACK_OFF_S)
+
+
+def test_tries_end():
+    client, network, _ = client_of(httpx.Response(200), *[BROKEN] * 99, retries=3)
+    client.request("GET", "/")
+    with pytest.raises(UnreachableError, match="broke and did not come back"):
+        client.request("GET", "/")
+    assert len(network.requests) == 1 + 1 + 3
+
+
+def test_what_must_not_happen_twice_is_sent_once():
+    client, network, _ = client_of(httpx.Response(200), BROKEN)
+    client.request("GET", "/")
+    with pytest.raises(UnreachableError):
+        client.request("POST", "/api/v1/reboot", retry=False)
+    assert len(network.requests) == 2
+
+
+def test_busy_waits_as_long_as_the_device_asks_but_not_for_ever():
+    busy = {"Retry-After": "3"}
+    client, _, pauses = client_of(
+        refusal(503, "busy", busy), refusal(503, "busy", {"Retry-After": "9999"})
+    )
+    client.request("GET", "/")
+    assert pauses == [3.0, 10.0]
+
+
+def test_busy_for_too_long_is_a_refusal():
+    client, _, pauses = client_of(*[refusal(503, "no_memory") for _ in range(9)], retries=2)
+    with pytest.raises(RefusedError, match="no_memory"):
+        client.request("GET", "/")
+    assert len(pauses) == 2
+
+
+def test_a_wrong_password_is_a_matter_of_credentials_and_is_not_repeated():
+    client, network, _ = client_of(refusal(401, "unauthorized"))
+    with pytest.raises(CredentialsError, match="PICO_OTA_PASSWORD") as caught:
+        client.request("GET", "/")
+    assert caught.value.exit_status == 4
+    assert len(network.requests) == 1
+    assert "secret" not in str(caught.value)
+
+
+def test_too_many_wrong_ones_say_how_long_to_wait():
+    client, network, _ = client_of(refusal(429, "too_many_tries", {"Retry-After": "30"}))
+    with pytest.raises(CredentialsError, match="again in 30 s"):
+        client.request("GET", "/")
+    assert len(network.requests) == 1
+
+
+def test_a_refusal_keeps_status_word_and_details():
+    client, _, _ = client_of(refusal(507, "no_space", need=9000, free=100))
+    with pytest.raises(RefusedError, match="Not so: no_space") as caught:
+        client.request("PUT", "/fs/x")
+    error = caught.value
+    assert (error.status, error.word, error.exit_status) == (507, "no_space", 1)
+    assert error.details == {"need": 9000, "free": 100}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(404, html="<h1>Not found</h1>"),
+        httpx.Response(500),
+        httpx.Response(400, json=["no"]),
+        httpx.Response(400, json={"error": 1, "message": None}),
+    ],
+)
+def test_something_else_that_refuses_is_not_taken_for_a_device(answer):
+    client, _, _ = client_of(answer)
+    with pytest.raises(AnswerError, match="not pico-ota"):
+        client.request("GET", "/")
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"", b"\xff"])
+def test_an_answer_that_is_no_object_is_refused(answer):
+    client, _, _ = client_of(httpx.Response(200, content=answer))
+    with pytest.raises(AnswerError, match="not a JSON"):
+        client.json("GET", "/api/v1/status")
+
+
+def test_a_break_in_the_middle_of_an_answer_is_unreachable():
+    class Torn(httpx.SyncByteStream):
+        def __iter__(self):
+            yield b'{"vers'
+            raise httpx.RemoteProtocolError("closed")
+
+    client, _, _ = client_of(httpx.Response(200, stream=Torn()))
+    with pytest.raises(UnreachableError, match="mid-answer"):
+        client.request("GET", "/")
+
+
+def test_another_service_or_contract_is_told_apart():
+    other = {"service": "something", "api": 1}
+    newer = {"service": "pico-ota", "api": 2}
+    client, _, _ = client_of(
+        httpx.Response(200, json=other), httpx.Response(200, json=newer), kind=Remote
+    )
+    with pytest.raises(AnswerError, match="another service"):
+        client.info()
+    with pytest.raises(AnswerError, match="Update the older"):
+        client.info()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "..\\x", "a\0"])
+def test_a_name_that_leads_elsewhere_is_never_taken_from_a_listing(name):
+    # It would become a path on this computer in `cp -r : backup/`.
+    row = {"name": name, "directory": False, "file_size": 1}
+    listing = {"files": [row], "total": 1, "free": 1, "block_size": 1}
+    client, _, _ = client_of(httpx.Response(200, json=listing), kind=Remote)
+    with pytest.raises(AnswerError, match="no file name"):
+        client.listing("/")
+
+
+def test_paths_are_percent_encoded_once():
+    client, network, _ = client_of(kind=Remote)
+    client.write("/lib/ä b%41?#.py", b"x", "0" * 64)
+    assert network.requests[0][0].url.raw_path == b"/fs/lib/%C3%A4%20b%2541%3F%23.py"
+
+
+def test_progress_hears_of_each_piece():
+    heard = []
+
+    class Ear:
+        def at(self, sent):
+            heard.append(sent)
+
+    assert b"".join(chunks(b"x" * 9000, Ear(), start=100)) == b"x" * 9000
+    assert heard == [4196, 8292, 9100]
