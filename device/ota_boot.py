@@ -415,7 +415,7 @@ def restore(record):
     """
     plan = plan_of(record)
     failed = None
-    for kinds in ("xX", "rRdD", "aAm"):  # what comes back is back before anything goes
+    for kinds in ("xX", "rRdD", "aA", "m"):  # what comes back is back before anything goes
         for kind, name, _, _, path in lines(plan):
             if kind in kinds:
                 try:
@@ -593,7 +593,7 @@ def repair(attempt=True):
             _tidy_staging(record)
         if record["state"] == "committed":
             done = _finish_commit(record)
-        if record["state"] == "trial" and done < 2 and attempt:
+        if record["state"] == "trial" and not done and attempt:
             _use_attempt(record)
         if record["state"] == "reverting":
             done = max(done, _finish_revert(record))
@@ -623,25 +623,22 @@ def _finish_commit(record):
     record["tries"] = 0
     if record["trial"]:
         record["state"] = "trial"
-        if guard_in(record):
-            save(record)  # the attempt is used up after the restart
-            return 2
-        _use_attempt(record, fresh=True)
-        return 1
-    record["state"] = "idle"
-    record["floor"], record["next_floor"] = record["next_floor"] or record["floor"], None
-    settle(record, record["version"], "installed", None)
+    else:
+        record["state"] = "idle"
+        record["floor"] = record["next_floor"] or record["floor"]
+        record["id"] = record["next_floor"] = None
+        settle(record, record["version"], "installed", None)
     save(record)
     return 2 if guard_in(record) else 1
 
 
-def _use_attempt(record, fresh=False):
+def _use_attempt(record):
     """Write down that one more start was tried, before the application gets to run."""
     why, cause = read_mark()
     bad = None
-    if not fresh:
+    if record["tries"]:
         plan_of(record)  # without it there is nothing to be undone: Damaged
-        bad = _ended_badly(why, cause) if record["tries"] else None
+        bad = _ended_badly(why, cause)
         if bad is None and record["tries"] >= TRIES:
             bad = "not confirmed in %d starts" % TRIES
     if bad:

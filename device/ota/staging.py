@@ -23,8 +23,10 @@ _DURABLE = const(65536)  # received bytes that a power cut may cost
 _ENOSPC = const(28)
 _EACH = "aArR"
 
-_active = None  # the Writer in use
-_parked = None  # the Writer left open between two pieces
+# The Writer in use, "active", and the one left open between two pieces, "parked". They are kept
+# where they outlive this module, which is unloaded when nobody is connected: a second handle on
+# a file that is open would put the older content back when the first one is closed.
+_writers = ota_boot.writers
 _cursor = (None, 0)  # plan and number of the entry found last: clients send them in order
 
 
@@ -37,8 +39,8 @@ def entries():
 
 def received(name):
     """Return how many bytes of the staged file *name* are here, -1 if none was begun."""
-    for writer in (_active, _parked):
-        if writer and writer.name == name:
+    for writer in _writers.values():
+        if writer.name == name:
             return writer.received
     try:
         return os.stat(NEW + "/" + name)[6]
@@ -90,14 +92,14 @@ def open_steps(path, offset=0):
     Raises Refused: 404 for a file not listed, 409 when another is being written or *offset* is
     neither 0 nor what has been received.
     """
-    global _active, _parked
     record = ota_boot.load()
     if record["state"] != "staging":
         raise Refused(409, "wrong_state", "No update is being staged: begin one first.")
     entry = _lookup(path, record["plan"])
-    if _active:
-        raise Refused(409, "busy", "%s is being received: send one file at a time." % _active.path)
-    parked, _parked = _parked, None
+    active = _writers.get("active")
+    if active:
+        raise Refused(409, "busy", "%s is being received: send one file at a time." % active.path)
+    parked = _writers.pop("parked", None)
     if parked and (parked.path != path or parked.received != offset):
         parked.leave()
         parked = None
@@ -111,7 +113,7 @@ def open_steps(path, offset=0):
                 "%d bytes of %s are here: go on there or start at 0." % (here, path),
                 received=here,
             )
-    _active = writer
+    _writers["active"] = writer
     try:
         if parked:
             parked.go_on()
@@ -129,12 +131,10 @@ def open_steps(path, offset=0):
 
 def release():
     """Close what is left open between two pieces, so that nothing of it is lost."""
-    global _parked
-    if _active:
-        _active.abandon()
-    if _parked:
-        _parked.leave()
-        _parked = None
+    if "active" in _writers:
+        _writers["active"].abandon()
+    if "parked" in _writers:
+        _writers.pop("parked").leave()
 
 
 def _no_space(error):
@@ -252,15 +252,13 @@ class Writer:
 
         Raises Refused(422) for a boot.py that does not call the guard first, 507 when full.
         """
-        global _active, _parked
-        if _active is self:
-            _active = None
+        self._no_longer_active()
         if self.size == 0 and not self.complete:
             self._check()
         if not self.complete:
             if self.received - self._durable >= _DURABLE:
                 self.leave()
-            _parked = self
+            _writers["parked"] = self
             return False
         self.leave()
         if self.path == "/boot.py" and self._stored:
@@ -273,10 +271,12 @@ class Writer:
 
     def abandon(self):
         """End it because the client is gone: what has come stays for a resume."""
-        global _active
-        if _active is self:
-            _active = None
+        self._no_longer_active()
         self.leave()
+
+    def _no_longer_active(self):
+        if _writers.get("active") is self:
+            _writers.pop("active")
 
     def leave(self):
         """Close the file, which makes it durable."""

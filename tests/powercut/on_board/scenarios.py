@@ -1,0 +1,311 @@
+"""What is cut: each scenario is a board with some files, and the steps of an update's life."""
+
+import os
+
+import ota_boot
+import ramflash
+import world
+from ota import transaction
+
+_GUARD = b"# the guard of the tests is the one that is tested\n"
+
+
+def text(name, size):
+    """Return *size* bytes that look like no others."""
+    line = ("# %s, line %%06d\n" % name).encode()
+    out = bytearray()
+    number = 0
+    while len(out) < size:
+        out.extend(line % number)
+        number += 1
+    return bytes(out[:size])
+
+
+def board(**more):
+    """Return the files of a board that runs: boot.py, the guard and main.py, and *more*."""
+    files = {"/boot.py": world.BOOT, "/ota_boot.py": _GUARD, "/main.py": text("main 1", 700)}
+    files.update(more)
+    return files
+
+
+def folders_of(files, *extra):
+    found = set(extra)
+    for path in files:
+        at = path.find("/", 1)
+        while at > 0:
+            found.add(path[:at])
+            at = path.find("/", at + 1)
+    return sorted(found)
+
+
+class Step:
+    """One thing that happens, and the sets that may be live after a cut in it."""
+
+    def __init__(self, name, do, allowed):
+        self.name = name
+        self.do = do
+        self.allowed = allowed
+
+
+class Scenario:
+    """A board, sets of files with their versions, and steps."""
+
+    def __init__(self, name, old, new, blocks=64, fill=0, trial=True, empty_folders=()):
+        self.name = name
+        self.old = "old"
+        self.sets = {"old": old, "new": new}
+        self.versions = {"old": "1.0", "new": "2.0"}
+        self.folders = {
+            "old": folders_of(old, *empty_folders),
+            "new": folders_of(new, *empty_folders),
+        }
+        self.blocks = blocks
+        self.fill = fill  # bytes of a file of the application that nearly fill the flash
+        self.trial = trial
+        self.steps = []
+        self.empty_folders = empty_folders
+
+    def prepare(self):
+        """Return a flash with the old set on it, installed by an update as version 1.0."""
+        flash = ramflash.RamFlash(self.blocks)
+        world.mount(flash, fresh=True)
+        os.mkdir("/.ota")
+        record = ota_boot.load()
+        record["version"] = "1.0"
+        ota_boot.save(record)
+        world.write_tree(self.sets["old"])
+        for folder in self.empty_folders:
+            os.mkdir(folder)
+        if self.fill:
+            with open("/filler", "wb") as file:
+                block = bytes(1024)
+                for _ in range(self.fill // 1024):
+                    file.write(block)
+            for files in self.sets.values():
+                files["/filler"] = bytes(self.fill // 1024 * 1024)
+        return flash
+
+    def perform(self, step, flash):
+        step.do(self, flash)
+
+    # steps, to be chained
+
+    def _add(self, name, do, *allowed):
+        self.steps.append(Step(name, do, allowed))
+        return self
+
+    def begin(self, target="new", live="old"):
+        def do(scenario, flash):
+            scenario.target = target
+            world.begin(
+                scenario.versions[target],
+                scenario.sets[live],
+                scenario.sets[target],
+                scenario.trial,
+            )
+
+        return self._add("begin", do, live)
+
+    def stage(self, most=None, live="old", piece=None):
+        def do(scenario, flash):
+            files = scenario.sets[scenario.target]
+            if piece is None:
+                world.stage(files, most)
+                return
+            for path, received in [(p, r) for p, _, r in transaction.needed()][:most]:
+                world.send(path, files[path][: received + piece], received)
+
+        return self._add("stage", do, live)
+
+    def commit(self, target="new", live="old"):
+        return self._add("commit", lambda scenario, flash: transaction.commit(), live, target)
+
+    def boot(self, *allowed):
+        return self._add("boot", lambda scenario, flash: world.power_on(flash), *allowed)
+
+    def confirm(self, live="new"):
+        return self._add("confirm", lambda scenario, flash: transaction.confirm(), live)
+
+    def rollback(self, live="new", back="old"):
+        return self._add(
+            "rollback", lambda scenario, flash: transaction.rollback("test"), live, back
+        )
+
+    def abort(self, live="old"):
+        return self._add("abort", lambda scenario, flash: transaction.abort(), live)
+
+    def install(self):
+        """Begin to trial, with every step cut."""
+        return self.begin().stage().commit().boot("new")
+
+    def whole(self):
+        """The life of an update that is kept, then rolled back after all."""
+        return self.install().confirm().rollback().boot("old")
+
+
+def _lib(version, count, size):
+    return {"/lib/f%03d.py" % n: text("f%d %s" % (n, version), size(n)) for n in range(count)}
+
+
+def _mix():
+    old = board()
+    old.update(_lib("1", 3, lambda n: 900 * n + 100))
+    old["/lib/gone.py"] = text("gone", 300)
+    old["/data/keep.txt"] = b"of the application"
+    new = dict(old)
+    new.update(_lib("2", 3, lambda n: 1100 * n + 50))
+    del new["/lib/gone.py"]
+    new["/lib/deep/er/added.py"] = text("added", 5000)
+    new["/main.py"] = text("main 2", 900)
+    return old, new
+
+
+def _folders():
+    old = board()
+    for path in ("/pkg/a.py", "/pkg/sub/b.py", "/pkg/sub/c.py", "/top/d.py", "/top/in/e.py"):
+        old[path] = text(path, 200)
+    old["/lib/x/y/z.py"] = text("z", 600)
+    old["/lib/stay.py"] = text("stay", 60)
+    new = board()
+    new["/main.py"] = text("main 2", 650)
+    new["/lib/stay.py"] = old["/lib/stay.py"]
+    new["/pkg/a.py"] = text("a 2", 200)
+    new["/new/one/two/three.py"] = text("three", 600)
+    new["/new/one/four.py"] = text("four", 60)
+    return old, new
+
+
+def _root_files():
+    old = board()
+    old.update({"/a.py": text("a", 400), "/config.json": b"{}", "/z.py": text("z", 3000)})
+    new = board()
+    new.update({"/a.py": text("a2", 5000), "/b.py": text("b", 30), "/config.json": b"{2}"})
+    new["/main.py"] = text("main 2", 4500)
+    return old, new
+
+
+def _neighbours():
+    # Names that sort right before boot.py and main.py: what the littlefs defect would hide.
+    old = board()
+    old.update({"/boos.py": text("boos", 300), "/maim.py": text("maim", 300)})
+    old.update({"/boot.p": b"1", "/main.p": b"1", "/os.py": text("os", 200)})
+    new = board()
+    new.update({"/boos.py": text("boos 2", 600), "/main.p": b"2", "/ma/in.py": b"#"})
+    return old, new
+
+
+def _forms():
+    # A module changes its form, .py to .mpy and back.
+    head = b"M\x06\x00\x1f"
+    old = board()
+    old.update({"/lib/one.py": text("one", 500), "/two.mpy": head + text("two", 300)})
+    new = board()
+    new.update({"/lib/one.mpy": head + text("one", 400), "/two.py": text("two", 500)})
+    return old, new
+
+
+def _updater():
+    old = board()
+    names = ("/service_ota.mpy", "/manager_wifi.mpy", "/ota/web.mpy", "/ota/transaction.mpy")
+    for path in names:
+        old[path] = b"M\x06\x00\x1f" + text(path + " 1", 900)
+    new = {p: (c[:4] + text(p + " 2", 950) if p in names else c) for p, c in old.items()}
+    new["/ota/more.mpy"] = b"M\x06\x00\x1f" + text("more", 200)
+    return old, new
+
+
+def _small_files(count):
+    old = board()
+    old.update(_lib("1", count, lambda n: 40 + n % 200))
+    new = board()
+    new.update(_lib("2", count, lambda n: 50 + n % 150))
+    del new["/lib/f007.py"]
+    new["/lib/g.py"] = b"g"
+    return old, new
+
+
+def _tiny():
+    old = board()
+    old.update({"/lib/a.py": b"a1", "/lib/b.py": b"b1"})
+    new = board()
+    new.update({"/lib/a.py": b"a2", "/lib/c.py": b"c2"})
+    new["/main.py"] = b"main 2"
+    return old, new
+
+
+def _two_updates(name):
+    old, new = _mix()
+    scenario = Scenario(name, old, new)
+    third = dict(new)
+    third["/main.py"] = text("main 3", 1200)
+    third["/lib/f001.py"] = text("f 3", 100)
+    del third["/lib/deep/er/added.py"]
+    scenario.sets["third"] = third
+    scenario.versions["third"] = "3.0"
+    scenario.folders["third"] = folders_of(third)
+    return scenario
+
+
+def make(name):
+    """Return the scenario *name*."""
+    return _ALL[name](name)
+
+
+def _second_update(name):
+    # Beginning the second one clears away what was kept of the first.
+    scenario = _two_updates(name)
+    scenario.begin().stage().commit().boot("new").confirm()
+    return scenario.begin("third", "new").stage(live="new").commit("third", "new").boot("third")
+
+
+def _power_ons(name):
+    # Nobody confirms: the fourth start undoes it.
+    scenario = Scenario(name, *_mix()).install().boot("new").boot("new")
+    return scenario.boot("old")
+
+
+def _resume(name):
+    old, new = _mix()
+    new["/lib/big.py"] = text("big", 9000)
+    scenario = Scenario(name, old, new).begin().stage(most=2).stage(most=1, piece=3000)
+    scenario.boot("old").begin().stage(most=1, piece=2000).boot("old").stage()
+    return scenario.commit().boot("new").confirm()
+
+
+def _replaced_session(name):
+    # Another manifest takes the place of one that is being staged.
+    scenario = _two_updates(name).begin().stage(most=2)
+
+    def do(scenario, flash):
+        scenario.target = "third"
+        old = scenario.sets["old"]
+        world.begin("3.0", old, scenario.sets["third"], force=True)
+
+    scenario._add("force", do, "old")
+    return scenario.stage().commit("third", "old").boot("third")
+
+
+_ALL = {
+    "tiny": lambda name: Scenario(name, *_tiny(), blocks=48).whole(),
+    "replace, add, delete": lambda name: Scenario(name, *_mix()).whole(),
+    "folders made and emptied": lambda name: Scenario(
+        name, *_folders(), empty_folders=("/hollow",)
+    ).whole(),
+    "files in /": lambda name: Scenario(name, *_root_files()).whole(),
+    "names before boot.py and main.py": lambda name: Scenario(name, *_neighbours()).whole(),
+    "py to mpy and back": lambda name: Scenario(name, *_forms()).whole(),
+    "the updater": lambda name: Scenario(name, *_updater()).whole(),
+    "without a trial": lambda name: (
+        Scenario(name, *_mix(), trial=False).install().rollback().boot("old")
+    ),
+    "rolled back in trial": lambda name: (
+        Scenario(name, *_mix()).install().rollback().boot("old")
+    ),
+    "never confirmed": _power_ons,
+    "aborted": lambda name: Scenario(name, *_mix()).begin().stage(most=3).abort(),
+    "resumed": _resume,
+    "begun anew": _replaced_session,
+    "second update": _second_update,
+    "300 small files": lambda name: Scenario(name, *_small_files(300), blocks=212).whole(),
+}
+NAMES = list(_ALL)
