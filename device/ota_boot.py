@@ -593,7 +593,7 @@ def repair(attempt=True):
             _tidy_staging(record)
         if record["state"] == "committed":
             done = _finish_commit(record)
-        if record["state"] == "trial" and not done and attempt:
+        if record["state"] == "trial" and done < 2 and attempt:
             _use_attempt(record)
         if record["state"] == "reverting":
             done = max(done, _finish_revert(record))

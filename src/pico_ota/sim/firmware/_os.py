@@ -57,7 +57,7 @@ def _say(text):
     print(text, end="")
     if _second is not None:
         try:
-            _second.write(bytearray(text))
+            _second.write(bytearray(text.encode()))
         except Exception:
             print("dupterm: Exception in write() method, deactivating")
             _second = None
