@@ -20,9 +20,11 @@ def main() -> None:
     """Never returns while the board lives."""
     given = json.loads(sys.argv[1])
     _die_with_parent(given["parent"])
-    # An alarm only has to end a blocking system call: then MicroPython looks for callbacks.
+    # An alarm only has to end a blocking system call: then MicroPython looks for callbacks. Those
+    # that can be restarted must be: the garbage collector waits for a semaphore and does not look
+    # at what it got. poll(), select() and nanosleep() end all the same, sockets see _socket.py.
     signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.siginterrupt(signal.SIGALRM, True)
+    signal.siginterrupt(signal.SIGALRM, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the supervisor
     registers = mmap.mmap(given["registers"], 0)
     address = ctypes.addressof(ctypes.c_char.from_buffer(registers))

@@ -60,7 +60,8 @@ class Processor:
         self._words = hardware.registers.words
         self._longs = hardware.registers.longs
         self._started = time.monotonic()
-        self._asked = False  # for the interrupt that is due now
+        self._asked_for = 0  # the alarm that has been signalled
+        self._asked = 0  # how often
         self._ask_again = 0.0
         self._dirty = self._words[reg.DIRTY]
         self._prompt = False
@@ -170,7 +171,8 @@ class Processor:
         if deadline:
             due.append((deadline - now_us) / 1e6)
         if alarm and not self._words[reg.IRQ_OFF]:
-            due.append((alarm - now_us) / 1e6 if alarm > now_us else self._ask_again - now)
+            again = self._ask_again if alarm == self._asked_for else now
+            due.append((alarm - now_us) / 1e6 if alarm > now_us else again - now)
         if self._hardware.radio.due is not None:
             due.append(self._hardware.radio.due - now)
         if not self._hardware.listening and self._words[reg.PORTS]:
@@ -182,11 +184,11 @@ class Processor:
         # Level-triggered, until the board sets the next alarm: it may be busy with its flash.
         alarm = self._longs[reg.ALARM]
         if not alarm or self._words[reg.IRQ_OFF] or _now_us() < alarm:
-            self._asked = False
-            self._ask_again = 0.0
             return
         now = time.monotonic()
-        if now < self._ask_again:
+        if alarm != self._asked_for:
+            self._asked_for, self._asked = alarm, 0
+        elif now < self._ask_again:
             return
         with suppress(OSError):
             self._wire.send(b"T")
@@ -194,7 +196,7 @@ class Processor:
             # The callback is queued by now, and the main thread sleeps in a system call.
             self._process.send_signal(signal.SIGALRM)
         self._ask_again = now + (_ASK_AGAIN_S if self._asked else _ASK_FIRST_S)
-        self._asked = True
+        self._asked += 1
 
     def _report(self) -> None:
         hardware = self._hardware

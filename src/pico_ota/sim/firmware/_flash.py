@@ -57,9 +57,8 @@ def _operation():
     return W[_OPS] == W[_CUT_AT]
 
 
-def erase(block):
-    """Set *block* to 0xFF; with the power cut half-way, its first half."""
-    _busy[0] = 1
+def _erase(block):
+    # With the power cut half-way, the first half of it.
     W[_ERASES] += 1
     at = block * _BLOCK
     cut = _operation()
@@ -74,12 +73,10 @@ def erase(block):
         halt(_POWER_CUT)
     if W[_TIMING]:
         _charge(_ERASE_US)
-    _busy[0] = 0
 
 
-def program(at, data):
-    """Write *data* at byte *at*; with the power cut half-way, its first half."""
-    _busy[0] = 1
+def _program(at, data):
+    # With the power cut half-way, the first half of it.
     size = len(data)
     W[_PROGRAMS] += 1
     if _operation():
@@ -101,7 +98,6 @@ def program(at, data):
     _file.write(data)
     if W[_TIMING]:
         _charge(size // _PAGE * _PROGRAM_US)
-    _busy[0] = 0
 
 
 def _fallen_bits(at, data):
@@ -128,34 +124,45 @@ class Flash:
         self._start = start
         self._blocks = len // _BLOCK
 
-    def _at(self, block, offset):
-        # The board does not check; a wrong number there reads or destroys the firmware.
-        if not 0 <= block < self._blocks:
-            raise ValueError("pico-ota sim: block outside of the file system")
-        return self._start + block * _BLOCK + offset
+    # Callbacks may run at each jump of the byte code. While littlefs is inside of the driver they
+    # would come back into littlefs, so the mark is set before the first jump.
 
     def readblocks(self, block, buf, offset=0):
-        at = self._at(block, offset)
         _busy[0] = 1
-        _file.seek(at)
+        _file.seek(self._at(block, offset))
         _file.readinto(buf)
         _busy[0] = 0
 
     def writeblocks(self, block, buf, offset=None):
+        _busy[0] = 1
         at = self._at(block, offset or 0)
         if offset is None:
             for here in range(at, at + len(buf), _BLOCK):
-                erase(here // _BLOCK)
-        program(at, buf)
+                _erase(here // _BLOCK)
+        _program(at, buf)
+        _busy[0] = 0
 
     def ioctl(self, op, arg):
+        _busy[0] = 1
+        result = self._ioctl(op, arg)
+        _busy[0] = 0
+        return result
+
+    def _ioctl(self, op, arg):
         if op == 4:  # number of blocks
             return self._blocks
         if op == 5:  # size of a block
             return _BLOCK
         if op == 6:  # erase
-            erase(self._at(arg, 0) // _BLOCK)
+            _erase(self._at(arg, 0) // _BLOCK)
             return 0
         if op in (1, 2, 3):  # init, deinit, sync: writes are synchronous
             return 0
         return None
+
+    def _at(self, block, offset):
+        # The board does not check; a wrong number there reads or destroys the firmware.
+        if not 0 <= block < self._blocks:
+            _busy[0] = 0
+            raise ValueError("pico-ota sim: block outside of the file system")
+        return self._start + block * _BLOCK + offset

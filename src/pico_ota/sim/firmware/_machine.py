@@ -3,7 +3,7 @@
 import _thread
 import time
 from machine import Signal  # noqa: F401
-from micropython import const, schedule
+from micropython import const, heap_lock, schedule
 from sys import print_exception
 
 import _chip
@@ -195,18 +195,26 @@ def _interrupt(_):
         _arm()
 
 
+_byte = bytearray(1)
+_read = _chip.wire.readinto
+
+
 def _wait_for_interrupts():
-    # A thread of its own, since the main one may loop for ever. It must not allocate: there is no
-    # global lock.
-    byte = bytearray(1)
-    read = _chip.wire.readinto
-    while read(byte):
+    # A thread of its own, since the main one may loop for ever. There is no global lock: it must
+    # not allocate, nor hold anything that is not held elsewhere too, and its frames are small
+    # enough for the C stack.
+    heap_lock()
+    while _read(_byte):
         if not _queued[0]:
-            _queued[0] = 1
-            try:
-                schedule(_interrupt, None)
-            except RuntimeError:  # the application filled the queue
-                _queued[0] = 0
+            _ask()
+
+
+def _ask():
+    _queued[0] = 1
+    try:
+        schedule(_interrupt, None)
+    except:  # noqa: E722 - the application filled the queue
+        _queued[0] = 0
 
 
 _thread.stack_size(32768)

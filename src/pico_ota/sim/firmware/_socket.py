@@ -4,6 +4,7 @@ The application's 0.0.0.0:8080 becomes 127.0.0.1 and a port of the host; the res
 """
 
 import time
+from micropython import const
 from socket import *  # noqa: F403
 from socket import AF_INET, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 from socket import getaddrinfo as _getaddrinfo
@@ -13,6 +14,9 @@ from _chip import W, poke
 from _numbers import _PORTS
 
 __name__ = "socket"
+_SO_RCVTIMEO = const(20)  # asm-generic/socket.h of Linux
+_SO_SNDTIMEO = const(21)
+_TWO_YEARS = b"\0\0\0\4" + bytes(12)  # struct timeval
 _udp = False  # the kind of the socket made last: getaddrinfo() is seldom told
 
 
@@ -24,6 +28,9 @@ def socket(af=AF_INET, type=SOCK_STREAM, proto=0):
     if type == SOCK_STREAM:
         # The supervisor reserves the port by a bound socket of its own, see ports.py.
         new.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    # With a time limit, be it two years, a signal ends a blocking call: callbacks get their turn.
+    new.setsockopt(SOL_SOCKET, _SO_RCVTIMEO, _TWO_YEARS)
+    new.setsockopt(SOL_SOCKET, _SO_SNDTIMEO, _TWO_YEARS)
     return new
 
 
