@@ -30,7 +30,7 @@ export function accept(status) {
   ui.about.textContent = board.replace("Raspberry Pi ", "") + " · MicroPython " + micropython;
   ui.release.textContent = version || "No release yet";
   const [word, kind] = rescue ? ["rescue", "bad"] : STATES[state] || [state, "bad"];
-  ui.state.textContent = word + (trial ? `, ${duration(trial.remaining_s)} left` : "");
+  ui.state.textContent = word + (trial?.remaining_s ? `, ${duration(trial.remaining_s)} left` : "");
   ui.state.className = "chip " + kind;
   document.body.className = require_signed ? "signed" : "";
   show(default_password, ui.secret);
@@ -96,24 +96,24 @@ const banner = (kind, text, ...buttons) => {
   return el("div", { className: "note " + kind }, el("span", {}, text), ...buttons);
 };
 
-function paintBanners({ state, version, trial, update, warnings = [] }, rescue) {
+function paintBanners({ state, version, trial, update, warnings = [], ignored }, rescue) {
   // The default password has a banner of its own, where it can be changed.
-  warnings = warnings.filter((text) => !/default password/.test(text));
+  const other = [...warnings, ignored].filter((text) => text && !/default password/.test(text));
   const part = update && ui.work.hidden && [update.version, bytes(update.received), bytes(update.bytes)];
-  renew(ui.banners, [rescue, trial && state, version, part, warnings].join(), () => [
+  renew(ui.banners, [rescue, trial && state, version, part, other].join(), () => [
     rescue && banner("alarm", "Rescue mode: only Wi-Fi and the updater run, not the application. Update it, roll back, or restart normally.",
       button("Restart normally", () => restart("normal"))),
     trial && banner("warn", `${version} is on trial. If it does not prove itself, the old files come back.`,
       button("Keep it now", keep), twice("Undo it", "Really undo?", rollBack)),
     part && banner("warn", `${part[0]} is here in part, ${part[1]} of ${part[2]}. Choose the same files to go on.`,
       button("Drop it", () => attempt(() => call("DELETE", "/api/v1/update")).then(refresh))),
-    ...warnings.map((text) => banner("warn", text)),
+    ...other.map((text) => banner("warn", text)),
   ]);
 }
 
 function paintActions({ kept, state }, rescue) {
   renew(ui.actions, [kept, state, rescue].join(), () => [
-    kept && state === "idle" && twice("Roll back to " + kept, "Really roll back?", rollBack),
+    kept && state === "idle" && twice(kept === "unknown" ? "Roll back" : "Roll back to " + kept, "Really roll back?", rollBack),
     twice("Restart", "Really restart?", () => restart("normal")),
     !rescue && twice("Rescue mode", "Really restart?", () => restart("rescue")),
   ]);

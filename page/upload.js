@@ -234,10 +234,9 @@ async function sendUpdate(job) {
   const need = await begin(job, plan.files.filter((f) => f.kind === "unchanged" || job.files.includes(f)), job.gone);
   for (const f of job.files) if (!need.includes(f.path)) job.changed(f, { state: "written", sent: f.size });
   await each(job, job.files, (f) => stage(job, f));
-  // Where the answer gets lost the device restarts all the same, and its state tells.
+  // Where the answer got lost the device has committed all the same, and its state tells the rest.
   await prove(job, await commit(job).catch((e) => {
-    if (e.status !== 409 || e.error === "missing") throw e;
-    return {};
+    if (!/wrong_state|stale_session/.test(e.error)) throw e;
   }));
 }
 
@@ -253,25 +252,27 @@ async function prove(job, answer) {
   show(false, ui.overall);
   paintRows();
   face("Restarting…", "", leave());
-  const seconds = await comeBack(answer.boot_id || device.boot_id, (s) => {
+  const seconds = answer && await comeBack(answer.boot_id, (s) => {
     counting(s);
     ui.detail.textContent = s < 60 ? s + " s" : s + " s without an answer. If the new files do not start, the device brings the old ones back by itself.";
   }, signal);
   step(2);
-  const back = `Back after ${seconds} s. `;
+  const back = seconds ? `Back after ${seconds} s. ` : "";
   face("On trial", back, leave());
   const { last } = await settle((now) => {
     if (now) accept(now);
     else online("Not answering", "bad");
     ui.detail.textContent = back + (!now ? "No answer now; it may be restarting." : now.trial
-      ? `The new files stay if the application keeps well for ${duration(now.trial.remaining_s)}.` : "Undoing the update.");
+      ? duration(now.trial.remaining_s || 0) + " left for the new files to prove themselves." : "");
   }, signal);
   job.settled = true;
-  if (last?.outcome !== "confirmed" && last?.outcome !== "installed") {
-    throw new Failure(1, { message: `Reverted because ${last?.reason || "the new files did not prove themselves"}. The old files are back.` });
+  const { version, outcome, reason } = last || {};
+  if (!outcome || (job.how === "update" && version !== job.version)) throw new Failure(1, { message: "The update did not go live. The log may tell why." });
+  if (outcome === "reverted") {
+    throw new Failure(1, { message: `Reverted because ${reason || "the new files did not prove themselves"}. The old files are back.` });
   }
   step(4);
-  face(`${last.outcome[0].toUpperCase()}${last.outcome.slice(1)}: ${last.version} is running`, back + spent(job), button("Done", reset, "main"));
+  face(`${outcome[0].toUpperCase()}${outcome.slice(1)}: ${version} is running`, back + spent(job), button("Done", reset, "main"));
 }
 
 // What a person can do after something went wrong.

@@ -1,0 +1,259 @@
+"""Files go from the page to the flash of a simulated Pico."""
+
+import socket
+import threading
+
+from pico_ota.sim.image import read_tree
+
+
+def choose_folder(page, folder):
+    page.set_input_files("#pickFolder", str(folder))
+    page.wait_for_selector("#buttons button.main")
+
+
+def choose_files(page, *paths):
+    page.set_input_files("#pickFiles", [str(path) for path in paths])
+    page.wait_for_selector("#buttons button.main")
+
+
+def start(page):
+    page.click("#buttons button.main")
+
+
+def headline(page, text):
+    page.wait_for_function(
+        "text => document.getElementById('headline').textContent.includes(text)", arg=text
+    )
+
+
+def watch_bars(page):
+    """Note each value that the overall bar and the bars of the files take."""
+    page.evaluate(
+        """() => {
+            window.seen = { total: [], files: {} };
+            setInterval(() => {
+                const total = document.getElementById("total");
+                if (total.max > 1) seen.total.push(total.value / total.max);
+                for (const bar of document.querySelectorAll("#rows progress")) {
+                    (seen.files[bar.ariaLabel] ??= new Set()).add(bar.value / bar.max);
+                }
+            }, 5);
+        }"""
+    )
+
+
+def files_below(folder):
+    return {
+        "/" + path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def device_files_of(pico):
+    pico.stop()
+    return read_tree(pico.image)
+
+
+def test_twenty_files_in_folders_become_one_update(pico, open_page, make_folder):
+    folder = make_folder(20)
+    page = open_page(pico.url)
+    choose_folder(page, folder)
+    assert page.inner_text("#headline") == "20 new"
+    assert page.is_checked("[value=update]")
+    page.fill("#version", "2.0.0")
+    watch_bars(page)
+    start(page)
+    headline(page, "Confirmed: 2.0.0 is running")
+    assert "Back after" in page.inner_text("#detail")
+
+    seen = page.evaluate("({ total: seen.total, files: Object.keys(seen.files) })")
+    assert seen["total"] == sorted(seen["total"])
+    assert len({share for share in seen["total"] if 0 < share < 1}) > 5
+    assert set(seen["files"]) == set(files_below(folder))
+    # 40 000 bytes go in two pieces, and the device acknowledges each.
+    assert page.evaluate("seen.files['/lib/net/file_6.bin'].size") == 3
+    assert page.locator("#rows .chip", has_text="written").count() == 20
+
+    assert page.inner_text("#release") == "2.0.0"
+    assert "2.0.0" in page.inner_text("#history")
+    live = device_files_of(pico)
+    for path, data in files_below(folder).items():
+        assert live[path] == data, path
+
+
+def test_what_is_there_already_is_not_sent_again(pico, http, open_page, make_folder):
+    folder = make_folder({"lib/same.py": b"same", "lib/other.py": b"new!", "lib/more.py": b"more"})
+    http.put("/fs/lib/same.py", content=b"same").raise_for_status()
+    http.put("/fs/lib/other.py", content=b"old!").raise_for_status()
+    http.put("/fs/data/log.csv", content=b"1,2").raise_for_status()
+    page = open_page(pico.url)
+    puts = []
+    page.on("request", lambda r: puts.append(r.url) if r.method == "PUT" else None)
+    choose_folder(page, folder)
+    assert page.inner_text("#headline") == "1 changed, 1 unchanged, 1 new"
+    assert page.inner_text("#mirrorLabel") == (
+        "Delete 2 files that the chosen folder does not have"
+    )
+    page.check("#mirror")
+    assert page.inner_text("#headline") == "1 changed, 1 unchanged, 1 new, 2 to delete"
+    page.uncheck("#mirror")
+    page.check("[value=save]")
+    start(page)
+    headline(page, "2 files saved")
+    assert sorted(url.rsplit("/", 1)[1] for url in puts) == ["more.py", "other.py"]
+    live = device_files_of(pico)
+    assert live["/lib/other.py"] == b"new!"
+    assert live["/data/log.csv"] == b"1,2"
+
+
+def test_mirror_deletes_what_was_not_chosen_and_nothing_of_the_updater(
+    pico, http, open_page, make_folder, app_image
+):
+    http.put("/fs/old/gone.py", content=b"old").raise_for_status()
+    before = set(http.get("/fs/").json()["files"][0])
+    assert before
+    main = http.get("/fs/main.py").content
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"main.py": main, "lib/new.py": b"new"}))
+    page.check("#mirror")
+    assert page.inner_text("#headline") == "1 unchanged, 1 new, 1 to delete"
+    start(page)
+    headline(page, "Confirmed")
+    expected = dict(read_tree(app_image))
+    live = {k: v for k, v in device_files_of(pico).items() if not k.startswith("/.ota/")}
+    assert set(live) == {*(k for k in expected if not k.startswith("/.ota/")), "/lib/new.py"}
+
+
+def test_one_file_is_just_saved(pico, open_page, make_folder):
+    folder = make_folder({"settings.json": b"{}" * 30000})
+    page = open_page(pico.url)
+    choose_files(page, folder / "settings.json")
+    assert page.is_checked("[value=save]")
+    watch_bars(page)
+    start(page)
+    headline(page, "1 file saved")
+    assert "next restart" in page.inner_text("#detail")
+    page.click("text=Restart now")
+    page.wait_for_selector("#notes >> text=Back after")
+    assert device_files_of(pico)["/settings.json"] == b"{}" * 30000
+
+
+def test_target_folder_and_the_name_of_the_folder(pico, http, open_page, make_folder):
+    http.put("/fs/lib/one.py", content=b"1").raise_for_status()
+    folder = make_folder({"one.py": b"1", "two.py": b"2"}, name="lib")
+    page = open_page(pico.url)
+    choose_folder(page, folder)
+    # A folder of that name is there, so that is where it goes.
+    assert page.is_checked("#inside")
+    assert page.inner_text("#headline") == "1 unchanged, 1 new"
+    page.fill("#target", "apps")
+    page.press("#target", "Tab")
+    page.wait_for_function("document.getElementById('headline').textContent == '2 new'")
+    assert page.input_value("#target") == "/apps/"
+    page.uncheck("#inside")
+    page.wait_for_selector("#rows >> text=/^\\/apps\\/one.py$/")
+    page.check("[value=save]")
+    start(page)
+    headline(page, "2 files saved")
+    assert device_files_of(pico)["/apps/two.py"] == b"2"
+
+
+def drop(page, *paths):
+    """Drop real files and folders, as a person does from a file manager."""
+    session = page.context.new_cdp_session(page)
+    box = page.locator("#drop").bounding_box()
+    place = {"x": box["x"] + 40, "y": box["y"] + 40}
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
+def test_dropped_folder_is_walked(pico, open_page, make_folder):
+    # More than the hundred names that a browser hands out at a time.
+    files = {f"many/f{i:03}.txt": b"%d" % i for i in range(120)} | {"top.py": b"top"}
+    page = open_page(pico.url)
+    drop(page, make_folder(files))
+    page.wait_for_selector("#buttons button.main")
+    assert page.inner_text("#headline") == "121 new"
+    assert page.locator("#rows li").count() == 121
+    assert page.locator("#rows >> text=/^\\/many\\/f119.txt$/").count() == 1
+
+
+def test_dropped_files_and_folders_keep_their_names(pico, open_page, make_folder):
+    folder = make_folder({"a/x.py": b"x", "y.py": b"y", "z/.DS_Store": b"", "z/z.py": b"z"})
+    page = open_page(pico.url)
+    drop(page, folder / "a", folder / "y.py", folder / "z")
+    page.wait_for_selector("#buttons button.main")
+    assert page.inner_text("#headline") == "3 new, 1 left out"
+    assert page.locator("#rows .name").all_inner_texts() == ["/a/x.py", "/y.py", "/z/z.py"]
+
+
+def test_files_of_the_updater_are_left_alone_unless_asked_for(pico, http, open_page, make_folder):
+    boot = http.get("/fs/boot.py").content
+    folder = make_folder({"boot.py": boot + b"# more\n", "app.py": b"1"})
+    page = open_page(pico.url)
+    choose_folder(page, folder)
+    assert page.inner_text("#headline") == "1 new, 1 left out"
+    assert page.locator("#rows .chip").all_inner_texts() == ["new", "updater, kept"]
+    page.check("#guarded")
+    assert page.inner_text("#headline") == "1 changed, 1 new"
+    start(page)
+    headline(page, "Confirmed")
+    assert device_files_of(pico)["/boot.py"] == boot + b"# more\n"
+
+
+def test_sixty_files_need_few_connections(pico, open_page, make_folder):
+    port = int(pico.url.rsplit(":", 1)[1])
+    folder = make_folder({f"d{i % 5}/f{i}.bin": bytes([i]) * (i * 37) for i in range(60)})
+    with CountingProxy(port) as proxy:
+        page = open_page(f"http://pico-test.local:{port}")
+        choose_folder(page, folder)
+        page.check("[value=save]")
+        start(page)
+        headline(page, "60 files saved")
+        print("connections", proxy.connections)
+        assert proxy.connections <= 4
+
+
+class CountingProxy:
+    """Passes connections to 127.0.0.2 on to 127.0.0.1, at the same port, and counts them."""
+
+    def __init__(self, port):
+        self.connections = 0
+        self._port = port
+        self._server = socket.create_server(("127.0.0.2", port))
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # the test is over, and the page asks still
+                near.close()
+                continue
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
