@@ -27,10 +27,14 @@ def main() -> None:
     signal.siginterrupt(signal.SIGALRM, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the supervisor
     registers = mmap.mmap(given["registers"], 0)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(registers))
+    # Private, so that ctypes may have it: it wants something that can be written.
+    rom = mmap.mmap(given["rom"], 0, mmap.MAP_PRIVATE)
     code = (
-        f"import sys; sys.path[:] = [{given['rom']!r}]; import _chip; "
-        f"_chip.attach({address}, {given['flash']}, {given['wire']}); import _rom; _rom.start()"
+        "import sys, uctypes, vfs; "
+        f"vfs.mount(vfs.VfsRom(uctypes.bytearray_at({_address(rom)}, {len(rom)})), '/rom'); "
+        "sys.path[:] = ['/rom']; import _chip; "
+        f"_chip.attach({_address(registers)}, {given['flash']}, {given['wire']}); "
+        "import _rom; _rom.start()"
     )
     options = ["-X", f"heapsize={given['heap']}"] if given["heap"] else []
     spec = spec_from_file_location(
@@ -43,6 +47,10 @@ def main() -> None:
     engine = module_from_spec(spec)
     spec.loader.exec_module(engine)
     sys.exit(engine.run_main(["micropython", *options, "-c", code]))
+
+
+def _address(mapping: mmap.mmap) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(mapping))
 
 
 def _die_with_parent(parent: int) -> None:

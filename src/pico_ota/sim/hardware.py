@@ -65,7 +65,7 @@ class Hardware:
         self.radio = Radio(self.registers, setup.air)
         self.console = Console(on_console, rom.FRAME)
         self.engine = _engine()
-        self.rom = rom.folder()
+        self.rom_fd = rom.burn()
         self.event = on_event
         self.listening = False
         self.wake_in, self._wake_out = os.pipe()
@@ -175,6 +175,7 @@ class Hardware:
         for port in self._ports:
             port.close()
         self.registers.close()
+        os.close(self.rom_fd)
         os.close(self.wake_in)
         os.close(self._wake_out)
 

@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pico_ota.sim import registers as reg
 
@@ -94,12 +94,12 @@ class Processor:
 
     def _spawn(self, wire: int, console: int, stdin: int) -> subprocess.Popen[bytes]:
         setup = self._hardware.setup
-        given = {
+        given: dict[str, Any] = {
             "parent": os.getpid(),
             "registers": self._hardware.registers.fd,
             "flash": setup.image_fd,
             "wire": wire,
-            "rom": str(self._hardware.rom),
+            "rom": self._hardware.rom_fd,
             "engine": self._hardware.engine,
             "heap": setup.heap,
         }
@@ -108,7 +108,7 @@ class Processor:
             stdin=stdin,
             stdout=console,
             stderr=console,
-            pass_fds=[self._hardware.registers.fd, setup.image_fd, wire],
+            pass_fds=[given[name] for name in ("registers", "rom", "flash", "wire")],
         )
 
     def _serve(self) -> End:

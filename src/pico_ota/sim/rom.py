@@ -1,12 +1,18 @@
-"""Builds the simulator's own firmware: firmware/*.py, compiled, in a folder for the child."""
+"""Builds the simulator's own firmware: firmware/*.py, compiled, as a ROM file system.
+
+MicroPython runs byte code in place out of a ROM file system. So the stand-ins take little of the
+heap that belongs to the application, as the board's own C modules take none.
+"""
 
 from __future__ import annotations
 
-import atexit
+import os
 import re
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+
+from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
 
 from pico_ota.devicefiles import compile_tree
 
@@ -15,12 +21,12 @@ _NUMBERS = "_numbers.py"
 _IMPORT = re.compile(r"^from _numbers import (?:\([^)]*\)|[^(\n]*)$", re.MULTILINE)
 
 FRAME = "<rom>"
-"""What tracebacks call the simulator's own frames; the supervisor leaves their lines out."""
+"""What tracebacks call the simulator's own frames."""
 
 
 @lru_cache(maxsize=1)
-def folder() -> Path:
-    """Return a folder with the compiled firmware, made once per process, removed at its end."""
+def content() -> bytes:
+    """Return the ROM file system, built once per process."""
     numbers = (_FIRMWARE / _NUMBERS).read_text()
     # The docstring would end up inside of another module, where it is only noise.
     constants = numbers.split('"""')[2]
@@ -29,8 +35,15 @@ def folder() -> Path:
         for f in sorted(_FIRMWARE.glob("*.py"))
         if f.name != _NUMBERS
     }
-    made = tempfile.TemporaryDirectory(prefix="pico-ota-rom-")
-    atexit.register(made.cleanup)
+    writer = VfsRomWriter()
     for name, data in compile_tree(sources, FRAME).items():
-        Path(made.name, name[1:]).write_bytes(data)
-    return Path(made.name)
+        writer.mkfile(name[1:], data)
+    return bytes(writer.finalise())
+
+
+def burn() -> int:
+    """Return the descriptor of a file without a name that holds the ROM; to be closed."""
+    with tempfile.TemporaryFile(prefix="pico-ota-rom-") as file:
+        file.write(content())
+        file.flush()
+        return os.dup(file.fileno())

@@ -1,27 +1,15 @@
 """`os` as the board has it: `uname` and `sync` are there, the host's environment is not."""
-# ruff: noqa: F401 - what is imported is what `os` exports
 
-from os import (
-    VfsFat,
-    VfsLfs2,
-    chdir,
-    getcwd,
-    ilistdir,
-    listdir,
-    mkdir,
-    mount,
-    remove,
-    rename,
-    rmdir,
-    sep,
-    stat,
-    statvfs,
-    umount,
-    unlink,
-    urandom,
-)
+import os as _host
 
 __name__ = "os"
+
+
+def __getattr__(name):
+    # Of the host's module, what the board has too.
+    if name in ("getenv", "putenv", "unsetenv", "system", "VfsPosix", "VfsLfs1", "errno"):
+        raise AttributeError(name)
+    return getattr(_host, name)
 
 
 def sync():

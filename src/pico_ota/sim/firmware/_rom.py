@@ -31,6 +31,7 @@ def _install():
 
 def _mount(flash):
     # The frozen _boot.py of the rp2 port, its reformatting of an unreadable flash included.
+    vfs.umount("/rom")
     vfs.umount("/")
     try:
         fs = vfs.VfsLfs2(flash, progsize=256)

@@ -3,28 +3,32 @@
 The application's 0.0.0.0:8080 becomes 127.0.0.1 and a port of the host; the rest is untouched.
 """
 
+import socket as _host
 import time
 from micropython import const
-from socket import *  # noqa: F403
-from socket import AF_INET, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
-from socket import getaddrinfo as _getaddrinfo
-from socket import socket as _socket
+from socket import SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 
 from _chip import W, poke
 from _numbers import _PORTS
 
 __name__ = "socket"
+IPPROTO_TCP = const(6)  # the two that the unix port lacks
+TCP_NODELAY = const(1)
 _SO_RCVTIMEO = const(20)  # asm-generic/socket.h of Linux
 _SO_SNDTIMEO = const(21)
 _TWO_YEARS = b"\0\0\0\4" + bytes(12)  # struct timeval
 _udp = False  # the kind of the socket made last: getaddrinfo() is seldom told
 
 
-def socket(af=AF_INET, type=SOCK_STREAM, proto=0):
+def __getattr__(name):
+    return getattr(_host, name)
+
+
+def socket(af=2, type=SOCK_STREAM, proto=0):
     """Return a socket of the host."""
     global _udp
     _udp = type == SOCK_DGRAM
-    new = _socket(af, type, proto)
+    new = _host.socket(af, type, proto)
     if type == SOCK_STREAM:
         # The supervisor reserves the port by a bound socket of its own, see ports.py.
         new.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
@@ -41,7 +45,7 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
         port = _host_port(port, type == SOCK_DGRAM if type else _udp)
         _udp = False
         host = "127.0.0.1"
-    return _getaddrinfo(host, port, af, type, proto, flags)
+    return _host.getaddrinfo(host, port, af, type, proto, flags)
 
 
 def _host_port(port, udp):

@@ -1,23 +1,8 @@
 """`sys` as the board has it: platform, machine and file format of rp2, the engine's version."""
-# ruff: noqa: F401 - what is imported is what `sys` exports
 
+import sys as _host
 from collections import namedtuple
 from micropython import const
-from sys import (
-    byteorder,
-    exit,
-    implementation,
-    modules,
-    path,
-    print_exception,
-    ps1,
-    ps2,
-    stderr,
-    stdin,
-    stdout,
-    version,
-    version_info,
-)
 
 import _chip
 from _numbers import _BOARD
@@ -30,12 +15,19 @@ _machine, _build = (
     ("Raspberry Pi Pico W with RP2040", "RPI_PICO_W"),
     ("Raspberry Pi Pico 2 W with RP2350", "RPI_PICO2_W"),
 )[_chip.W[_BOARD]]
-# .mpy version 6.3; armv6m is 4 << 10, armv7emsp 7 << 10.
+_mpy = 0x1F06 if _chip.W[_BOARD] else 0x1306  # 6.3; armv7emsp is 7 << 10, armv6m 4 << 10
 implementation = namedtuple("implementation", ("name", "version", "_machine", "_mpy", "_build"))(
-    "micropython", implementation.version, _machine, (0x1306, 0x1F06)[_chip.W[_BOARD]], _build
+    "micropython", _host.implementation.version, _machine, _mpy, _build
 )
-del namedtuple, _machine, _build, _chip
+del namedtuple, _machine, _build, _mpy, _chip
+
+
+def __getattr__(name):
+    # Of the host's module, what the board has too.
+    if name in ("atexit", "exc_info", "executable"):
+        raise AttributeError(name)
+    return getattr(_host, name)
 
 
 def _banner():
-    return "%s; %s (simulated)\n>>> " % (version.split("; ")[-1], implementation._machine)
+    return "%s; %s (simulated)\n>>> " % (_host.version.split("; ")[-1], implementation._machine)
