@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,9 @@ PIECE = 64 * 1024
 # How often one file may go on at another offset than expected: each break of the connection can
 # cause one, and a device that always names another would keep us for ever.
 _DETOURS = 20
+
+# An application may delay the commit ("the pump is running"); not for ever.
+_PATIENCE_S = 600.0
 
 
 class UpdateSession:
@@ -100,13 +104,20 @@ class UpdateSession:
                     f"more ({response.text[:80]}). Run the push again."
                 )
 
-    def commit(self, restart: bool = True) -> dict[str, Any]:
+    def commit(
+        self, restart: bool = True, delayed: Callable[[str], None] = lambda reason: None
+    ) -> dict[str, Any]:
         """Make the staged set the live one.
+
+        Args:
+            restart: at once; else with the next restart, whoever causes it.
+            delayed: told when the application asks for a delay, which is granted for a while.
 
         Returns:
             The answer of the device; empty when it got lost but the commit is known to have
             happened.
         """
+        patience_s = _PATIENCE_S
         while True:
             try:
                 return self.remote.json(
@@ -120,6 +131,13 @@ class UpdateSession:
                 # The question or the answer got lost: 1. it was never asked, 2. it is done.
                 if self.remote.status()["state"] != "staging":
                     return {}
+            except RefusedError as error:
+                pause_s = float(error.details.get("retry_after") or 1)
+                if error.status != 503 or pause_s > patience_s:
+                    raise
+                patience_s -= pause_s
+                delayed(str(error))
+                self.remote.sleep(pause_s)
 
     def abort(self) -> None:
         """Drop everything that was staged; the device is as it was before `begin`.
@@ -127,8 +145,26 @@ class UpdateSession:
         Raises:
             RefusedError: it is not in a state that can be dropped.
         """
+        if self.id is None and not self._find_own():
+            return
         try:
             self.remote.request("DELETE", "/api/v1/update", headers=self._headers)
         except RefusedError as error:
             if error.status != 404:
                 raise
+
+    def _find_own(self) -> bool:
+        """Learn the id of a session whose begin was asked for, but not answered yet.
+
+        Another one that happens to be there is not ours to drop.
+        """
+        response = self.remote.request("GET", "/api/v1/update", accept=(404,))
+        if response.status_code != 200:
+            return False
+        answer = response.json()
+        listed = {row["path"]: row["size"] for row in answer["files"]}
+        ours = {file["path"]: file["size"] for file in self.manifest["files"]}
+        if answer.get("version") != self.manifest["version"] or listed != ours:
+            return False
+        self.id = str(answer["id"])
+        return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+_LONGEST = 40
+
 
 def default_version(sources: Sequence[Path], digest: str) -> str:
     """What to call the content with *digest* that was read from *sources*.
@@ -19,8 +21,9 @@ def default_version(sources: Sequence[Path], digest: str) -> str:
     if not word or described:  # no work tree, or several
         return f"files-{digest}"
     clean = all(_git(source, "status", "--porcelain", "--", ".") == "" for source in sources)
-    word = word.removeprefix("v")
-    return word if clean else f"{word}+{digest[:8]}"
+    word = word.removeprefix("v") if clean else f"{word.removeprefix('v')}+{digest[:8]}"
+    # A device takes 40 characters of plain ASCII; a tag may be more than that.
+    return word if word.isascii() and len(word) <= _LONGEST else f"files-{digest}"
 
 
 def _git(source: Path, *arguments: str) -> str | None:

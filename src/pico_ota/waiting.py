@@ -143,11 +143,14 @@ class Watch:
             "reverting": "Not healthy: the device is putting the old files back.",
         }.get(state, f"State: {state}.")
         if state == "trial":
-            if trial:
-                text += f", attempt {trial.get('attempt')} of {trial.get('attempts')}"
-            text += ": the new files have to prove healthy."
+            if trial.get("attempt"):
+                text += f", attempt {trial['attempt']} of {trial.get('attempts')}"
+            text += ": the new files have to prove healthy"
         if text != self._told:
             self._told = text
+            if state == "trial":
+                left = trial.get("remaining_s")
+                text += f" within {left} s." if left else "."
             self._report(text)
 
     def _pause(self) -> None:

@@ -202,7 +202,8 @@ def _run(function: Function, settings: Settings, values: dict[str, Any]) -> int:
 _ADVICE = {
     "not_empty": "Add -r to delete a folder with all that is in it.",
     "protected": "Add --protected to 'cp', 'mv' or 'rm' to change it all the same, or 'push' it.",
-    "busy": "'pico-ota status' shows what is under way.",
+    "busy": "If it was yours and broke off, the same push goes on with it; any other may begin "
+    "when nobody has touched it for two minutes.",
 }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import PicoOtaError
@@ -25,11 +26,15 @@ class Out:
         self.quiet = quiet
         self.verbose = verbose
         self.json = json
+        self._live: Any = None
 
     def say(self, text: str = "", colour: str | None = None) -> None:
         """A line about what is going on; *text* may hold words of the device."""
         if not self.quiet and not self.json:
-            print(paint(clean(text), colour), flush=True)
+            if self._live is not None:
+                self._live.print(clean(text), style=colour, markup=False, highlight=False)
+            else:
+                print(paint(clean(text), colour), flush=True)
 
     def show(self, text: str) -> None:
         """A line that is the result itself: not silenced by ``--quiet``."""
@@ -73,6 +78,22 @@ class Out:
         for number, row in enumerate([list(head), *texts]):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             print(paint("  ".join(cells).rstrip(), "bold" if number == 0 else None))
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Show on a terminal that something is going on."""
+        if not self.bars:
+            yield
+            return
+        from rich.console import Console
+
+        # Lines that are said meanwhile go above it.
+        self._live = Console(stderr=True)
+        try:
+            with self._live.status(text):
+                yield
+        finally:
+            self._live = None
 
     @property
     def bars(self) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import sync
-from ..errors import PicoOtaError, RevertedError, StoppedError, UsageError
+from ..errors import PicoOtaError, RevertedError, StoppedError, UnreachableError, UsageError
 from ..ignore import Ignore
 from ..mpy import architecture, compile_source
 from ..remote import Remote
@@ -64,7 +64,13 @@ class Push:
             version = self._version(files, gone)
             self._report = {"version": version, "from": status.get("version")}
             if self._request.dry_run:
-                self._dry_run(remote, files, remote_paths, gone)
+                self._dry_run(self._compare(remote, files, remote_paths, gone))
+            elif (
+                version == status.get("version")
+                and self._compare(remote, files, remote_paths, gone).empty
+            ):
+                # Not even begun: the device would let go of the version it can roll back to.
+                self._up_to_date()
             else:
                 self._push(remote, files, gone, version)
         self._out.result(self._report)
@@ -126,20 +132,24 @@ class Push:
 
     def _version(self, files: list[sync.LocalFile], gone: list[str]) -> str:
         digest = sync.content_version(files, gone)
-        given = self._request.version or self._session.project.version
+        given = self._given_version
         return given or default_version(self._sources, digest)
 
-    def _dry_run(
-        self,
-        remote: Remote,
-        files: list[sync.LocalFile],
-        there: list[str] | None,
-        gone: list[str],
-    ) -> None:
+    @property
+    def _given_version(self) -> str | None:
+        return self._request.version or self._session.project.version
+
+    @staticmethod
+    def _compare(
+        remote: Remote, files: list[sync.LocalFile], there: list[str] | None, gone: list[str]
+    ) -> sync.Plan:
+        """The plan, found out without changing anything: one question for each file."""
         wanted = {file.path for file in files}
         present = remote.present(wanted) if there is None else wanted & set(there)
         digests = {path: remote.digest(path) for path in sorted(present)}
-        plan = sync.plan(files, sync.differing(files, digests), present, gone)
+        return sync.plan(files, sync.differing(files, digests), present, gone)
+
+    def _dry_run(self, plan: sync.Plan) -> None:
         self._show(plan)
         self._out.say("Dry run: nothing was changed.")
         self._report |= plan.as_json() | {"dry_run": True}
@@ -165,17 +175,22 @@ class Push:
             plan = sync.plan(files, need, remote.present(set(need)), gone)
             self._report |= plan.as_json()
             self._show(plan)
-            if plan.empty:
+            if plan.empty and self._given_version is None:
                 update.abort()
-                self._out.say("Up to date: the device has all of it.", "green")
-                self._report |= {"state": "idle", "outcome": "up to date"}
+                self._up_to_date()
                 return
             self._send(update, plan)
-            answer = update.commit(self._request.restart)
+            answer = update.commit(self._request.restart, self._out.say)
+        except UnreachableError:
+            raise  # what has arrived stays there for a while: the same push goes on with it
         except (KeyboardInterrupt, PicoOtaError) as error:
             self._leave_as_it_was(update, error)
         self._report |= {"state": "committed", "bytes_sent": update.bytes_sent}
         self._watch(remote, version, answer)
+
+    def _up_to_date(self) -> None:
+        self._out.say("Up to date: the device has all of it.", "green")
+        self._report |= {"state": "idle", "outcome": "up to date", "bytes_sent": 0}
 
     def _send(self, update: UpdateSession, plan: sync.Plan) -> None:
         started = time.monotonic()
@@ -195,12 +210,18 @@ class Push:
 
     def _leave_as_it_was(self, update: UpdateSession, error: BaseException) -> None:
         """Drop what was staged, and raise *error* with the word on the device's state."""
+        interrupted = isinstance(error, KeyboardInterrupt)
         gone = True
         try:
-            update.abort()
+            if interrupted:
+                # In the middle of a request: this connection is of no use any more.
+                update.remote.drop_connection()
+                update.remote.retries = 2
+            if interrupted or update.id is not None:
+                update.abort()
         except (PicoOtaError, KeyboardInterrupt):
             gone = False
-        if isinstance(error, KeyboardInterrupt):
+        if interrupted:
             state = (
                 "nothing was changed on the device."
                 if gone
@@ -241,9 +262,10 @@ def watch_update(
     out = session.out
     watch = Watch(remote, out.say)
     try:
-        if answer.get("boot_id"):
-            watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
-        result = watch.outcome(version, limit_s)
+        with out.busy("waiting for the device"):
+            if answer.get("boot_id"):
+                watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
+            result = watch.outcome(version, limit_s)
     except KeyboardInterrupt:
         raise StoppedError(
             "interrupted: the update is committed, and the device goes on by itself. "

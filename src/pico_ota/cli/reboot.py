@@ -38,7 +38,8 @@ def command(
         if wait:
             out.say("Restarting…")
             watch = Watch(remote, out.say)
-            watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
+            with out.busy("waiting for the device"):
+                watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
             info = remote.info()
             out.say(f"{info.get('name')} is back.", "green")
             out.result(info)

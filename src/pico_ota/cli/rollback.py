@@ -36,7 +36,8 @@ def command(
             return
         out.say("The device puts the old files back and restarts.")
         watch = Watch(remote, out.say)
-        watch.restart(boot_id, int(answer.get("restart_ms", 1000)))
-        status = watch.idle()
+        with out.busy("waiting for the device"):
+            watch.restart(boot_id, int(answer.get("restart_ms", 1000)))
+            status = watch.idle()
     out.say(f"{status.get('name')} runs {status.get('version') or 'what it did before'}.", "green")
     out.result(status)
