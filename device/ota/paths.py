@@ -10,8 +10,7 @@ MAX_DEPTH = 16
 #: Everything of ours that is not code: staged files, the kept set, state, settings.
 PRIVATE = "/.ota"
 
-_CODE = ("/boot.py", "/lib/microdot.py", "/lib/microdot.mpy")
-_MODULES = ("/ota_boot.", "/service_ota.", "/manager_wifi.")
+_MODULES = ("/ota_boot", "/service_ota", "/manager_wifi", "/lib/microdot")
 _FOLDER = "/ota"
 
 
@@ -121,10 +120,11 @@ def is_private(path):
 
 def is_updater(path):
     """Return True for the files that the updater needs to run, and for their folders."""
-    if path in _CODE or path == _FOLDER or path.startswith(_FOLDER + "/"):
+    if path in ("/boot.py", _FOLDER) or path.startswith(_FOLDER + "/"):
         return True
     for stem in _MODULES:
-        if path.startswith(stem):
+        # A folder of the module's name too, even an empty one: an import prefers it to the file.
+        if path.startswith(stem) and path[len(stem) : len(stem) + 1] in ("", ".", "/"):
             return True
     return False
 

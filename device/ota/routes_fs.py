@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from micropython import const
 
 from microdot import Response
 
@@ -11,6 +12,7 @@ from ota import flash, paths, store
 from ota.errors import Refused
 
 _ROOT = "/fs"
+_PIECE = const(512)  # bytes of a listing that travel together
 
 
 def routes(service, web):
@@ -41,7 +43,7 @@ class Files:
         if ota_boot.is_dir(path):
             return Response(_listing(path), 200, {"Content-Type": "application/json"})
         if wants_dir:
-            raise Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
+            raise _not_directory(path)
         tag = '"%s"' % await store.digest(path, bytearray(1024))
         headers = {
             "ETag": tag,
@@ -73,7 +75,7 @@ class Files:
         if ota_boot.is_dir(path):
             return Response(b"", 204)
         if ota_boot.exists(path):
-            raise Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
+            raise _not_directory(path)
         store.check_space(0)
         ota_boot.make_parents(path + "/")
         return Response(b"", 201)
@@ -106,12 +108,15 @@ class Files:
 
     async def delete(self, request):
         """Remove a file or a folder."""
-        path, _ = _target(request.g.rest)
+        path, wants_dir = _target(request.g.rest)
         paths.guard_access(path, _allows(request))
-        if not ota_boot.exists(path):
-            raise _not_found(path)
         async with self._web.uploads.turn(path, 0):
+            # Looked at only now: the request before may have removed or replaced it.
+            if not ota_boot.exists(path):
+                raise _not_found(path)
             if not ota_boot.is_dir(path):
+                if wants_dir:
+                    raise _not_directory(path)
                 os.remove(path)
             elif request.headers.get("x-ota-recursive") == "yes":
                 await _remove_tree(path, _allows(request))
@@ -126,15 +131,17 @@ class Files:
         target = _destination(request.headers.get("x-destination"))
         for path in (source, target):
             paths.guard_access(path, _allows(request))
-        if not ota_boot.exists(source):
-            raise _not_found(source)
-        if ota_boot.exists(target):
-            raise Refused(412, "exists", "%s is there already. Delete it first." % target)
+        if paths.holds_updater(source):
+            raise Refused(403, "protected", "%s holds files of the updater." % source)
         if target.startswith(source + "/"):
             # littlefs would do it, and the whole tree would be gone.
             raise Refused(409, "into_itself", "A folder cannot be moved into itself.")
-        store.check_parents(target)
         async with self._web.uploads.turn(target, 0):
+            if not ota_boot.exists(source):
+                raise _not_found(source)
+            if ota_boot.exists(target):
+                raise Refused(412, "exists", "%s is there already. Delete it first." % target)
+            store.check_parents(target)
             _rename(source, target)
         self._log("%s moved to %s" % (source, target))
         return Response(b"", 201)
@@ -175,9 +182,12 @@ def _not_found(path):
     return Refused(404, "not_found", "There is no %s on the device." % path)
 
 
+def _not_directory(path):
+    return Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
+
+
 def _listing(folder):
-    free, total, block = flash.space()
-    yield b'{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % (free, total, block)
+    piece = b'{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % flash.space()
     comma = b""
     for name, is_dir, size in flash.entries(folder):
         path = flash.join(folder, name)
@@ -187,12 +197,17 @@ def _listing(folder):
             "name": name,
             "directory": is_dir,
             "file_size": size,
-            "modified_ns": os.stat(path)[8] * 1000000000,
+            # The board's clock begins anew at each start, and asking would search the folder
+            # once for each name in it.
+            "modified_ns": 0,
             "protected": paths.is_updater(path),
         }
-        yield comma + json.dumps(row).encode()
+        piece += comma + json.dumps(row).encode()
         comma = b","
-    yield b"]}"
+        if len(piece) > _PIECE:
+            yield piece
+            piece = b""
+    yield piece + b"]}"
 
 
 def _remove_empty(path):
@@ -204,6 +219,8 @@ def _remove_empty(path):
 
 
 async def _remove_tree(top, allow_updater):
+    if top == "/":
+        raise Refused(403, "protected", "Deleting all would delete the updater too.")
     # Looked through before the first removal, so that a protected file in it refuses the whole.
     if paths.holds_updater(top):
         for path, _ in flash.walk(top):

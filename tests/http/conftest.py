@@ -19,7 +19,7 @@ def _one_board(fresh_image, board_files, tmp_path_factory):
         yield pico
 
 
-@pytest.fixture()
+@pytest.fixture
 def board(_one_board):
     """A listening Pico that other tests use too: leave it as you found it.
 
@@ -33,7 +33,7 @@ def board(_one_board):
     assert after.json["boot_id"] == before, _one_board.console()[-2000:]
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(board, request):
     """A folder of the shared board for this test alone, as a path; emptied afterwards."""
     name = "/t/" + request.node.name.replace("[", "-").rstrip("]")[:40].replace("/", "_")

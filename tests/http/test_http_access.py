@@ -31,7 +31,8 @@ def b64(text):
 
 
 def host_of(board):
-    return "%s:%d" % address_of(board)
+    host, port = address_of(board)
+    return f"{host}:{port}"
 
 
 # --- credentials ------------------------------------------------------------------------------
@@ -64,9 +65,7 @@ BAD_CREDENTIALS = {
 
 @pytest.mark.parametrize("name", BAD_CREDENTIALS)
 def test_bad_credentials_are_answered_401_with_a_challenge(board, name):
-    answer = ask(
-        board, "GET", "/fs/", authorization=BAD_CREDENTIALS[name], x_requested_with=None
-    )
+    answer = ask(board, "GET", "/fs/", authorization=BAD_CREDENTIALS[name], x_requested_with=None)
     refused(answer, 401, "unauthorized")
     assert answer.headers["www-authenticate"] == 'Basic realm="pico-ota"'
 
@@ -136,7 +135,7 @@ def test_wrong_passwords_cost_growing_delays_and_the_right_one_works_again(make_
         refused(attempt("wrong"), 401, "unauthorized")
 
     waits = []
-    for _ in range(3):
+    for _ in range(2):
         answer = attempt("wrong")
         reason = refused(answer, 429, "too_many_tries")
         wait = int(answer.headers["retry-after"])
@@ -145,8 +144,7 @@ def test_wrong_passwords_cost_growing_delays_and_the_right_one_works_again(make_
         time.sleep(wait)
         # Not before the time that was announced, and not much later.
         refused(attempt("wrong"), 401, "unauthorized")
-    assert waits == sorted(waits)
-    assert waits[-1] >= waits[0] + 2, waits
+    assert 0 < waits[0] < waits[1], waits
 
     time.sleep(int(attempt("otapico").headers["retry-after"]))
     assert attempt("otapico").status == 200

@@ -1,7 +1,7 @@
 """HTTP as bytes: requests that no client library would send, and answers taken apart.
 
-`ask(board, "GET", "/fs/")` is one request over a connection of its own. `request()` gives its bytes
-and `Wire` is the connection, where a test needs to send pieces, stop in the middle or hang up.
+`ask(board, "GET", "/fs/")` is one request over its own connection. `request()` gives its bytes,
+`Wire` is the connection where a test needs to send pieces, stop in the middle or hang up.
 """
 
 from __future__ import annotations

@@ -1,0 +1,191 @@
+"""Paths: what cannot be named, and what belongs to the updater."""
+
+import pytest
+from wire import ask, put, read, refused
+
+BAD = {
+    "parent": "/fs/../main.py",
+    "parent_inside": "/fs/lib/../main.py",
+    "parent_at_the_end": "/fs/lib/..",
+    "parent_encoded": "/fs/%2e%2e/main.py",
+    "parent_half_encoded": "/fs/.%2E/main.py",
+    "parent_with_encoded_slash": "/fs/lib%2F..%2Fmain.py",
+    "dot": "/fs/./main.py",
+    "dot_encoded": "/fs/%2e/main.py",
+    "empty": "/fs//main.py",
+    "empty_inside": "/fs/lib//x",
+    "empty_by_encoding": "/fs/lib/%2fx",
+    "backslash": "/fs/lib\\x",
+    "backslash_parent": "/fs/..%5cmain.py",
+    "nul": "/fs/main.py%00.txt",
+    "newline": "/fs/x%0ay",
+    "return": "/fs/x%0dy",
+    "escape": "/fs/x%1by",
+    "delete": "/fs/x%7fy",
+    "not_utf8": "/fs/%ff%fe",
+    "cut_off_utf8": "/fs/x%c3",
+    "overlong_slash": "/fs/%c0%afmain.py",
+    "overlong_dot": "/fs/%c0%ae%c0%ae/main.py",
+    "surrogate": "/fs/%ed%a0%80",
+    "beyond_unicode": "/fs/%f5%80%80%80",
+    "half_an_escape": "/fs/x%4",
+    "empty_escape": "/fs/x%",
+    "no_hex": "/fs/x%zz",
+    "signed_hex": "/fs/x%+1",
+    "name_too_long": "/fs/" + "n" * 256,
+    "path_too_long": "/fs/" + "/".join(["n" * 60] * 5),
+    "path_too_long_encoded": "/fs/" + "%41" * 256,
+    "characters_too_long_in_bytes": "/fs/" + "%C3%BC" * 128,
+    "too_deep": "/fs/" + "/".join("abcdefghijklmnopq"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_path_is_refused_on_every_verb(board, name):
+    before = board.flash_operations
+    target = BAD[name]
+    for method, body in (("GET", None), ("PUT", b"x"), ("DELETE", None)):
+        refused(ask(board, method, target, body), 400, "bad_path")
+    refused(ask(board, "MOVE", target, x_destination="/fs/x.txt"), 400, "bad_path")
+    refused(ask(board, "MOVE", "/fs/main.py", x_destination=target), 400, "bad_path")
+    assert board.flash_operations == before
+
+
+def test_a_path_is_decoded_exactly_once(board, folder):
+    # Decoded twice, %252e%252e would be the parent folder.
+    put(board, folder + "/%252e%252e", b"x")
+    assert [f["name"] for f in ask(board, "GET", f"/fs{folder}/").json["files"]] == ["%2e%2e"]
+    assert read(board, "/%252e%252e%252fmain.py") is None
+
+
+def test_encoding_a_path_does_not_get_around_the_protection(board):
+    refused(ask(board, "PUT", "/fs/%62oot.py", b"x"), 403, "protected")
+    refused(ask(board, "GET", "/fs/%2eota/state"), 403, "protected")
+    refused(ask(board, "PUT", "/fs/ota%2fweb.mpy", b"x"), 403, "protected")
+
+
+def test_the_longest_and_the_deepest_path_are_accepted(board, folder):
+    deep = folder + "/" + "/".join("abcdefghijklmn"[: 16 - folder.count("/")])
+    put(board, deep, b"deep")
+    assert read(board, deep) == b"deep"
+    name = folder + "/" + "n" * (254 - len(folder))
+    put(board, name, b"long")
+    assert read(board, name) == b"long"
+
+
+# --- what belongs to the updater --------------------------------------------------------------
+
+PRIVATE = ["/.ota", "/.ota/", "/.ota/state", "/.ota/password", "/.ota/new/x", "/.ota/incoming"]
+
+UPDATER = [
+    "/boot.py",
+    "/ota_boot.mpy",
+    "/ota_boot.py",
+    "/service_ota.mpy",
+    "/service_ota.py",
+    "/manager_wifi.mpy",
+    "/manager_wifi.py",
+    "/ota/web.mpy",
+    "/ota/new.py",
+    "/ota/page.html.gz",
+    "/ota/deeper/x.py",
+    "/lib/microdot.mpy",
+    "/lib/microdot.py",
+    # MicroPython prefers a folder to a module of the same name.
+    "/ota_boot/__init__.py",
+    "/service_ota/x",
+    "/manager_wifi/x",
+    "/lib/microdot/__init__.py",
+    # Without a single file it is one too: the import then succeeds and has nothing in it.
+    "/ota_boot/",
+    "/service_ota/",
+    "/manager_wifi/",
+    "/lib/microdot/",
+]
+
+
+@pytest.mark.parametrize("protected", [None, "yes"])
+@pytest.mark.parametrize("path", PRIVATE)
+def test_the_private_folder_is_closed_on_every_verb(board, path, protected):
+    before = board.flash_operations
+    for method, body, options in (
+        ("GET", None, {}),
+        ("HEAD", None, {}),
+        ("PUT", b"x", {}),
+        ("DELETE", None, {}),
+        ("DELETE", None, {"x_ota_recursive": "yes"}),
+        ("MOVE", None, {"x_destination": "/fs/x"}),
+    ):
+        answer = ask(board, method, "/fs" + path, body, x_ota_protected=protected, **options)
+        assert answer.status == 403, (method, answer)
+    into = ask(board, "MOVE", "/fs/main.py", x_destination="/fs" + path, x_ota_protected=protected)
+    refused(into, 403, "protected")
+    assert board.flash_operations == before
+
+
+@pytest.mark.parametrize("value", [None, "", "no", "1", "true", "YES"])
+@pytest.mark.parametrize("path", UPDATER)
+def test_files_of_the_updater_are_closed_on_every_changing_verb(board, path, value):
+    before = board.flash_operations
+    for method, body, options in (
+        ("PUT", b"x", {}),
+        ("DELETE", None, {}),
+        ("DELETE", None, {"x_ota_recursive": "yes"}),
+        ("MOVE", None, {"x_destination": "/fs/x"}),
+    ):
+        answer = ask(board, method, "/fs" + path, body, x_ota_protected=value, **options)
+        refused(answer, 403, "protected")
+    into = ask(board, "MOVE", "/fs/main.py", x_destination="/fs" + path, x_ota_protected=value)
+    refused(into, 403, "protected")
+    assert board.flash_operations == before
+
+
+@pytest.mark.parametrize("path", ["/ota", "/ota/", "/lib", "/lib/", "/"])
+def test_a_folder_that_holds_the_updater_is_neither_moved_nor_deleted(board, path):
+    before = board.flash_operations
+    for method, options in (
+        ("DELETE", {"x_ota_recursive": "yes"}),
+        ("MOVE", {"x_destination": "/fs/elsewhere"}),
+        ("MOVE", {"x_destination": "/fs/t/elsewhere"}),
+    ):
+        refused(ask(board, method, "/fs" + path, **options), 403, "protected")
+    assert board.flash_operations == before
+
+
+def test_files_of_the_updater_may_be_read(board):
+    assert ask(board, "GET", "/fs/boot.py").status == 200
+    assert ask(board, "GET", "/fs/ota/web.mpy").status == 200
+    assert [f["name"] for f in ask(board, "GET", "/fs/ota/").json["files"]]
+
+
+def test_a_listing_says_what_is_protected(board, folder):
+    put(board, folder + "/x", b"x")
+    rows = {f["name"]: f["protected"] for f in ask(board, "GET", "/fs/").json["files"]}
+    assert rows["boot.py"] is rows["ota"] is rows["service_ota.mpy"] is True
+    assert rows["main.py"] is rows["t"] is False
+
+
+def test_the_updater_is_replaced_when_the_request_says_so(board):
+    old = read(board, "/ota/page.html.gz")
+    put(board, "/ota/page.html.gz", b"new", x_ota_protected="yes")
+    assert read(board, "/ota/page.html.gz") == b"new"
+    put(board, "/ota/page.html.gz", old, x_ota_protected="yes")
+
+
+def test_even_then_the_way_in_is_not_deleted_with_all_else(make_pico):
+    pico = make_pico()
+    answer = ask(pico, "DELETE", "/fs/", x_ota_recursive="yes", x_ota_protected="yes")
+    assert 400 <= answer.status < 500, answer
+    assert ask(pico, "GET", "/fs/main.py").status == 200
+    assert ask(pico, "GET", "/fs/ota_boot.mpy").status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/boot.pyx", "/otaku.py", "/lib/microdot_x.py", "/x/boot.py", "/ota.txt", "/otas/x"]
+)
+def test_names_that_only_look_alike_are_the_applications(board, path):
+    put(board, path, b"x")
+    assert ask(board, "DELETE", "/fs" + path).status == 204
+    folder = path.rsplit("/", 1)[0]
+    if folder not in ("", "/lib"):
+        assert ask(board, "DELETE", "/fs" + folder).status == 204
