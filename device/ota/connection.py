@@ -87,10 +87,10 @@ class Connection:
             raise
         except Exception as error:
             # A fault of ours must not take the service down with it.
-            sys.print_exception(error)
+            refused = internal(error)
             if self._answered:
                 return False
-            await self.refuse(Refused(500, "internal", "%r. This is a defect." % error))
+            await self.refuse(refused)
         return await self._ready_for_next()
 
     async def _take_head(self):
@@ -149,11 +149,14 @@ class Connection:
             view = view[: self.left]
         count = self.reader.take(view)
         if not count:
-            if self._expects:
-                self._expects = False
-                await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._allow(_STALL_MS)
-            count = await self.stream.readinto(view)
+            try:
+                if self._expects:
+                    self._expects = False
+                    await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._allow(_STALL_MS)
+                count = await self.stream.readinto(view)
+            except OSError:
+                raise Gone(104)
             self.deadline = None
             if not count:
                 raise Gone(104)
@@ -237,6 +240,12 @@ class Connection:
             )
         except (OSError, asyncio.CancelledError):
             pass
+
+
+def internal(error):
+    """Return the Refused for an exception that nobody expected, and show it on the console."""
+    sys.print_exception(error)
+    return Refused(500, "internal", "%r. This is a defect; please report it." % error)
 
 
 def low_memory():

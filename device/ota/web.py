@@ -3,7 +3,7 @@
 from microdot import Microdot, Request, Response
 
 from ota.body import CHUNK, Body, MountedSource
-from ota.connection import low_memory
+from ota.connection import internal, low_memory
 from ota.errors import Gone, Refused
 from ota.head import Head
 from ota.uploads import Uploads
@@ -83,10 +83,9 @@ class Web:
             except Gone:
                 request.g.gone = True
                 return "", 499
-            except OSError as error:
-                if error.errno != _ENOSPC:
-                    raise
-                return _refusal(Refused(507, "no_space", "The flash is full. Delete something."))
+            except Exception as error:
+                # Here and not in Microdot, whose own answer gives no reason as JSON.
+                return _refusal(_failure(error))
 
         return run
 
@@ -128,15 +127,18 @@ class Web:
             raise Refused(405, "bad_method", "Use %s here, not %s." % (allow, method), allow=allow)
 
 
+def _failure(error):
+    if isinstance(error, OSError) and error.errno == _ENOSPC:
+        return Refused(507, "no_space", "The flash is full. Delete something.")
+    return internal(error)
+
+
 def _refusal(refused):
     headers = {}
     for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
         if name in refused.extra:
             headers[header] = str(refused.extra[name])
-    response = Response(refused.body(), refused.status, headers, refused.word)
-    if refused.status >= 500 and refused.status != 507:
-        response.headers["Retry-After"] = "5"
-    return response
+    return Response(refused.body(), refused.status, headers, refused.word)
 
 
 async def _send(response, connection):
