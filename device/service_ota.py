@@ -17,7 +17,7 @@ from binascii import hexlify
 from micropython import const
 
 from ota import let_go
-from ota.listener import Listener
+from ota.listener import Beacon, Listener
 from ota.log import Log
 
 _CHECK_MS = const(500)  # how soon a Wi-Fi that came or went is noticed
@@ -36,6 +36,7 @@ class OTAUpdateService:
     *trial_deadline_s* seconds after the start. *before_install* is called with the version before
     it goes live: it may return False or a reason (text) to refuse, or a number of seconds to be
     asked again; *after_install* is called with the version once that is confirmed.
+    *discoverable* answers `pico-ota discover` on UDP port 8081.
     *rescue_network*, (ssid, password), is what rescue mode joins where *wifi_service* cannot tell.
 
     Raises ValueError for an empty user name or password, or a port out of range.
@@ -58,6 +59,7 @@ class OTAUpdateService:
         confirm_after_s=30,
         auto_confirm=True,
         rescue_network=None,
+        discoverable=True,
     ):
         from ota import checks
 
@@ -88,6 +90,8 @@ class OTAUpdateService:
         self.mode = "normal"
         self._ticks = time.ticks_ms()
         self._listener = Listener(host, port, self._receive)
+        self._discoverable = discoverable
+        self._beacon = None
         self._task = None
         self._reception = None
         self._mounted = False
@@ -108,8 +112,7 @@ class OTAUpdateService:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self._listener.close()
-        self._dismiss()
+        self._close()
         # The cancelled tasks close their sockets in their own turn.
         await asyncio.sleep_ms(0)
 
@@ -182,12 +185,27 @@ class OTAUpdateService:
         if connected and self._listener.port is None:
             self._listener.open()
             self.log("Listening on port %d." % self._listener.port)
+            self._light_beacon()
         elif not connected and self._listener.port is not None:
-            self._listener.close()
-            self._dismiss()
+            self._close()
             self.log("Wi-Fi is gone; listening again when it is back.")
         elif self._reception is not None and self._reception.idle:
             self._dismiss()
+
+    def _close(self):
+        self._listener.close()
+        if self._beacon is not None:
+            self._beacon.close()
+            self._beacon = None
+        self._dismiss()
+
+    def _light_beacon(self):
+        if self._discoverable:
+            try:
+                self._beacon = Beacon(self)
+            except OSError as error:
+                # The port of another program: being found is a comfort, not a duty.
+                self.log("Cannot be discovered: %s" % error)
 
     def _receive(self):
         """Return the Reception, loading it if need be. Raises MemoryError."""

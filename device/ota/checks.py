@@ -1,5 +1,7 @@
 """What the constructor of the service accepts. Loaded for that moment only."""
 
+DEFAULT_PASSWORD = "otapico"  # of the specification
+
 
 def credentials(username, password):
     """Raise ValueError unless these can be asked for."""

@@ -9,7 +9,6 @@ from ota import checks, credentials
 from ota.access import credentials_digest
 from ota.errors import Refused
 
-DEFAULT_PASSWORD = "otapico"  # of the specification
 _RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
 
 
@@ -55,7 +54,7 @@ class Device:
     @property
     def default_password(self):
         """True until the password of the specification has been changed."""
-        return self.digest == credentials_digest(self.service.auth[0], DEFAULT_PASSWORD)
+        return self.digest == credentials_digest(self.service.auth[0], checks.DEFAULT_PASSWORD)
 
     @property
     def warnings(self):

@@ -1,12 +1,16 @@
-"""The listening socket: all that waits in memory for the first client."""
+"""The waiting sockets: all that stays in memory until somebody asks."""
 
 import asyncio
 import socket
 from micropython import const
 
+from ota import let_go
+
 # Connections that wait for accept() hold one of the board's five TCP control blocks each.
 _BACKLOG = const(5)
 _RETRY_MS = const(100)
+_PROBE_PORT = const(8081)
+_PROBE_MS = const(250)  # at most four answers a second, 2 KB
 _NO_MEMORY = (
     b"HTTP/1.1 503 low_memory\r\nContent-Type: application/json\r\nContent-Length: 84\r\n"
     b"Retry-After: 5\r\nConnection: close\r\n\r\n"
@@ -31,16 +35,8 @@ class Listener:
 
     def open(self):
         """Bind and start accepting. Raises OSError when the port is taken."""
-        address = socket.getaddrinfo(self._host, self.wanted_port)[0][-1]
-        listening = socket.socket()
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.setblocking(False)
-            listening.bind(address)
-            listening.listen(_BACKLOG)
-        except OSError:
-            listening.close()
-            raise
+        listening, address = _bound(socket.SOCK_STREAM, self._host, self.wanted_port)
+        listening.listen(_BACKLOG)
         # lwIP gives (host, port); the unix port a packed address that its sockaddr() opens.
         self.port = address[1] if isinstance(address, tuple) else socket.sockaddr(address)[2]
         self._socket = listening
@@ -71,6 +67,46 @@ class Listener:
             except (OSError, MemoryError):
                 # The client gave up while it waited, or no control block is free.
                 await asyncio.sleep_ms(_RETRY_MS)
+
+
+class Beacon:
+    """Waits for probes of those who look for devices; see ota/discovery.py."""
+
+    def __init__(self, service):
+        self._service = service
+        self._socket, _ = _bound(socket.SOCK_DGRAM, "0.0.0.0", _PROBE_PORT)
+        self._task = asyncio.create_task(self._answer())
+
+    def close(self):
+        """Stop waiting."""
+        self._task.cancel()
+        self._socket.close()
+
+    async def _answer(self):
+        while True:
+            await _readable(self._socket)
+            try:
+                from ota import discovery
+
+                discovery.reply(self._service, self._socket)
+            except (OSError, MemoryError):
+                pass  # no route or no memory right now: who asks will ask again
+            let_go("discovery")
+            await asyncio.sleep_ms(_PROBE_MS)
+
+
+def _bound(kind, host, port):
+    """Return (socket, address) for *port*. Raises OSError when it is taken."""
+    sock = socket.socket(socket.AF_INET, kind)
+    try:
+        address = socket.getaddrinfo(host, port)[0][-1]
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock, address
 
 
 def _turn_away(sock):

@@ -18,11 +18,6 @@ _SPARE_BLOCKS = const(3)
 _ENOSPC = const(28)
 
 
-def clean():
-    """Drop what an interrupted upload left behind."""
-    ota_boot.remove(_INCOMING)
-
-
 def no_space(need, free):
     """Return the Refused for *need* bytes where *free* are left."""
     return Refused(
@@ -141,7 +136,7 @@ class Incoming:
     def drop(self):
         """Forget the file; harmless after publish."""
         self._close()
-        clean()
+        ota_boot.remove(_INCOMING)
 
     def _close(self):
         # Renaming a file that is still open for writing would lose data without an error.
