@@ -99,7 +99,7 @@ class Access:
         known = self._failures.get(address)
         wait_ms = _wait_ms(known) if known else 0
         if wait_ms > 0:
-            wait_s = wait_ms // 1000 + 1
+            wait_s = (wait_ms + 999) // 1000
             raise Refused(
                 429,
                 "too_many_tries",
