@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import sys
 import time
 from micropython import const
 
@@ -40,9 +41,12 @@ class Reception:
         return not self._open and time.ticks_diff(time.ticks_ms(), self._used_ms) > _IDLE_MS
 
     def close(self):
-        """Cut every connection."""
+        """Cut every connection and leave nothing open on the flash."""
         for connection in self._open:
             connection.task.cancel()
+        staging = sys.modules.get("ota.staging")
+        if staging:
+            staging.release()
 
     async def room(self):
         """Return when a place is free. Raises MemoryError when none can be given at all."""

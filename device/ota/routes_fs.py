@@ -15,15 +15,9 @@ _ROOT = "/fs"
 _PIECE = const(512)  # bytes of a listing that travel together
 
 
-def routes(service, web):
-    """Return the routes of this module; see ota.web."""
-    files = Files(service, web)
-    return [
-        (("GET",), "/fs/", files.get),
-        (("PUT",), "/fs/", files.put),
-        (("DELETE",), "/fs/", files.delete),
-        (("MOVE",), "/fs/", files.move),
-    ]
+def handlers(service, web):
+    """Return the handlers of this module; see ota.web."""
+    return Files(service, web)
 
 
 class Files:

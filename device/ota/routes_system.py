@@ -11,16 +11,9 @@ from ota.access import REALM
 from ota.errors import Refused
 
 
-def routes(service, web):
-    """Return the routes of this module; see ota.web."""
-    system = System(service, web)
-    return [
-        (("GET",), "/api/v1/info", system.info),
-        (("GET",), "/api/v1/status", system.status),
-        (("GET",), "/api/v1/log", system.log),
-        (("POST",), "/api/v1/reboot", system.reboot),
-        (("PUT",), "/api/v1/password", system.password),
-    ]
+def handlers(service, web):
+    """Return the handlers of this module; see ota.web."""
+    return System(service, web)
 
 
 class System:

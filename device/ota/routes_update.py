@@ -13,18 +13,9 @@ _FEED = const(512)  # bytes of a manifest between two turns of the other tasks
 _LEASE_S = const(120)  # an update that nobody has touched for this long may be pushed aside
 
 
-def routes(service, web):
-    """Return the routes of this module; see ota.web."""
-    updates = Updates(service, web)
-    return [
-        (("POST",), "/api/v1/update", updates.begin),
-        (("GET",), "/api/v1/update", updates.show),
-        (("DELETE",), "/api/v1/update", updates.abort),
-        (("PUT",), "/api/v1/update/files/", updates.put),
-        (("POST",), "/api/v1/update/commit", updates.commit),
-        (("POST",), "/api/v1/confirm", updates.confirm),
-        (("POST",), "/api/v1/rollback", updates.rollback),
-    ]
+def handlers(service, web):
+    """Return the handlers of this module; see ota.web."""
+    return Updates(service, web)
 
 
 class Updates:

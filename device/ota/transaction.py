@@ -292,7 +292,7 @@ def _prepare():
             need += space.cost(os.stat(path)[6])
         elif kind in "mX":
             need += space.DIRECTORY
-    check_space(need + space.RESERVE // 2)
+    check_space(need + space.UNIT)
     for kind, name, _, _, path in ota_boot.lines(PLAN):
         if kind in "RD":
             for step in ota_boot.copy_steps(path, OLD + "/" + name):

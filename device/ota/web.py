@@ -1,5 +1,7 @@
 """The routes as a Microdot application. Loaded at the first request, let go when idle."""
 
+import gc
+
 from microdot import Microdot, Request, Response
 
 from ota.body import CHUNK, Body, MountedSource
@@ -8,34 +10,68 @@ from ota.errors import Gone, Refused
 from ota.head import Head
 from ota.uploads import Uploads
 
-_ROUTE_MODULES = ("routes_page", "routes_system", "routes_fs", "routes_update")
+# Method, path (one that ends in "/" stands for all below it), module, handler. A module is loaded
+# when its first request comes: an upload of one file needs a third of them all.
+_ROUTES = (
+    ("GET", "/", "routes_page", "page"),
+    ("GET", "/fs/", "routes_fs", "get"),
+    ("PUT", "/fs/", "routes_fs", "put"),
+    ("DELETE", "/fs/", "routes_fs", "delete"),
+    ("MOVE", "/fs/", "routes_fs", "move"),
+    ("GET", "/api/v1/info", "routes_system", "info"),
+    ("GET", "/api/v1/status", "routes_system", "status"),
+    ("GET", "/api/v1/log", "routes_system", "log"),
+    ("POST", "/api/v1/reboot", "routes_system", "reboot"),
+    ("PUT", "/api/v1/password", "routes_system", "password"),
+    ("POST", "/api/v1/update", "routes_update", "begin"),
+    ("GET", "/api/v1/update", "routes_update", "show"),
+    ("DELETE", "/api/v1/update", "routes_update", "abort"),
+    ("PUT", "/api/v1/update/files/", "routes_update", "put"),
+    ("POST", "/api/v1/update/commit", "routes_update", "commit"),
+    ("POST", "/api/v1/confirm", "routes_update", "confirm"),
+    ("POST", "/api/v1/rollback", "routes_update", "rollback"),
+)
 _ENOSPC = 28
 
 
-class Prefix:
-    """A route pattern for everything below a prefix, in the shape of Microdot's URLPattern.
+class Route:
+    """One row of the table: pattern and handler in the shapes that Microdot expects.
 
     Microdot's own patterns run `re` over the path, whose recursion per character overflows the
     8 KB stack of the board on long paths.
     """
 
-    def __init__(self, prefix):
-        self.url_pattern = prefix
+    def __init__(self, web, path, module, handler, mounted):
+        self.url_pattern = path
+        self._web = web
+        self._module = module
+        self._handler = handler
+        self._mounted = mounted
+        self._whole = not path.endswith("/") or module == "routes_page"
 
     def match(self, path):
-        """Return {} when *path* is below the prefix, else None."""
+        """Return {} when *path* is this route's, else None."""
+        if self._whole:
+            return {} if path == self.url_pattern else None
         return {} if path.startswith(self.url_pattern) else None
 
-
-class Exact:
-    """A route pattern for one path; see Prefix."""
-
-    def __init__(self, path):
-        self.url_pattern = path
-
-    def match(self, path):
-        """Return {} when *path* is this one, else None."""
-        return {} if path == self.url_pattern else None
+    async def run(self, request):
+        """Answer *request*, in any case with a response."""
+        try:
+            if self._mounted:
+                self._web.admit(request)
+            request.g.rest = request.path[len(self.url_pattern) :]
+            return await getattr(self._web.group(self._module), self._handler)(request)
+        except Refused as refused:
+            return _refusal(refused)
+        except MemoryError:
+            return _refusal(low_memory())
+        except Gone:
+            request.g.gone = True
+            return "", 499
+        except Exception as error:
+            # Here and not in Microdot, whose own answer gives no reason as JSON.
+            return _refusal(_failure(error))
 
 
 class Web:
@@ -45,6 +81,7 @@ class Web:
         self._service = service
         self.device = device
         self._access = None
+        self._groups = {}
         self.uploads = Uploads(service.on_progress)
         #: The one buffer of whoever has the turn in `uploads`.
         self.buffer = bytearray(CHUNK)
@@ -57,39 +94,21 @@ class Web:
         self._add_to(app, prefix, mounted=True)
 
     def _add_to(self, app, prefix, mounted=False):
-        for name in _ROUTE_MODULES:
-            module = __import__("ota." + name, None, None, ("routes",))
-            for methods, pattern, handler in module.routes(self._service, self):
-                path = prefix + pattern
-                if pattern == "/" or not pattern.endswith("/"):
-                    matcher = Exact(path)
-                else:
-                    matcher = Prefix(path)
-                run = self._wrap(handler, path, mounted)
-                # Microdot's documented route() builds its own pattern type, hence its list.
-                app.url_map.append((methods, matcher, run, "", None))
+        for method, path, module, handler in _ROUTES:
+            route = Route(self, prefix + path, module, handler, mounted)
+            # Microdot's documented route() builds its own pattern type, hence its list.
+            app.url_map.append(((method,), route, route.run, "", None))
 
-    def _wrap(self, handler, path, mounted):
-        async def run(request):
-            try:
-                if mounted:
-                    self._admit(request)
-                request.g.rest = request.path[len(path) :]
-                return await handler(request)
-            except Refused as refused:
-                return _refusal(refused)
-            except MemoryError:
-                return _refusal(low_memory())
-            except Gone:
-                request.g.gone = True
-                return "", 499
-            except Exception as error:
-                # Here and not in Microdot, whose own answer gives no reason as JSON.
-                return _refusal(_failure(error))
+    def group(self, module):
+        """Return the handlers of *module*, loading it if need be. Raises MemoryError."""
+        found = self._groups.get(module)
+        if found is None:
+            gc.collect()
+            loaded = __import__("ota." + module, None, None, ("handlers",))
+            found = self._groups[module] = loaded.handlers(self._service, self)
+        return found
 
-        return run
-
-    def _admit(self, request):
+    def admit(self, request):
         """Check a request that another Microdot has read already, as our listener would have."""
         headers = request.headers
         head = Head(request.method, request.url, 1)

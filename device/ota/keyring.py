@@ -1,0 +1,95 @@
+"""The public keys that this device trusts, and how they change.
+
+The first keys come with the application (`OTAUpdateService(public_key=...)`). A release may bring
+the file KEYRING; from then on its keys are trusted and no others, those of the application
+included. It is an ordinary file of the release, so it is signed by a key that was trusted before,
+goes live with the rest, and goes back with the rest when the release does not prove itself. Only
+signed releases may bring or delete it: guard() is called for every other way in.
+"""
+
+import json
+import os
+
+from ota.errors import Refused
+from ota.signature import Key
+
+#: Where replaced keys are kept.
+KEYRING = "/ota/keys.json"
+#: Most bytes of it; room for four keys of 4096 bits.
+MAX_KEYRING = 6144
+_MAX_KEYS = 4
+_ENOENT = 2
+
+
+def load(public_key=None, path=KEYRING):
+    """Return the list of trusted keys: of the file at *path*, else of *public_key*, else [].
+
+    *public_key* is the content of `public.json` as a dict, a list of such, or the path of a file
+    with one of them in JSON. Raises Refused(422) for what is no key: a damaged keyring must not
+    bring replaced keys back.
+    """
+    data = _read(path)
+    if data is None and isinstance(public_key, str):
+        data = _read(public_key)
+        if data is None:
+            raise Refused(422, "bad_keyring", "There is no key file %s." % public_key)
+    if data is not None:
+        return parse(data)
+    return _keys(public_key) if public_key is not None else []
+
+
+def _read(path):
+    try:
+        size = os.stat(path)[6]
+    except OSError as error:
+        if error.errno != _ENOENT:
+            raise
+        return None
+    if size > MAX_KEYRING:
+        raise Refused(
+            422, "bad_keyring", "%s has %d bytes, at most %d." % (path, size, MAX_KEYRING)
+        )
+    with open(path, "rb") as source:
+        return source.read(size)
+
+
+def parse(data):
+    """Return the keys in the JSON *data*, at most MAX_KEYRING bytes.
+
+    Raises Refused(422) when it is not a key, a list of keys or a keyring.
+    """
+    if len(data) > MAX_KEYRING:
+        raise Refused(422, "bad_keyring", "A keyring has at most %d bytes." % MAX_KEYRING)
+    try:
+        content = json.loads(bytes(data).decode())
+    except ValueError:
+        raise Refused(422, "bad_keyring", "The keyring is not JSON.")
+    if isinstance(content, dict) and "keys" in content:
+        content = content["keys"]
+    return _keys(content)
+
+
+def _keys(content):
+    listed = content if isinstance(content, (list, tuple)) else [content]
+    if not 1 <= len(listed) <= _MAX_KEYS:
+        raise Refused(
+            422, "bad_keyring", "1 to %d keys are accepted, got %d." % (_MAX_KEYS, len(listed))
+        )
+    try:
+        return [Key(form) for form in listed]
+    except Refused as error:
+        raise Refused(422, "bad_keyring", error.message)
+
+
+def guard(path, keys):
+    """Raise Refused(403) when *path* may only be changed by a signed release.
+
+    *keys* are the trusted keys; without any there is nothing to guard.
+    """
+    if keys and path == KEYRING:
+        raise Refused(
+            403,
+            "protected",
+            "%s holds the trusted keys. Only a release signed with one of them may change it."
+            % KEYRING,
+        )
