@@ -129,11 +129,13 @@ class Remote(Client):
         return response.status_code == 200
 
     @contextmanager
-    def read(self, path: str) -> Iterator[tuple[str | None, Iterator[bytes]]]:
+    def read(self, path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         """The digest and the content of the file at *path*, piece by piece."""
         with self.stream("GET", _url(path)) as response:
             tag = response.headers.get("ETag", "").strip('"')
-            yield tag or None, response.iter_bytes(_CHUNK)
+            if not tag:  # what came is a listing
+                raise RefusedError(409, "is_directory", f"{path} is a folder.", {})
+            yield tag, response.iter_bytes(_CHUNK)
 
     def write(
         self,

@@ -1,6 +1,7 @@
 """Fixtures for the command line: run it in this process, against a simulated Pico or none."""
 
 import shutil
+from base64 import b64encode
 from dataclasses import dataclass
 
 import pytest
@@ -46,6 +47,10 @@ def cli(capsys):
         capsys.readouterr()
         status = main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
+        # Promised for every verb and every option: the password is never printed.
+        said = captured.out + captured.err
+        assert PASSWORD not in said
+        assert b64encode(f"admin:{PASSWORD}".encode()).decode() not in said
         return Result(status, captured.out, captured.err)
 
     return run
@@ -79,3 +84,9 @@ def device(shared_pico, monkeypatch):
 def own_device(pico, monkeypatch):
     """A simulated Pico of one's own, with host and password in the environment."""
     return point_at(monkeypatch, pico)
+
+
+@pytest.fixture
+def trial_device(make_pico, monkeypatch):
+    """A simulated Pico whose application confirms an update after a second."""
+    return point_at(monkeypatch, make_pico(app="trial"))

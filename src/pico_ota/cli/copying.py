@@ -142,12 +142,14 @@ class Copier:
                     aside.write(piece)
                     sha.update(piece)
                     size += len(piece)
-                if digest is not None and sha.hexdigest() != digest:
+                if sha.hexdigest() != digest:
                     raise PicoOtaError(
                         f"{as_typed(path)} arrived damaged: expected SHA-256 {digest}, got "
                         f"{sha.hexdigest()}. Nothing was written here; try again."
                     )
                 aside.keep()
+        except RefusedError as error:
+            raise _folder_or(error, path) from error
         except OSError as error:
             raise PicoOtaError(f"cannot write {local}: {error.strerror}.") from error
         self._done(str(local), size)
@@ -161,12 +163,7 @@ class Copier:
             with self._remote.read(path) as (_, pieces):
                 data = b"".join(pieces)
         except RefusedError as error:
-            if error.word == "is_directory":
-                raise UsageError(
-                    f"'{source}' is a folder: folders are not copied on the device. Copy it here "
-                    "with -r and back."
-                ) from error
-            raise
+            raise _folder_or(error, path) from error
         where = _join(top, path.rpartition("/")[2]) if folder else top
         sha256 = hashlib.sha256(data).hexdigest()
         self._remote.write(where, data, sha256, protected=self._protected)
@@ -210,6 +207,15 @@ class _Aside:
             os.replace(self._file.name, self._place)
         else:
             os.unlink(self._file.name)
+
+
+def _folder_or(error: RefusedError, path: str) -> PicoOtaError:
+    if error.word != "is_directory":
+        return error
+    return UsageError(
+        f"'{as_typed(path)}' is a folder: add -r to copy it here with all in it. "
+        "On the device itself, folders are moved ('mv'), not copied."
+    )
 
 
 def _join(folder: str, name: str) -> str:

@@ -83,7 +83,7 @@ def command(
       pico-ota push main.py config.json --version 1.4.1
       pico-ota push release-1.4.0.swu
     """
-    from . import pushing
+    from .pushing import Push, Request
 
     chosen = list(paths or [])
     if any(path.suffix == ".swu" for path in chosen):
@@ -96,10 +96,10 @@ def command(
             )
         if dry_run:
             raise UsageError("a release is not tried dry: 'pico-ota inspect' shows what is in it.")
-        from . import push_release
+        from .push_release import run
 
-        return push_release.run(session, chosen[0], wait, wait_limit)
-    request = pushing.Request(
+        return run(session, chosen[0], wait, wait_limit)
+    request = Request(
         sources=chosen,
         to=to,
         version=version,
@@ -112,4 +112,4 @@ def command(
         wait=wait and restart,
         wait_limit_s=wait_limit,
     )
-    return pushing.Push(session, request).run()
+    return Push(session, request).run()
