@@ -1,7 +1,5 @@
 """What the constructor of the service accepts. Loaded for that moment only."""
 
-DEFAULT_PASSWORD = "otapico"  # of the specification
-
 
 def credentials(username, password):
     """Raise ValueError unless these can be asked for."""

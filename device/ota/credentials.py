@@ -7,9 +7,8 @@ digest that replaces it. When the application comes with other credentials, they
 import os
 from binascii import hexlify, unhexlify
 
-from ota.paths import PRIVATE
-
-_FILE = PRIVATE + "/password"
+_FOLDER = "/.ota"
+_FILE = _FOLDER + "/password"
 _LENGTH = 64 + 1 + 64
 
 
@@ -32,7 +31,7 @@ def load(constructed):
 def save(constructed, digest):
     """Ask for *digest* from now on, as long as the application is *constructed* as it is."""
     try:
-        os.mkdir(PRIVATE)
+        os.mkdir(_FOLDER)
     except OSError:
         pass  # there already; any other trouble shows at open
     # In place: littlefs makes a rewrite visible at close(), all or nothing.

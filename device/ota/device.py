@@ -4,8 +4,7 @@ import asyncio
 import time
 from micropython import const
 
-import ota_boot
-from ota import checks, credentials
+from ota import DEFAULT_PASSWORD, let_go
 from ota.access import credentials_digest
 from ota.errors import Refused
 
@@ -17,9 +16,12 @@ class Device:
 
     def __init__(self, service):
         self.service = service
+        from ota import credentials
+
         self._constructed = credentials_digest(*service.auth)
         #: SHA-256 of the credentials that are asked for.
         self.digest = credentials.load(self._constructed)
+        let_go("credentials")
         self._resetting = None
 
     @property
@@ -54,7 +56,7 @@ class Device:
     @property
     def default_password(self):
         """True until the password of the specification has been changed."""
-        return self.digest == credentials_digest(self.service.auth[0], checks.DEFAULT_PASSWORD)
+        return self.digest == credentials_digest(self.service.auth[0], DEFAULT_PASSWORD)
 
     @property
     def warnings(self):
@@ -66,6 +68,8 @@ class Device:
 
     def set_password(self, password):
         """Ask for *password* from now on. Raises Refused when it is no usable one."""
+        from ota import checks, credentials
+
         user = self.service.auth[0]
         try:
             checks.credentials(user, password)
@@ -96,6 +100,8 @@ class Device:
 async def _reset_later(mode):
     await asyncio.sleep_ms(_RESTART_MS)
     import machine
+
+    import ota_boot
 
     ota_boot.mark("rescue" if mode == "rescue" else "restart")
     machine.reset()

@@ -46,6 +46,14 @@ def space():
     return free * block, blocks * block, block
 
 
+def kind(path):
+    """Return "file", "folder", or None when there is nothing at *path*."""
+    try:
+        return "folder" if os.stat(path)[0] & _DIR else "file"
+    except OSError:
+        return None
+
+
 def join(folder, name):
     """Return the path of *name* in *folder*."""
     return folder + name if folder == "/" else folder + "/" + name

@@ -12,7 +12,8 @@ LINE_BYTES = 1024
 _HEAD_BYTES = const(8192)
 _HEAD_LINES = const(64)
 
-_METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "MOVE")
+#: What some route answers to.
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "MOVE")
 _KEPT = (
     "host",
     "authorization",
@@ -185,7 +186,7 @@ def _request_line(line):
     method, target, version = parts
     if not target.startswith("/"):
         raise Refused(400, "bad_request", "The target starts with '/'.")
-    if method not in _METHODS:
+    if method not in METHODS:
         # Read on all the same: the headers tell how long the body is that has to be drained.
         method = "?"
     return Head(method, target, int(version[7:]))

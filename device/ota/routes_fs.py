@@ -7,7 +7,6 @@ from micropython import const
 
 from microdot import Response
 
-import ota_boot
 from ota import flash, paths, store
 from ota.errors import Refused
 
@@ -32,9 +31,9 @@ class Files:
         path, wants_dir = _target(request.g.rest)
         if paths.is_private(path):
             raise Refused(403, "protected", "%s holds the updater's own records." % paths.PRIVATE)
-        if not ota_boot.exists(path):
+        if flash.kind(path) is None:
             raise _not_found(path)
-        if ota_boot.is_dir(path):
+        if flash.kind(path) == "folder":
             return Response(_listing(path), 200, {"Content-Type": "application/json"})
         if wants_dir:
             raise _not_directory(path)
@@ -66,16 +65,16 @@ class Files:
             return await self._receive(request, path, turn)
 
     def _make_dir(self, path):
-        if ota_boot.is_dir(path):
+        if flash.kind(path) == "folder":
             return Response(b"", 204)
-        if ota_boot.exists(path):
+        if flash.kind(path):
             raise _not_directory(path)
         store.check_space(0)
-        ota_boot.make_parents(path + "/")
+        store.make_folders(path + "/")
         return Response(b"", 201)
 
     async def _receive(self, request, path, turn):
-        existed = ota_boot.exists(path)
+        existed = flash.kind(path) is not None
         await self._check_conditions(request.headers, path, existed)
         expected = _announced(request.headers)
         store.check_space(request.g.body.length)
@@ -106,9 +105,9 @@ class Files:
         paths.guard_access(path, _allows(request))
         async with self._web.uploads.turn(path, 0):
             # Looked at only now: the request before may have removed or replaced it.
-            if not ota_boot.exists(path):
+            if flash.kind(path) is None:
                 raise _not_found(path)
-            if not ota_boot.is_dir(path):
+            if flash.kind(path) == "file":
                 if wants_dir:
                     raise _not_directory(path)
                 os.remove(path)
@@ -131,9 +130,9 @@ class Files:
             # littlefs would do it, and the whole tree would be gone.
             raise Refused(409, "into_itself", "A folder cannot be moved into itself.")
         async with self._web.uploads.turn(target, 0):
-            if not ota_boot.exists(source):
+            if flash.kind(source) is None:
                 raise _not_found(source)
-            if ota_boot.exists(target):
+            if flash.kind(target):
                 raise Refused(412, "exists", "%s is there already. Delete it first." % target)
             store.check_parents(target)
             _rename(source, target)
@@ -224,14 +223,14 @@ async def _remove_tree(top, allow_updater):
 
 
 def _rename(source, target):
-    ota_boot.make_parents(target)
+    store.make_folders(target)
     leaves_root = source.rfind("/") == 0 and target.rfind("/") != 0
     if not leaves_root:
         os.rename(source, target)
         return
     # A power cut in the middle of a move out of `/` can hide the next name there, which may be
     # boot.py (littlefs 2.9 and newer): copy, then remove.
-    if ota_boot.is_dir(source):
+    if flash.kind(source) == "folder":
         raise Refused(
             409, "root_folder", "A folder in / can be renamed there, not moved elsewhere."
         )

@@ -1,10 +1,7 @@
 """What `OTAUpdateService.start()` does once. Loaded for that moment only."""
 
-import sys
-
 import ota
 import ota_boot
-from ota.checks import DEFAULT_PASSWORD
 
 
 async def run(service):
@@ -14,7 +11,7 @@ async def run(service):
         _repair(service)
     # Loading ota.store for its name of this file would leave that module's names in memory.
     ota_boot.remove("/.ota/incoming")
-    if service.auth[1] == DEFAULT_PASSWORD:
+    if service.auth[1] == ota.DEFAULT_PASSWORD:
         service.log("The default password is in use. Choose another one.")
     start_wifi = getattr(service.wifi_service, "start", None)
     if start_wifi:
@@ -22,12 +19,6 @@ async def run(service):
         # A Wi-Fi object's start() may be a plain function or a coroutine.
         if hasattr(started, "send"):
             await started
-    if ota_boot.supervisor is None:
-        # The guard is done; only the supervision of a trial lives on in it.
-        sys.modules.pop("ota_boot", None)
-        main = sys.modules.get("__main__")
-        if getattr(main, "ota_boot", None) is ota_boot:
-            del main.ota_boot
 
 
 def _repair(service):

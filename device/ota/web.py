@@ -7,7 +7,7 @@ from microdot import Microdot, Request, Response
 from ota.body import CHUNK, Body, MountedSource
 from ota.connection import internal, low_memory
 from ota.errors import Gone, Refused
-from ota.head import Head
+from ota.head import METHODS, Head
 from ota.uploads import Uploads
 
 # Method, path (one that ends in "/" stands for all below it), module, handler. A module is loaded
@@ -34,34 +34,41 @@ _ROUTES = (
 _ENOSPC = 28
 
 
-class Route:
-    """One row of the table: pattern and handler in the shapes that Microdot expects.
+class Table:
+    """The rows as one route of Microdot, below *prefix*: pattern and handler in its shapes.
 
     Microdot's own patterns run `re` over the path, whose recursion per character overflows the
-    8 KB stack of the board on long paths.
+    8 KB stack of the board on long paths; a pattern object for each row would cost 3 KB of heap.
     """
 
-    def __init__(self, web, path, module, handler, mounted):
-        self.url_pattern = path
+    def __init__(self, web, prefix, access=None):
+        self.url_pattern = prefix
         self._web = web
-        self._module = module
-        self._handler = handler
-        self._mounted = mounted
-        self._whole = not path.endswith("/") or module == "routes_page"
+        self._access = access
+
+    def rows(self, path):
+        """Yield the rows that *path* belongs to, whatever their method."""
+        at = len(self.url_pattern)
+        if not path.startswith(self.url_pattern):
+            return
+        for row in _ROUTES:
+            pattern = row[1]
+            whole = pattern == "/" or not pattern.endswith("/")
+            if path[at:] == pattern if whole else path.startswith(pattern, at):
+                yield row
 
     def match(self, path):
-        """Return {} when *path* is this route's, else None."""
-        if self._whole:
-            return {} if path == self.url_pattern else None
-        return {} if path.startswith(self.url_pattern) else None
+        """Return {} when *path* is below the prefix, else None."""
+        return {} if path.startswith(self.url_pattern + "/") else None
 
     async def run(self, request):
         """Answer *request*, in any case with a response."""
         try:
-            if self._mounted:
-                self._web.admit(request)
-            request.g.rest = request.path[len(self.url_pattern) :]
-            return await getattr(self._web.group(self._module), self._handler)(request)
+            if self._access:
+                self._web.admit(request, self._access)
+            _, pattern, module, handler = self._row(request.path, request.method)
+            request.g.rest = request.path[len(self.url_pattern) + len(pattern) :]
+            return await getattr(self._web.group(module), handler)(request)
         except Refused as refused:
             return _refusal(refused)
         except MemoryError:
@@ -73,6 +80,17 @@ class Route:
             # Here and not in Microdot, whose own answer gives no reason as JSON.
             return _refusal(_failure(error))
 
+    def _row(self, path, method):
+        allowed = []
+        for row in self.rows(path):
+            if method == row[0] or (method == "HEAD" and row[0] == "GET"):
+                return row
+            allowed.append(row[0])
+        if not allowed:
+            raise Refused(404, "not_found", "There is nothing at %s." % path[:80])
+        allow = ", ".join(allowed)
+        raise Refused(405, "bad_method", "Use %s here, not %s." % (allow, method), allow=allow)
+
 
 class Web:
     """All routes of *service*, for our own listener or inside another Microdot application."""
@@ -80,24 +98,20 @@ class Web:
     def __init__(self, service, device):
         self._service = service
         self.device = device
-        self._access = None
         self._groups = {}
         self.uploads = Uploads(service.on_progress)
         #: The one buffer of whoever has the turn in `uploads`.
         self.buffer = bytearray(CHUNK)
         self.app = Microdot()
-        self._add_to(self.app, "")
+        self._add(self.app, Table(self, ""))
 
     def mount(self, app, prefix, access):
         """Add the routes to *app* below *prefix*; *access* lets their requests in."""
-        self._access = access
-        self._add_to(app, prefix, mounted=True)
+        self._add(app, Table(self, prefix, access))
 
-    def _add_to(self, app, prefix, mounted=False):
-        for method, path, module, handler in _ROUTES:
-            route = Route(self, prefix + path, module, handler, mounted)
-            # Microdot's documented route() builds its own pattern type, hence its list.
-            app.url_map.append(((method,), route, route.run, "", None))
+    def _add(self, app, table):
+        # Microdot's documented route() builds its own pattern type, hence its list.
+        app.url_map.append((METHODS, table, table.run, "", None))
 
     def group(self, module):
         """Return the handlers of *module*, loading it if need be. Raises MemoryError."""
@@ -108,18 +122,17 @@ class Web:
             found = self._groups[module] = loaded.handlers(self._service, self)
         return found
 
-    def admit(self, request):
+    def admit(self, request, access):
         """Check a request that another Microdot has read already, as our listener would have."""
         headers = request.headers
         head = Head(request.method, request.url, 1)
         for name in headers:
             head.headers[name.lower()] = headers[name]
-        self._access.check(head, request.client_addr[0])
+        access.check(head, request.client_addr[0])
         request.g.body = Body(MountedSource(request, head.length or 0), head.length)
 
     async def handle(self, head, connection):
         """Serve the request *head* of our own listener and send the answer."""
-        path = head.path
         try:
             request = Request(
                 self.app, connection.address, head.method, head.target, "1.1", head.headers
@@ -128,22 +141,10 @@ class Web:
             raise Refused(400, "bad_request", "The query is not percent-encoded text.")
         request.g.body = Body(connection, head.length)
         request.g.gone = False
-        self._refuse_unknown(path, head.method)
         response = await self.app.dispatch_request(request)
         if request.g.gone:
             raise Gone(104)
         await _send(response, connection)
-
-    def _refuse_unknown(self, path, method):
-        allowed = []
-        for methods, pattern, _, _, _ in self.app.url_map:
-            if pattern.match(path) is not None:
-                allowed.extend(methods)
-        if not allowed:
-            raise Refused(404, "not_found", "There is nothing at %s." % path[:80])
-        if method not in allowed and not (method == "HEAD" and "GET" in allowed):
-            allow = ", ".join(allowed)
-            raise Refused(405, "bad_method", "Use %s here, not %s." % (allow, method), allow=allow)
 
 
 def _failure(error):
