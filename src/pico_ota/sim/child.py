@@ -8,6 +8,7 @@ import ctypes
 import json
 import mmap
 import os
+import resource
 import signal
 import sys
 from importlib.machinery import ExtensionFileLoader
@@ -20,6 +21,7 @@ def main() -> None:
     """Never returns while the board lives."""
     given = json.loads(sys.argv[1])
     _die_with_parent(given["parent"])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a program that crashes leaves no file
     # An alarm only has to end a blocking system call: then MicroPython looks for callbacks. Those
     # that can be restarted must be: the garbage collector waits for a semaphore and does not look
     # at what it got. poll(), select() and nanosleep() end all the same, sockets see _socket.py.

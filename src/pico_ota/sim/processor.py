@@ -65,6 +65,7 @@ class Processor:
         self._ask_again = 0.0
         self._dirty = self._words[reg.DIRTY]
         self._prompt = False
+        self._gone = False
 
     def run(self) -> End:
         """Start the process, serve it, and see to it that it is gone."""
@@ -128,8 +129,9 @@ class Processor:
 
     def _read_wire(self) -> bool:
         with suppress(BlockingIOError):
-            return bool(self._wire.recv(4096))
-        return True
+            # The end of it is the end of the process, expected or not.
+            self._gone = not self._wire.recv(4096)
+        return not self._gone
 
     def _read_wake(self) -> bool:
         with suppress(BlockingIOError):
@@ -156,7 +158,7 @@ class Processor:
         deadline = self._longs[reg.WDT_DEADLINE]
         if deadline and _now_us() >= deadline:
             return End.WATCHDOG
-        if self._process.poll() is not None:
+        if self._gone:
             return End.CRASH
         self._hardware.radio.work()
         self._hardware.assign_ports()

@@ -49,6 +49,7 @@ def _run(path):
     except OSError:
         return True
     try:
+        __main__.__dict__["__file__"] = path
         execfile(path, __main__.__dict__)  # noqa: F821
     except SystemExit:
         _chip.halt(_SOFT_RESET)
