@@ -6,9 +6,9 @@ from simboard import lines, text
 from pico_ota.sim import SimulatedPico
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_board(tmp_path):
-    """Make boards that are off: make_board("print(1)", boot=..., files={path: bytes}, **options)."""
+    """Make boards that are off: make_board("print(1)", boot=..., files={path: bytes}, ...)."""
     made = []
 
     def make(main=None, boot=None, files=None, image=None, **options):
@@ -26,7 +26,7 @@ def make_board(tmp_path):
         board.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def run(make_board):
     """Run a main.py to its end, and return what it printed, line by line."""
 

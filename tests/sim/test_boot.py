@@ -1,4 +1,4 @@
-"""Boot order and what is around a program: `ports/rp2/main.c` and the facts read on real firmware."""
+"""Boot order and what is around a program: `ports/rp2/main.c`, and what real firmware did."""
 
 import os
 

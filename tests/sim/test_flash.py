@@ -88,7 +88,7 @@ def test_a_reset_reports_the_counters_and_does_not_start_them_anew(make_board):
 
 DATA = bytes(range(256)) * 16
 ERASED = b"\xff" * BLOCK
-# What the block holds after a cut in each operation of DRIVER: nothing of it done, half of it done.
+# What the block holds after a cut in each operation of DRIVER: none of it done, half done.
 AFTER_CUT = [
     (ERASED, ERASED),
     (ERASED, DATA[:512] + ERASED[512:]),

@@ -161,8 +161,10 @@ class _Opened:
                 cache_size=1024,
                 lookahead_size=32,
                 block_cycles=100,
-                mount=mount,
+                mount=False,  # else it formats what it cannot mount
             )
+            if mount:
+                self._fs.mount()
         except LittleFSError as error:
             self._context.close()
             raise SimError(f"{path} holds no file system that can be read: {error}") from error
