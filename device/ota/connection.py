@@ -16,9 +16,11 @@ from ota.head import HeadReader
 _HEAD_MS = const(5000)
 _IDLE_MS = const(5000)
 _STALL_MS = const(10000)
-# What is read and thrown away so that an early answer is seen as a code, not as a reset.
+# What is read and thrown away so that an early answer is seen as a code, not as a reset; and the
+# silence after which nothing more is expected where the number of bytes is not known.
 _DRAIN_BYTES = const(1 << 20)
-_DRAIN_MS = const(3000)
+_DRAIN_MS = const(8000)
+_GARBAGE_MS = const(500)
 
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
@@ -47,6 +49,7 @@ class Connection:
         self._expects = False
         self._chunked = False
         self._keep = True
+        self._stall_ms = _STALL_MS
 
     async def serve(self):
         """Answer requests until the client leaves, breaks a rule, or is sent away."""
@@ -65,6 +68,7 @@ class Connection:
         self.head = None
         self._answered = self._expects = self._chunked = False
         self._keep = True
+        self._stall_ms = _STALL_MS
         self.left = 0
         self.waiting_since = time.ticks_ms()
         if self.reader.empty:
@@ -107,36 +111,25 @@ class Connection:
         self._access.check(head, self.address)
 
     async def _ready_for_next(self):
-        if not self._keep:
-            await self._skip_garbage()
-            return False
-        # A body that was neither sent nor wanted: nobody knows whether it comes all the same.
-        return not self._expects and await self._drain()
-
-    async def _skip_garbage(self):
-        # Bytes of an unknown kind may follow; reading some lets the client see the answer, where
-        # closing at once would reset the connection.
-        self.left = 8 * 1024
-        self._allow(500)
-        scrap = memoryview(bytearray(256))
-        while self.left > 0:
-            count = await self.stream.readinto(scrap)
-            if not count:
-                return
-            self.left -= count
+        # After a malformed head nobody knows how many bytes follow; after an `Expect` that was
+        # not met, whether the body comes all the same.
+        known = self._keep and not self._expects
+        self._expects = False
+        if not known:
+            self.left = _DRAIN_BYTES
+            self._stall_ms = _GARBAGE_MS
+        if self.left:
+            await self._drain()
+        return known and not self.left
 
     async def _drain(self):
-        until = time.ticks_add(time.ticks_ms(), _DRAIN_MS)
-        budget = _DRAIN_BYTES
-        scrap = memoryview(bytearray(256)) if self.left else None
-        while self.left:
-            if budget <= 0 or time.ticks_diff(until, time.ticks_ms()) < 0:
-                return False
-            count = await self.readinto(scrap)
-            if not count:
-                return False
-            budget -= count
-        return True
+        """Read what is still on its way: closing before would reset the connection."""
+        self.waiting_since = time.ticks_ms()  # it gives its place to others
+        until = time.ticks_add(self.waiting_since, _DRAIN_MS)
+        least = max(0, self.left - _DRAIN_BYTES)
+        scrap = self.reader.scrap()
+        while self.left > least and time.ticks_diff(until, time.ticks_ms()) > 0:
+            await self.readinto(scrap)
 
     async def readinto(self, view):
         """Read body bytes into memoryview *view*; return how many, 0 when the body is complete.
@@ -153,7 +146,7 @@ class Connection:
                 if self._expects:
                     self._expects = False
                     await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self._allow(_STALL_MS)
+                self._allow(self._stall_ms)
                 count = await self.stream.readinto(view)
             except OSError:
                 raise Gone(104)
@@ -191,7 +184,8 @@ class Connection:
             self._keep = False  # HTTP/1.0 has no chunks: the end of the stream ends the body
         elif status not in (204, 304):
             lines.append("Content-Length: %d\r\n" % length)
-        if head is None or not head.keep or self._expects:
+        # 411: who sends no length may send a body all the same, up to the end of the stream.
+        if head is None or not head.keep or self._expects or status == 411:
             self._keep = False
         lines.append("Connection: %s\r\n\r\n" % ("keep-alive" if self._keep else "close"))
         await self._send("".join(lines).encode())

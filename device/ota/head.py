@@ -122,6 +122,10 @@ class HeadReader:
             self._start += count
         return count
 
+    def scrap(self):
+        """Return the buffer, to read what nobody wants into; only after the head was taken."""
+        return memoryview(self._buffer)
+
     async def _line(self):
         """Return (from, to) of the next line in the buffer, without its line end."""
         while True:
