@@ -35,15 +35,21 @@ class Reader:
     """Takes in one release for a device that trusts *keys*, a list of signature.Key.
 
     *transaction* is the module ota.transaction, *board* the name of this board and *revision* its
-    hardware revision, *floor* the lowest version still accepted or None. Without keys a release
-    is taken with or without a signature, and raises no floor: nobody vouches for it.
+    hardware revision, *floor* the lowest version still accepted or None. *trial_s* is what
+    the transaction is told when the release asks for a trial, *force* whether another update that is
+    being staged gives way. Without keys a release is taken with or without a signature, and
+    raises no floor: nobody vouches for it.
     """
 
-    def __init__(self, transaction, keys, board, revision="1.0", floor=None):
+    def __init__(
+        self, transaction, keys, board, revision="1.0", floor=None, trial_s=True, force=False
+    ):
         self._transaction = transaction
         self._keys = keys
         own = sys.implementation
         self._device = (board, revision, own.version[:3], getattr(own, "_mpy", 0), floor)
+        self._trial_s = trial_s
+        self._force = force
         self._entries = Entries(self)
         #: True while feed() takes nothing in because there is work to do first.
         self.busy = False
@@ -117,7 +123,7 @@ class Reader:
         self.busy = False
         self._steps = None
         if self._draft is not None:
-            self._transaction.drop(self._draft)
+            self._draft.drop()
             self._draft = None
         session, self._session = self._session, None
         now = self._transaction.status()
@@ -131,6 +137,9 @@ class Reader:
         if self._part is not None:
             self._part.leave()
             self._part = None
+        if self._staged is not None:
+            self._staged.close()
+            self._staged = None
         if self._description is not None:
             self._description.close()
             self._description = None
@@ -205,7 +214,7 @@ class Reader:
         now = self._transaction.status()
         if now["state"] == "idle":
             return
-        if release_record.load(now) is not None:
+        if (now["state"] == "staging" and self._force) or release_record.load(now) is not None:
             # An earlier upload that nobody came back for makes room.
             self._transaction.abort()
             return
@@ -241,7 +250,7 @@ class Reader:
         self.version = description.version
         floor = description.floor if self._keys else None
         draft = self._draft = self._transaction.begin(
-            description.version, description.trial, "release", floor
+            description.version, description.trial and self._trial_s, "release", floor
         )
         for path in description.deletes():
             draft.add_delete(path)
@@ -251,7 +260,7 @@ class Reader:
                 yield step
             yield
         description.close()
-        self._session = self._transaction.seal(draft)
+        self._session = draft.seal()
         self._draft = None
         release_record.save(self._session, self._text_size, self._sign_size, self.signer)
         yield

@@ -85,9 +85,10 @@ def _header(ino: int, mode: int, size: int, name: str, check: int) -> bytes:
 def unpack(data: bytes, expect: Callable[[Head], None] = lambda head: None) -> Iterator[Entry]:
     """Yield the entries of the archive *data* in order.
 
-    *expect* sees each header before its content is read, and raises when that entry is not wanted:
-    a header that lies about a size is then called what it is, not a short archive. The checksum is
-    handed on, not checked: which of them matter is the reader's business.
+    *expect* sees each header, the trailer's included, before anything after it is read, and raises
+    when that entry is not wanted: a header that lies about a size is then called what it is, not a
+    short archive. The checksum is handed on, not checked: which of them matter is the reader's
+    business.
 
     Raises:
         ReleaseError: ``bad_archive``, ``truncated``, ``trailing_data``, once the place is reached.
@@ -101,10 +102,10 @@ def unpack(data: bytes, expect: Callable[[Head], None] = lambda head: None) -> I
         padded = namesize + -(HEADER_SIZE + namesize) % 4
         name = _read_name(_take(data, at, padded, index), namesize, trailer, index)
         at += padded
-        if trailer:
-            break
         head = Head(index, name, size, check)
         expect(head)
+        if trailer:
+            break
         content = _take(data, at, size, index)
         at += size
         _zeros(_take(data, at, -size % 4, index), f"after entry {index}")

@@ -211,6 +211,7 @@ class Parser:
 
     def __init__(self, data: bytes) -> None:
         self._in = _Reader(data)
+        self._taken: set[str] = set()
         self.conditions = self._read_conditions()
 
     def _read_conditions(self) -> Conditions:
@@ -324,7 +325,19 @@ class Parser:
                 raise ReleaseError(
                     "protected", "Without /boot.py the guard would not run: keep it."
                 )
+            self._taken.add(before)
             yield before
+
+    def _check_place(self, path: str) -> None:
+        if path in self._taken:
+            raise ReleaseError("duplicate", f"{path} is brought and deleted.")
+        self._taken.add(path)
+        # The folders of a file come before it in the order, if they are files as well.
+        folder = path.rpartition("/")[0]
+        while folder:
+            if folder in self._taken:
+                raise ReleaseError("not_directory", f"{folder} is a file and a folder.")
+            folder = folder.rpartition("/")[0]
 
     def _files(self, count: int) -> Iterator[ListedFile]:
         before = ""
@@ -341,6 +354,7 @@ class Parser:
             before = self._path(match[2], before)
             if before in ("/main.mpy", "/boot.mpy"):
                 raise ReleaseError("bad_path", f"MicroPython does not run {before}: use the .py.")
+            self._check_place(before)
             yield ListedFile(match[1], before, match[3], int(match[4]), int(match[5], 16))
 
     def _path(self, path: str, before: str) -> str:

@@ -69,7 +69,7 @@ def read(data: bytes, keys: Sequence[PublicKey] = (), device: Device | None = No
     for entry in archive.unpack(data, reading.expect):
         reading.take(entry)
     return Release(
-        reading.finish(),
+        reading.described(),
         tuple(reading.contents),
         reading.signature,
         reading.signer,
@@ -91,7 +91,9 @@ class _Reading:
 
     def expect(self, head: archive.Head) -> None:
         """Refuse an entry that has no business where it stands."""
-        if head.index == 0:
+        if head.name == archive.TRAILER:
+            self._expect_end(head)
+        elif head.index == 0:
             _named(head, DESCRIPTION)
             _at_most(head, MAX_SIZE)
         elif head.index == 1 and head.name == SIGNATURE:
@@ -99,17 +101,33 @@ class _Reading:
         else:
             self._expect_file(head)
 
+    def _expect_end(self, head: archive.Head) -> None:
+        if head.index == 1:
+            self._refuse_unsigned("the end")
+        if self._description is None:
+            missing = "any file" if head.index else DESCRIPTION
+            raise ReleaseError("missing_entry", f"The archive ends without {missing}.")
+        files = self._description.files
+        if len(self.contents) < len(files):
+            raise ReleaseError(
+                "missing_entry",
+                f"{len(files)} files are listed, only {len(self.contents)} are in the archive; the"
+                f" first one missing is {files[len(self.contents)].filename}.",
+            )
+
+    def _refuse_unsigned(self, came: str) -> None:
+        if self._keys:
+            raise ReleaseError(
+                "unsigned",
+                f"The second entry should be {SIGNATURE}, got {came}: the release is not signed.",
+            )
+
     def _expect_file(self, head: archive.Head) -> None:
         if head.index == 1:
-            if self._keys:
-                raise ReleaseError(
-                    "unsigned",
-                    f"The second entry should be {SIGNATURE}, got {head.name}: the release is not"
-                    " signed.",
-                )
+            self._refuse_unsigned(head.name)
             self._first = 1
             self._describe()
-        files = self._described().files
+        files = self.described().files
         number = head.index - self._first
         if number >= len(files):
             raise ReleaseError(
@@ -141,7 +159,7 @@ class _Reading:
                 self._check_signature()
                 self._describe()
             return
-        wanted = self._described().files[head.index - self._first]
+        wanted = self.described().files[head.index - self._first]
         if hashlib.sha256(entry.data).hexdigest() != wanted.sha256:
             raise ReleaseError(
                 "digest_mismatch", f"{wanted.path} is not the file that was listed (SHA-256)."
@@ -150,23 +168,6 @@ class _Reading:
             _check_keyring(entry.data)
         # Only now: the device sees the digest first, too.
         self.contents.append(entry.data)
-
-    def finish(self) -> Description:
-        """Return the description, after the last entry."""
-        if self._description is None and self._text:
-            if self._keys:
-                raise ReleaseError("unsigned", "The archive ends before any signature.")
-            self._describe()
-        if self._description is None:
-            raise ReleaseError("missing_entry", f"The archive has no {DESCRIPTION}.")
-        files = self._description.files
-        if len(self.contents) < len(files):
-            raise ReleaseError(
-                "missing_entry",
-                f"{len(files)} files are listed, only {len(self.contents)} are in the archive; the"
-                f" first one missing is {files[len(self.contents)].filename}.",
-            )
-        return self._description
 
     def _check_signature(self) -> None:
         self.signer = find_signer(self.signature, self._text, self._keys)
@@ -181,7 +182,8 @@ class _Reading:
         _suits(parser.conditions, self._device)
         self._description = parser.finish()
 
-    def _described(self) -> Description:
+    def described(self) -> Description:
+        """The description, which is known once the first file or the end is reached."""
         assert self._description is not None
         return self._description
 
