@@ -124,7 +124,7 @@ class Watch:
             rescue = " It is in rescue mode now." if status.get("mode") == "rescue" else ""
             raise RevertedError(
                 f"{last.get('version')} was tried and taken back: {last.get('reason')}. "
-                f"{status.get('version') or 'The set of before'} runs again, as it was.{rescue} "
+                f"{status.get('version') or 'What ran before'} runs again, as it was.{rescue} "
                 "'pico-ota log' shows the last lines of the device."
             )
         if version is not None and status.get("version") != version:

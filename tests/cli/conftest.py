@@ -4,6 +4,7 @@ import shutil
 from base64 import b64encode
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from pico_ota.cli import main
@@ -90,3 +91,15 @@ def own_device(pico, monkeypatch):
 def trial_device(make_pico, monkeypatch):
     """A simulated Pico whose application confirms an update after a second."""
     return point_at(monkeypatch, make_pico(app="trial"))
+
+
+@pytest.fixture
+def http_of():
+    """An HTTP client of a simulated Pico, past the command line: `http_of(device)`."""
+
+    def connect(pico):
+        return httpx.Client(
+            base_url=pico.url, auth=("admin", PASSWORD), headers={"X-Requested-With": "t"}
+        )
+
+    return connect
