@@ -44,7 +44,7 @@ TRIES = 3
 
 _MAX_RECORD = const(512)  # the largest file that littlefs keeps inline on this board
 _ENOENT = const(2)
-_CHUNK = const(512)
+_CHUNK = const(1024)
 _GUARD = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 
 #: Words of the state table that the record may hold; the table is in ota/states.py.
@@ -179,10 +179,9 @@ def empty(top):
         while True:
             names = []
             for entry in os.ilistdir(folder):
-                if entry[1] != 0x4000:
+                # Not all at once, there may be a thousand; and to the end, which closes it.
+                if entry[1] != 0x4000 and len(names) < 32:
                     names.append(entry[0])
-                    if len(names) == 32:  # there may be a thousand
-                        break
             if not names:
                 break
             for name in names:
@@ -349,19 +348,25 @@ def plan_of(record):
 
 
 def lines(path):
-    """Yield (kind, name, size, sha256, path) of each line of the plan at *path*."""
+    """Yield (kind, name, size, sha256, path) of each line of the plan at *path*.
+
+    The file is not left open in between: who stops halfway would leave that to the collector.
+    """
     rest = b""
-    with open(path, "rb") as file:
-        while True:
+    at = 0
+    while True:
+        with open(path, "rb") as file:
+            file.seek(at)
             chunk = file.read(_CHUNK)
-            if not chunk:
-                return
-            rest += chunk
-            at = rest.find(b"\n")
-            while at >= 0:
-                yield rest[:at].decode().split(" ", 4)
-                rest = rest[at + 1 :]
-                at = rest.find(b"\n")
+        if not chunk:
+            return
+        at += len(chunk)
+        rest += chunk
+        end = rest.find(b"\n")
+        while end >= 0:
+            yield rest[:end].decode().split(" ", 4)
+            rest = rest[end + 1 :]
+            end = rest.find(b"\n")
 
 
 # --- replace and restore ----------------------------------------------------------------------
@@ -389,12 +394,12 @@ def finish(record):
 
 def _holds_file(top):
     """Return True if the application put a file below the directory *top* meanwhile."""
+    found = False
     if is_dir(top):
         for folder in folders(top):
             for entry in os.ilistdir(folder):
-                if entry[1] != 0x4000:
-                    return True
-    return False
+                found = found or entry[1] != 0x4000
+    return found
 
 
 def _bring(kind, path, new, old):
@@ -699,6 +704,7 @@ _DEATHS = const(3)
 # Below the longest time of the hardware (8388 ms), and not a value that an application is likely
 # to choose: that tells our watchdog from its own.
 _WATCHDOG_MS = const(8321)
+_CLEAR = const(0x3000)  # writing a bit at this offset clears it (RP2040 data sheet 2.1.2)
 
 #: The Supervisor of a trial, None outside one.
 supervisor = None
@@ -779,9 +785,6 @@ class Supervisor:
         left = registers[0] & 0xFFFFFF
         if ticks - 40000 < left <= ticks:
             registers[_CLEAR] = 1 << 30
-
-
-_CLEAR = const(0x3000)  # writing a bit at this offset clears it (RP2040 data sheet 2.1.2)
 
 
 def stand_down():

@@ -38,6 +38,9 @@ class OTAUpdateService:
     asked again; *after_install* is called with the version once that is confirmed.
     *discoverable* answers `pico-ota discover` on UDP port 8081.
     *rescue_network*, (ssid, password), is what rescue mode joins where *wifi_service* cannot tell.
+    *public_key* is the content of `public.json` (a dict), a list of such, or the path of that
+    file: from then on only releases signed with it are accepted (*require_signed*), and none
+    below *min_version* or the highest floor that a confirmed release has set.
 
     Raises ValueError for an empty user name or password, or a port out of range.
     """
@@ -60,13 +63,17 @@ class OTAUpdateService:
         auto_confirm=True,
         rescue_network=None,
         discoverable=True,
+        public_key=None,
+        require_signed=None,
+        min_version=None,
     ):
         from ota import checks
 
         checks.credentials(auth_username, auth_password)
         checks.port(port)
         self._is_connected = checks.connected_function(wifi_service)
-        let_go("checks")
+        checks.min_version(min_version)
+        let_go("checks", "version")
         self.wifi_service = wifi_service
         self.auth = (auth_username, auth_password)
         self.name = name
@@ -78,6 +85,9 @@ class OTAUpdateService:
         self.confirm_after_s = confirm_after_s
         self.auto_confirm = auto_confirm
         self.rescue_network = rescue_network
+        self.public_key = public_key
+        self.require_signed = public_key is not None if require_signed is None else require_signed
+        self.min_version = min_version
         self.log = Log()
         #: Sentences that `status` gives as warnings.
         self.notes = []
@@ -150,27 +160,28 @@ class OTAUpdateService:
         while True:
             try:
                 self._follow_wifi()
-            except OSError as error:
-                self.log("Cannot listen on port %d: %s" % (self._listener.wanted_port, error))
+                self._count_time()
+            except Exception as error:
+                # Whatever it is, a service that ends would leave the board out of reach.
+                self.log("Port %d: %r" % (self._listener.wanted_port, error))
             await asyncio.sleep_ms(_CHECK_MS)
-            # Added up in small steps: ticks_ms() wraps, and the clock jumps when it is set.
-            now = time.ticks_ms()
-            passed = time.ticks_diff(now, self._ticks)
-            self._ticks = now
-            self.uptime_ms += passed
-            if self._good_ms is not None:
-                self._count_good(passed)
 
-    def _count_good(self, passed):
-        if self._listener.port is None and not (self._mounted and self._is_connected()):
-            self._good_ms = 0
+    def _count_time(self):
+        # Added up in small steps: ticks_ms() wraps, and the clock jumps when it is set.
+        now = time.ticks_ms()
+        passed = time.ticks_diff(now, self._ticks)
+        self._ticks = now
+        self.uptime_ms += passed
+        if self._good_ms is None:
             return
-        self._good_ms += passed
+        reachable = self._listener.port is not None or (self._mounted and self._is_connected())
+        self._good_ms = self._good_ms + passed if reachable else 0
         if self._good_ms >= self.confirm_after_s * 1000:
-            self._good_ms = None
+            self._good_ms = 0  # once more later, should it fail
             from ota import health
 
             health.passed(self)
+            self._good_ms = None
             self._tidy()
 
     def _tidy(self):

@@ -24,3 +24,11 @@ def connected_function(wifi):
         if function is not None:
             return function
     raise ValueError("wifi_service needs is_connected() or isconnected(), got %r" % (wifi,))
+
+
+def min_version(text):
+    """Raise ValueError unless *text* is a version, or None."""
+    if text is not None:
+        from ota import version
+
+        version.parse(text)

@@ -29,7 +29,14 @@ async def _serve(found, why):
         found["ssid"], found["password"], found.get("hostname"), country=found.get("country")
     )
     service = OTAUpdateService(
-        wifi, found["user"], found["key"], found["port"], name=found.get("name")
+        wifi,
+        found["user"],
+        found["key"],
+        found["port"],
+        name=found.get("name"),
+        public_key=found.get("public_key"),
+        require_signed=found.get("signed"),
+        min_version=found.get("min_version"),
     )
     service.mode = "rescue"
     service.notes.append("Rescue mode: %s" % why)

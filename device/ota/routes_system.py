@@ -55,6 +55,7 @@ class System:
             "flash": {"total": total, "free": free, "block": block},
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
             "wifi": {"rssi": device.rssi},
+            "require_signed": service.require_signed,
             "default_password": device.default_password,
             "upload": self._uploads.current,
             "warnings": device.warnings,

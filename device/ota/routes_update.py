@@ -8,6 +8,7 @@ from microdot import Response
 
 from ota import health, manifest, paths, transaction
 from ota.errors import Refused
+from ota.ranges import content_range
 
 _FEED = const(512)  # bytes of a manifest between two turns of the other tasks
 _LEASE_S = const(120)  # an update that nobody has touched for this long may be pushed aside
@@ -77,7 +78,7 @@ class Updates:
         """Take a file of the update, or a piece of it."""
         self._check_session(request)
         path = paths.check("/" + paths.decode(request.g.rest))
-        offset, total = _range(request)
+        offset, total = content_range(request)
         async with self._web.uploads.turn(path, request.g.body.length) as turn:
             writer = None
             for writer in transaction.open_steps(path, offset):
@@ -96,17 +97,22 @@ class Updates:
         """Decide that the staged set goes live at the next start, and restart."""
         self._check_session(request)
         restart = (await request.g.body.json()).get("restart", True)
-        version = transaction.status()["next"]
-        await self._ask_application(version)
+        await self.ask_application(transaction.status()["next"])
         async with self._web.uploads.turn("/.ota/plan", 0):
-            for _ in transaction.commit_steps():
-                await asyncio.sleep_ms(0)
+            return await self.go_live(restart), 202
+
+    async def go_live(self, restart):
+        """Commit what is staged, restart if *restart*, and return what the answer says."""
+        version = transaction.status()["next"]
+        for _ in transaction.commit_steps():
+            await asyncio.sleep_ms(0)
         self._service.log("Version %s goes live at the restart." % version)
         answer = self._device.restart() if restart else {"boot_id": self._service.boot_id}
         answer["state"] = "committed"
-        return answer, 202
+        return answer
 
-    async def _ask_application(self, version):
+    async def ask_application(self, version):
+        """Raise Refused when the application does not want *version*, or not now."""
         ask = self._service.before_install
         verdict = ask(version) if ask else None
         if hasattr(verdict, "send"):
@@ -151,38 +157,6 @@ class Updates:
             raise Refused(
                 409, "stale_session", "That update is not the one being staged. Begin again."
             )
-
-
-def _range(request):
-    """Return (offset, total or None) of what the body is, from Content-Range."""
-    length = request.g.body.length
-    if length is None:
-        raise Refused(411, "length_required", "Send the file with its Content-Length.")
-    text = request.headers.get("content-range")
-    if text is None:
-        return 0, None
-    first = last = total = ""
-    if text.startswith("bytes "):
-        span, _, total = text[6:].partition("/")
-        first, _, last = span.partition("-")
-    if not (_is_number(first) and _is_number(last) and _is_number(total)):
-        raise Refused(
-            400,
-            "bad_range",
-            "Content-Range is 'bytes <first>-<last>/<total>', got %r." % text[:60],
-        )
-    first, last, total = int(first), int(last), int(total)
-    if last - first + 1 != length or last >= total:
-        raise Refused(
-            400,
-            "bad_range",
-            "Content-Range %s does not fit a body of %d bytes." % (text, length),
-        )
-    return first, total
-
-
-def _is_number(text):
-    return text.isdigit() and len(text) < 9
 
 
 def _check_total(writer, offset, total, length):

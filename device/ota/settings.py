@@ -9,6 +9,7 @@ import json
 from ota.paths import PRIVATE
 
 _FILE = PRIVATE + "/settings"
+_KEY_FILE = PRIVATE + "/public.json"
 _MAX_BYTES = 512
 _WIFI = ("ssid", "password", "hostname", "country")
 
@@ -27,6 +28,8 @@ def of(service):
     found = {name: getattr(wifi, name, None) for name in _WIFI}
     found["ssid"], found["password"] = network
     found["user"], found["key"] = service.auth
+    found["signed"], found["min_version"] = service.require_signed, service.min_version
+    found["public_key"] = service.public_key
     found["port"] = service.wanted_port
     found["name"] = service.name
     return found
@@ -44,10 +47,23 @@ def load():
 
 def save(found):
     """Write *found* unless it is there already. Raises OSError."""
-    if load() == found:
-        return
+    key = found["public_key"]
+    if key is not None and not isinstance(key, str):
+        # A key is longer than a file that is rewritten with one page, and hardly ever changes.
+        _write(_KEY_FILE, json.dumps(key))
+        found["public_key"] = _KEY_FILE
     text = json.dumps(found)
     if len(text) > _MAX_BYTES:
         raise OSError(27)  # EFBIG: cannot be read back
-    with open(_FILE, "w") as target:
+    _write(_FILE, text)
+
+
+def _write(path, text):
+    try:
+        with open(path) as source:
+            if source.read() == text:
+                return
+    except OSError:
+        pass
+    with open(path, "w") as target:
         target.write(text)

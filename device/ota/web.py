@@ -27,9 +27,19 @@ _ROUTES = (
     ("GET", "/api/v1/update", "routes_update", "show"),
     ("DELETE", "/api/v1/update", "routes_update", "abort"),
     ("PUT", "/api/v1/update/files/", "routes_update", "put"),
+    ("GET", "/api/v1/update/release", "routes_release", "show"),
+    ("PUT", "/api/v1/update/release", "routes_release", "put"),
     ("POST", "/api/v1/update/commit", "routes_update", "commit"),
     ("POST", "/api/v1/confirm", "routes_update", "confirm"),
     ("POST", "/api/v1/rollback", "routes_update", "rollback"),
+)
+# What a device that takes signed releases only refuses: ways to change files without a signature.
+_UNSIGNED = (
+    ("routes_fs", "put"),
+    ("routes_fs", "delete"),
+    ("routes_fs", "move"),
+    ("routes_update", "begin"),
+    ("routes_update", "put"),
 )
 _ENOSPC = 28
 
@@ -67,6 +77,8 @@ class Table:
             if self._access:
                 self._web.admit(request, self._access)
             _, pattern, module, handler = self._row(request.path, request.method)
+            if self._web.service.require_signed and (module, handler) in _UNSIGNED:
+                raise _signed_only()
             request.g.rest = request.path[len(self.url_pattern) + len(pattern) :]
             return await getattr(self._web.group(module), handler)(request)
         except Refused as refused:
@@ -96,7 +108,7 @@ class Web:
     """All routes of *service*, for our own listener or inside another Microdot application."""
 
     def __init__(self, service, device):
-        self._service = service
+        self.service = service
         self.device = device
         self._groups = {}
         self.uploads = Uploads(service.on_progress)
@@ -119,7 +131,7 @@ class Web:
         if found is None:
             gc.collect()
             loaded = __import__("ota." + module, None, None, ("handlers",))
-            found = self._groups[module] = loaded.handlers(self._service, self)
+            found = self._groups[module] = loaded.handlers(self.service, self)
         return found
 
     def admit(self, request, access):
@@ -145,6 +157,14 @@ class Web:
         if request.g.gone:
             raise Gone(104)
         await _send(response, connection)
+
+
+def _signed_only():
+    return Refused(
+        403,
+        "signed_only",
+        "This device takes signed releases only: send a .swu with PUT /api/v1/update/release.",
+    )
 
 
 def _failure(error):
