@@ -49,6 +49,7 @@ class Connection:
         self._expects = False
         self._chunked = False
         self._keep = True
+        self._bounded = False  # whether it is known where the current request ends
         self._stall_ms = _STALL_MS
 
     async def serve(self):
@@ -68,6 +69,7 @@ class Connection:
         self.head = None
         self._answered = self._expects = self._chunked = False
         self._keep = True
+        self._bounded = False
         self._stall_ms = _STALL_MS
         self.left = 0
         self.waiting_since = time.ticks_ms()
@@ -98,11 +100,10 @@ class Connection:
         return await self._ready_for_next()
 
     async def _take_head(self):
-        self._keep = False  # until it is known where this request ends
         self.head = head = await self.reader.read()
         self.deadline = self.waiting_since = None
         self.left = head.length or 0
-        self._keep = True
+        self._bounded = True
         self._expects = (
             head.minor == 1 and head.headers.get("expect", "").lower() == "100-continue"
         )
@@ -113,14 +114,14 @@ class Connection:
     async def _ready_for_next(self):
         # After a malformed head nobody knows how many bytes follow; after an `Expect` that was
         # not met, whether the body comes all the same.
-        known = self._keep and not self._expects
-        self._expects = False
-        if not known:
+        if self._expects:
+            self._expects = self._bounded = False
+        if not self._bounded:
             self.left = _DRAIN_BYTES
             self._stall_ms = _GARBAGE_MS
         if self.left:
             await self._drain()
-        return known and not self.left
+        return self._keep and not self.left
 
     async def _drain(self):
         """Read what is still on its way: closing before would reset the connection."""
@@ -184,8 +185,9 @@ class Connection:
             self._keep = False  # HTTP/1.0 has no chunks: the end of the stream ends the body
         elif status not in (204, 304):
             lines.append("Content-Length: %d\r\n" % length)
-        # 411: who sends no length may send a body all the same, up to the end of the stream.
-        if head is None or not head.keep or self._expects or status == 411:
+        if status == 411:
+            self._bounded = False  # there may be a body up to the end of the stream
+        if head is None or not (self._bounded and head.keep) or self._expects:
             self._keep = False
         lines.append("Connection: %s\r\n\r\n" % ("keep-alive" if self._keep else "close"))
         await self._send("".join(lines).encode())
