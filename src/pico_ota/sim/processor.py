@@ -110,6 +110,8 @@ class Processor:
             stdout=console,
             stderr=console,
             pass_fds=[given[name] for name in ("registers", "rom", "flash", "wire")],
+            # Ctrl-C in the terminal is for the supervisor, not for the board's own prompt.
+            start_new_session=True,
         )
 
     def _serve(self) -> End:
