@@ -165,3 +165,16 @@ def test_console_traffic_of_a_second_end(run):
         """
     )
     assert out == ["None"]
+
+
+@pytest.mark.parametrize(
+    "greedy",
+    [
+        "while True: hold.append(bytearray(500))",
+        "while True: hold.append(None)",
+        "while True: hold = [hold]",
+    ],
+)
+def test_a_program_that_eats_the_heap_ends_at_the_prompt(run, greedy):
+    out = run(f"hold = []\n{greedy}", heap="120K")
+    assert out[-1].startswith("MemoryError"), out

@@ -256,3 +256,7 @@ def test_the_bootsel_button(make_board):
     board.press_bootsel()
     board.wait_event("prompt")
     assert lines(board) == ["0", "1"]
+    board.stop()
+    board.start()
+    board.wait_event("prompt")
+    assert lines(board) == ["1", "1"]

@@ -105,6 +105,7 @@ class SimulatedPico:
         self._printed = bytearray()
         self._operations = 0
         self._status = 0
+        self._bootsel = False
 
     def __enter__(self) -> SimulatedPico:
         return self
@@ -137,6 +138,8 @@ class SimulatedPico:
         """
         if self.running:
             raise RuntimeError("the board is on already")
+        if sys.platform != "linux":
+            raise SimError("the simulated Pico needs Linux, on Windows for example in WSL")
         if self._port is None:
             self._port = Port(self._wanted_port)
         self.prepare()
@@ -158,6 +161,7 @@ class SimulatedPico:
             os.close(fd)
             raise
         self._events, self._printed, self._operations = [], bytearray(), 0
+        hardware.registers.words[reg.BOOTSEL] = self._bootsel
         self._hardware = hardware
         # The child dies with the *thread* that made it: it has to be this one, which lives on.
         self._thread = threading.Thread(target=self._run, args=(hardware, fd), daemon=True)
@@ -295,11 +299,11 @@ class SimulatedPico:
     # What is done to it
 
     def press_bootsel(self, pressed: bool = True) -> None:
-        """Hold the BOOTSEL button down, or let it go."""
+        """Hold the BOOTSEL button down, or let it go; for as long as this object lives."""
         with self._changed:
-            if self._hardware is None:
-                raise RuntimeError("the board is off")
-            self._hardware.registers.words[reg.BOOTSEL] = pressed
+            self._bootsel = pressed
+            if self._hardware is not None:
+                self._hardware.registers.words[reg.BOOTSEL] = pressed
 
     def set_wifi(self, **changes: Any) -> None:
         """Change what the radio finds: the fields of `pico_ota.sim.radio.Air`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from pathlib import Path
 
 from pico_ota.sim.errors import SimError
@@ -37,10 +36,9 @@ class Port:
             # Two bound UDP sockets would share what arrives: here the number is all that is kept.
             self._socket.close()
 
-    def _guard_against_another_simulator(self) -> socket.socket | None:
-        # SO_REUSEADDR lets a second simulator bind the same number until one of them listens.
-        if sys.platform != "linux":
-            return None
+    def _guard_against_another_simulator(self) -> socket.socket:
+        # SO_REUSEADDR lets a second simulator bind the same number until one of them listens. A
+        # name in Linux' abstract name space goes with its owner.
         guard = socket.socket(socket.AF_UNIX)
         try:
             guard.bind(f"\0pico-ota-sim-{'udp' if self.udp else 'tcp'}-{self.number}")
@@ -69,5 +67,4 @@ class Port:
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()
-        if self._guard is not None:
-            self._guard.close()
+        self._guard.close()

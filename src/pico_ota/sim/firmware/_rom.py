@@ -60,10 +60,15 @@ def _run(path):
 
 
 def _tell(error):
-    # In pieces, as the firmware writes it.
-    text = io.StringIO()
-    sys.print_exception(error, text)
-    for line in text.getvalue().split("\n"):
+    try:
+        # In pieces, as the firmware writes it.
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        lines = text.getvalue().split("\n")
+    except MemoryError:  # the program holds all of the heap
+        sys.print_exception(error)
+        return
+    for line in lines:
         if line:
             _say(line)
             _say("\n")
@@ -77,7 +82,7 @@ def start():
     _install()
     sys.path[:] = ["", ".frozen", "/lib"]
     _mount(_flash.Flash())
-    banner = _sys._banner()
+    banner = _sys._banner() + "\n"  # now, since there may be no memory left at the end
     del _sys
     gc.collect()
     _chip.W[_STAGE] = _BOOT
@@ -85,8 +90,8 @@ def start():
         _chip.W[_STAGE] = _MAIN
         _run("main.py")
     _chip.W[_STAGE] = _PROMPT
-    for line in banner.split("\n"):
-        _say(line if line == ">>> " else line + "\n")
+    _say(banner)
+    _say(">>> ")
     _chip.poke()
     while True:
         time.sleep(3600)  # interrupts and what they schedule still run

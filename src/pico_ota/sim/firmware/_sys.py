@@ -30,4 +30,4 @@ def __getattr__(name):
 
 
 def _banner():
-    return "%s; %s (simulated)\n>>> " % (_host.version.split("; ")[-1], implementation._machine)
+    return "%s; %s (simulated)" % (_host.version.split("; ")[-1], implementation._machine)
