@@ -195,8 +195,11 @@ class OTAUpdateService:
         connected = self._is_connected()
         if connected and self._listener.port is None:
             self._listener.open()
-            self.log("Listening on port %d." % self._listener.port)
             self._light_beacon()
+            from ota import address
+
+            self.log(address.greeting(self))
+            let_go("address")
         elif not connected and self._listener.port is not None:
             self._close()
             self.log("Wi-Fi is gone; listening again when it is back.")

@@ -7,7 +7,7 @@ from micropython import const
 from ota.errors import Gone, Refused
 
 #: Bytes read, hashed and written in one go: at most one flash erase (45 ms) holds up the loop.
-CHUNK = 4096
+CHUNK = 2048
 _SMALL = const(2048)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from micropython import const
 
-from ota import DEFAULT_PASSWORD, let_go
+from ota import DEFAULT_PASSWORD, address, let_go
 from ota.access import credentials_digest
 from ota.errors import Refused
 
@@ -26,18 +26,13 @@ class Device:
 
     @property
     def name(self):
-        """The host name as set by the application, the Wi-Fi manager or the network module."""
-        service = self.service
-        return service.name or getattr(service.wifi_service, "hostname", None) or _hostname()
+        """The host name."""
+        return address.name(self.service)
 
     @property
     def ip(self):
         """The address as text, or None."""
-        wifi = self.service.wifi_service
-        ip = getattr(wifi, "ip", None)
-        if ip is None and hasattr(wifi, "ifconfig"):
-            ip = wifi.ifconfig()[0]
-        return ip
+        return address.ip(self.service.wifi_service)
 
     def host_names(self):
         """Return the names that requests may be addressed to, without the port."""
@@ -105,12 +100,3 @@ async def _reset_later(mode):
 
     ota_boot.mark("rescue" if mode == "rescue" else "restart")
     machine.reset()
-
-
-def _hostname():
-    try:
-        import network
-
-        return network.hostname()
-    except (ImportError, AttributeError):
-        return None

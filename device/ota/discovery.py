@@ -13,7 +13,7 @@ import sys
 from binascii import hexlify
 from micropython import const
 
-from ota import __version__
+from ota import __version__, address
 
 _PROBE = b"pico-ota?1"
 _MIN_NONCE = const(4)
@@ -42,7 +42,7 @@ def answer(service, nonce):
     return json.dumps(
         {
             "service": "pico-ota",
-            "name": _name(service)[:_MAX_TEXT],
+            "name": (address.name(service) or "")[:_MAX_TEXT],
             "port": service.port,
             "board": getattr(sys.implementation, "_machine", sys.platform)[:_MAX_TEXT],
             "release": __version__,
@@ -50,12 +50,3 @@ def answer(service, nonce):
             "nonce": hexlify(nonce).decode(),
         }
     ).encode()
-
-
-def _name(service):
-    name = service.name or getattr(service.wifi_service, "hostname", None)
-    if not name:
-        import network
-
-        name = network.hostname()
-    return name

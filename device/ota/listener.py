@@ -91,7 +91,7 @@ class Beacon:
                 discovery.reply(self._service, self._socket)
             except (OSError, MemoryError):
                 pass  # no route or no memory right now: who asks will ask again
-            let_go("discovery")
+            let_go("discovery", "address")
             await asyncio.sleep_ms(_PROBE_MS)
 
 

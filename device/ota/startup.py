@@ -13,6 +13,8 @@ async def run(service):
     ota_boot.remove("/.ota/incoming")
     if service.auth[1] == ota.DEFAULT_PASSWORD:
         service.log("The default password is in use. Choose another one.")
+    if hasattr(service.wifi_service, "log"):
+        service.wifi_service.log = service.log
     start_wifi = getattr(service.wifi_service, "start", None)
     if start_wifi:
         started = start_wifi()
