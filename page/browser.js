@@ -31,16 +31,16 @@ const change = (words, method, path, options) =>
 
 function line({ name, directory, file_size }) {
   const path = folder + name;
-  const named = (made, verb) => Object.assign(made, { ariaLabel: verb + " " + name });
+  const action = (verb, act) => Object.assign(button(verb, act, "small"), { ariaLabel: verb + " " + name });
   const own = !isGuarded(path);
   const row = el("li", { className: own ? "" : "calm" },
     directory ? button(name + "/", () => open(path + "/"), "name mono") : el("span", { className: "name mono" }, name),
     !directory && el("span", { className: "size" }, bytes(file_size)),
     !own && el("span", { className: "chip" }, "updater"),
-    !directory && named(button("Download", () => download(path, name), "small"), "Download"),
-    own && named(button("Rename", () => rename(row, path, name), "small"), "Rename"),
-    own && named(twice("Delete", directory ? "Delete with all in it?" : "Really delete?", () =>
-      change("Deleted " + name, "DELETE", path, directory && { headers: { "X-OTA-Recursive": "yes" } }), "small"), "Delete"),
+    !directory && action("Download", () => download(path, name)),
+    own && action("Rename", () => rename(row, path, name)),
+    own && twice("Delete", directory ? "Delete with all in it?" : "Really delete?", () =>
+      change("Deleted " + name, "DELETE", path, directory && { headers: { "X-OTA-Recursive": "yes" } }), "small", name),
   );
   return row;
 }

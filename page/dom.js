@@ -13,14 +13,18 @@ export function el(tag, props, ...children) {
 export const button = (text, onclick, className = "") =>
   el("button", { type: "button", onclick, className }, text);
 
-/** A button that asks once more in its own place: no dialog, and a stray click does nothing. */
-export function twice(text, question, action, className) {
+/**
+ * A button that asks once more in its own place: no dialog, and a stray click does nothing.
+ * *about* is what it does that to, for a screen reader.
+ */
+export function twice(text, question, action, className, about) {
   let timer = 0;
   const ask = (again) => {
     clearTimeout(timer);
     timer = again && setTimeout(ask, 5000);
     made.textContent = again ? question : text;
     made.classList.toggle("sure", again);
+    if (about) made.ariaLabel = made.textContent + " " + about;
   };
   const made = button(text, () => {
     const sure = timer;
@@ -29,6 +33,7 @@ export function twice(text, question, action, className) {
     else say(question);
   }, className);
   made.onblur = () => ask(false);
+  ask(false);
   return made;
 }
 

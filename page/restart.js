@@ -30,6 +30,6 @@ export async function settle(tell, signal) {
       signal?.throwIfAborted();
       tell(null);
     }
-    await sleep(1500, signal);
+    await sleep(1000, signal);
   }
 }

@@ -57,7 +57,7 @@ async function choose(made) {
   chosen = made;
   ui.mirror.checked = ui.guarded.checked = ui.inside.checked = false;
   const now = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString();
-  ui.version.value = now.slice(0, 16).replaceAll("-", ".").replace("T", "-").replace(":", "");
+  ui.version.value = device.update?.version || now.slice(0, 16).replaceAll("-", ".").replace("T", "-").replace(":", "");
   const [{ file }] = made.entries;
   show(false, ui.drop, ui.choices, ui.steps, ui.overall);
   ui.rows.replaceChildren();
@@ -232,7 +232,8 @@ async function sendFiles(job) {
 
 async function sendUpdate(job) {
   const need = await begin(job, plan.files.filter((f) => f.kind === "unchanged" || job.files.includes(f)), job.gone);
-  for (const f of job.files) if (!need.includes(f.path)) job.changed(f, { state: "written", sent: f.size });
+  // At a second try some may be there already, or what was there may be gone.
+  for (const f of job.files) job.changed(f, need.includes(f.path) ? { state: "waiting", sent: 0 } : { state: "written", sent: f.size });
   await each(job, job.files, (f) => stage(job, f));
   // Where the answer got lost the device has committed all the same, and its state tells the rest.
   await prove(job, await commit(job).catch((e) => {
@@ -246,6 +247,7 @@ const sendRelease = (job) =>
 // Restart, trial, verdict.
 async function prove(job, answer) {
   sending = false; // the bytes are there: leaving the page harms nothing now
+  job.proving = true;
   const { signal } = (stop = new AbortController());
   const leave = () => button("Stop watching", () => stop.abort());
   step(1);
@@ -265,7 +267,6 @@ async function prove(job, answer) {
     ui.detail.textContent = back + (!now ? "No answer now; it may be restarting." : now.trial
       ? duration(now.trial.remaining_s || 0) + " left for the new files to prove themselves." : "");
   }, signal);
-  job.settled = true;
   const { version, outcome, reason } = last || {};
   if (!outcome || (job.how === "update" && version !== job.version)) throw new Failure(1, { message: "The update did not go live. The log may tell why." });
   if (outcome === "reverted") {
@@ -282,8 +283,8 @@ async function ended(job, e) {
   ui.pace.textContent = "";
   const left = unsent([...job.files, ...job.gone]).length;
   const close = button("Close", reset);
-  if (!left) {
-    face(job.settled ? "Undone" : "No longer watched", "", close);
+  if (job.proving) {
+    face(cancelled ? "No longer watched" : "Not installed", "", close);
   } else {
     const drop = () => abandon().catch(() => {}).then(refresh);
     if (cancelled && job.how === "update") await drop();

@@ -1,9 +1,9 @@
 """Headers of page.html.gz, made by tools/build_page.py from page/: do not edit."""
 
-ETAG = '"9c9dac018a652167"'
+ETAG = '"9c775db6aebca2ca"'
 CSP = (
     "default-src 'none'; "
-    "script-src 'sha256-bR1id90JdySGg2cV/5ViXb0Vv2Oo2HB6VGlozFKt28c='; "
+    "script-src 'sha256-NWQBWLV+EGjcQzy44YMH8fEZwZB/kj00UacAFQ743YY='; "
     "style-src 'sha256-/yDgRvYdvSO+JUnzUDOTvRwPWZgbgj3k7UBRtDgMU34='; "
     "connect-src 'self'; "
     "img-src data:; "

@@ -44,8 +44,22 @@ def app_image(board_files, tmp_path_factory):
 
 
 @pytest.fixture
-def pico(make_pico, app_image, tmp_path):
-    return make_pico(image=shutil.copyfile(app_image, tmp_path / "page.img"))
+def page_pico(make_pico, app_image, tmp_path):
+    """Start a simulated Pico with that application: page_pico(**options)."""
+    return lambda **options: make_pico(
+        image=shutil.copyfile(app_image, tmp_path / "page.img"), **options
+    )
+
+
+@pytest.fixture
+def pico(page_pico):
+    return page_pico()
+
+
+@pytest.fixture
+def slow_pico(page_pico):
+    """A simulated Pico whose flash takes the time of a real one: 64 KB are nearly a second."""
+    return page_pico(flash_timing=True)
 
 
 @pytest.fixture
@@ -66,7 +80,7 @@ def open_page(chromium):
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"raised: {error}"))
         page.on("console", note)
-        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        page.on("dialog", note_dialog)
         page.on("request", lambda request: note_request(url, request))
         page.goto(url)
         page.wait_for_selector(ready)
@@ -75,6 +89,11 @@ def open_page(chromium):
     def note(message):
         if message.type in ("error", "warning") and not _EXPECTED.search(message.text):
             complaints.append(f"console: {message.text}")
+
+    def note_dialog(dialog):
+        if dialog.type != "beforeunload":
+            complaints.append(f"dialog: {dialog.message}")
+        dialog.accept()
 
     def note_request(url, request):
         if not request.url.startswith((url, "data:", "blob:")):

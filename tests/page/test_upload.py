@@ -3,27 +3,17 @@
 import socket
 import threading
 
+from page_steps import (
+    choose_files,
+    choose_folder,
+    device_files_of,
+    drop,
+    files_below,
+    headline,
+    start,
+)
+
 from pico_ota.sim.image import read_tree
-
-
-def choose_folder(page, folder):
-    page.set_input_files("#pickFolder", str(folder))
-    page.wait_for_selector("#buttons button.main")
-
-
-def choose_files(page, *paths):
-    page.set_input_files("#pickFiles", [str(path) for path in paths])
-    page.wait_for_selector("#buttons button.main")
-
-
-def start(page):
-    page.click("#buttons button.main")
-
-
-def headline(page, text):
-    page.wait_for_function(
-        "text => document.getElementById('headline').textContent.includes(text)", arg=text
-    )
 
 
 def watch_bars(page):
@@ -40,19 +30,6 @@ def watch_bars(page):
             }, 5);
         }"""
     )
-
-
-def files_below(folder):
-    return {
-        "/" + path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def device_files_of(pico):
-    pico.stop()
-    return read_tree(pico.image)
 
 
 def test_twenty_files_in_folders_become_one_update(pico, open_page, make_folder):
@@ -149,7 +126,7 @@ def test_target_folder_and_the_name_of_the_folder(pico, http, open_page, make_fo
     assert page.inner_text("#headline") == "1 unchanged, 1 new"
     page.fill("#target", "apps")
     page.press("#target", "Tab")
-    page.wait_for_function("document.getElementById('headline').textContent == '2 new'")
+    headline(page, "2 new")
     assert page.input_value("#target") == "/apps/"
     page.uncheck("#inside")
     page.wait_for_selector("#rows >> text=/^\\/apps\\/one.py$/")
@@ -157,16 +134,6 @@ def test_target_folder_and_the_name_of_the_folder(pico, http, open_page, make_fo
     start(page)
     headline(page, "2 files saved")
     assert device_files_of(pico)["/apps/two.py"] == b"2"
-
-
-def drop(page, *paths):
-    """Drop real files and folders, as a person does from a file manager."""
-    session = page.context.new_cdp_session(page)
-    box = page.locator("#drop").bounding_box()
-    place = {"x": box["x"] + 40, "y": box["y"] + 40}
-    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
 
 
 def test_dropped_folder_is_walked(pico, open_page, make_folder):
@@ -198,8 +165,9 @@ def test_files_of_the_updater_are_left_alone_unless_asked_for(pico, http, open_p
     assert page.locator("#rows .chip").all_inner_texts() == ["new", "updater, kept"]
     page.check("#guarded")
     assert page.inner_text("#headline") == "1 changed, 1 new"
+    page.check("[value=save]")
     start(page)
-    headline(page, "Confirmed")
+    headline(page, "2 files saved")
     assert device_files_of(pico)["/boot.py"] == boot + b"# more\n"
 
 
@@ -212,7 +180,6 @@ def test_sixty_files_need_few_connections(pico, open_page, make_folder):
         page.check("[value=save]")
         start(page)
         headline(page, "60 files saved")
-        print("connections", proxy.connections)
         assert proxy.connections <= 4
 
 

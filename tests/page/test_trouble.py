@@ -1,0 +1,245 @@
+"""What can go wrong on the way, and what the page makes of it."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+from page_steps import (
+    choose_files,
+    choose_folder,
+    device_files_of,
+    drop,
+    files_below,
+    headline,
+    start,
+)
+
+from pico_ota.sim.image import read_tree
+
+BASIC = "Basic YWRtaW46b3RhcGljbw=="
+BIG = {f"big_{i}.bin": bytes([i]) * 40000 for i in range(4)}
+
+
+def wait_half_way(page):
+    page.wait_for_function("() => document.getElementById('total').value > 60000")
+
+
+def refuse(page, address, status, **reason):
+    """Answer requests to *address* in the device's place."""
+    body = json.dumps(reason)
+    page.route(address, lambda route: route.fulfill(status=status, body=body))
+
+
+def test_own_login_when_the_browser_sends_no_good_password(pico, http, open_page, make_folder):
+    page = open_page(pico.url)
+    assert page.is_visible("#secret")
+    http.put("/api/v1/password", json={"password": "another one"}).raise_for_status()
+    page.click("text=Make folder")  # refused by the browser: no name yet
+    page.fill("#folder", "new")
+    page.click("text=Make folder")
+    page.wait_for_selector("#login:not([hidden])")
+    assert page.is_hidden("#main")
+    page.fill("#password", "wrong")
+    page.press("#password", "Enter")
+    page.wait_for_selector("#refusal:not([hidden])")
+    page.fill("#password", "another one")
+    page.check("#keep")
+    page.press("#password", "Enter")
+    page.wait_for_selector("#entries >> text=new/")
+    assert page.evaluate("sessionStorage.length") == 1
+    choose_files(page, make_folder({"app.py": b"1"}) / "app.py")
+    start(page)
+    headline(page, "1 file saved")
+    page.wait_for_selector("#secret", state="hidden")
+    assert device_files_of(pico)["/app.py"] == b"1"
+
+
+def test_default_password_is_changed_on_the_page(pico, http, open_page):
+    page = open_page(pico.url)
+    page.fill("#fresh", "long and secret")
+    page.click("text=Set password")
+    page.wait_for_selector("#notes >> text=The new password is set.")
+    assert page.is_hidden("#secret")
+    page.click("#here")
+    assert http.get("/api/v1/status").status_code == 401
+    http.auth = ("admin", "long and secret")
+    assert http.get("/api/v1/status").json()["default_password"] is False
+
+
+@pytest.mark.parametrize("mode", ["update", "save"])
+def test_device_that_loses_power_midway_is_waited_for(slow_pico, open_page, make_folder, mode):
+    folder = make_folder(BIG)
+    page = open_page(slow_pico.url)
+    choose_folder(page, folder)
+    page.check(f"[value={mode}]")
+    start(page)
+    wait_half_way(page)
+    slow_pico.power_cut()
+    page.wait_for_selector("#link >> text=Not answering")
+    slow_pico.start()
+    headline(page, "Confirmed" if mode == "update" else "4 files saved")
+    live = device_files_of(slow_pico)
+    assert {path: live[path] for path in files_below(folder)} == files_below(folder)
+
+
+def test_update_that_was_cancelled_without_the_device_is_taken_up_again(
+    slow_pico, open_page, make_folder
+):
+    folder = make_folder(BIG)
+    page = open_page(slow_pico.url)
+    choose_folder(page, folder)
+    start(page)
+    wait_half_way(page)
+    slow_pico.power_cut()
+    page.wait_for_selector("#link >> text=Not answering")
+    page.click("text=Cancel")
+    headline(page, "Cancelled")
+    slow_pico.start()
+    slow_pico.wait_listening(10)
+    page.click("text=/^Retry failed/")
+    headline(page, "Confirmed")
+    live = device_files_of(slow_pico)
+    assert {path: live[path] for path in files_below(folder)} == files_below(folder)
+
+
+def test_cancel_drops_the_update_and_changes_nothing(slow_pico, open_page, make_folder, app_image):
+    page = open_page(slow_pico.url)
+    choose_folder(page, make_folder(BIG))
+    start(page)
+    wait_half_way(page)
+    page.click("text=Cancel")
+    headline(page, "Cancelled")
+    assert "Nothing on the device has changed" in page.inner_text("#detail")
+    assert page.inner_text("#state") == "running"
+    live = device_files_of(slow_pico)
+    assert {path for path in live if not path.startswith("/.ota/")} == set(read_tree(app_image))
+
+
+def test_leaving_while_sending_is_asked_about(slow_pico, open_page, make_folder):
+    page = open_page(slow_pico.url)
+    choose_folder(page, make_folder(BIG))
+    start(page)
+    wait_half_way(page)
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+
+
+def test_full_flash_is_said_before_and_while_sending(pico, http, open_page, make_folder):
+    free = http.get("/api/v1/status").json()["flash"]["free"]
+    http.put("/fs/filler.bin", content=bytes(free - 120000)).raise_for_status()
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"a.bin": bytes(100), "big.bin": bytes(200000)}))
+    assert "are free" in page.inner_text("#error")
+    assert page.is_disabled("text=Start update")
+    page.check("[value=save]")
+    start(page)
+    headline(page, "Not finished")
+    row = page.locator("#rows li", has_text="/big.bin")
+    assert row.locator(".chip").inner_text() == "failed"
+    assert "free" in row.locator("small").inner_text()
+    assert page.locator("#rows li", has_text="/a.bin").locator(".chip").inner_text() == "written"
+    assert "/big.bin" not in device_files_of(pico)
+
+
+def test_only_the_failed_are_sent_again(pico, open_page, make_folder):
+    page = open_page(pico.url)
+    refuse(page, "**/fs/two.py", 422, error="mpy_incompatible", message="Made for another board.")
+    choose_folder(page, make_folder({"one.py": b"1", "two.py": b"2", "six.py": b"6"}))
+    page.check("[value=save]")
+    start(page)
+    headline(page, "Not finished")
+    assert page.locator("#rows small:text('Made for another board.')").count() == 1
+    page.unroute("**/fs/two.py")
+    puts = []
+    page.on("request", lambda r: puts.append(r.url) if r.method == "PUT" else None)
+    page.click("text=Retry failed (1)")
+    headline(page, "3 files saved")
+    assert [url.rsplit("/", 1)[1] for url in puts] == ["two.py"]
+
+
+def test_update_that_does_not_prove_itself_is_reverted(pico, open_page, make_folder, app_image):
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"main.py": b"raise ValueError('broken')\n", "x.py": b"1"}))
+    start(page)
+    page.wait_for_selector("#error:has-text('Reverted because')")
+    assert "The old files are back" in page.inner_text("#error")
+    assert page.inner_text("#headline") == "Not installed"
+    page.wait_for_selector("#history >> text=reverted")
+    live = device_files_of(pico)
+    assert live["/main.py"] == read_tree(app_image)["/main.py"]
+    assert "/x.py" not in live
+
+
+def test_roll_back_needs_two_clicks_and_no_files(pico, http, open_page, make_folder):
+    page = open_page(pico.url)
+    http.put("/fs/app.py", content=b"old").raise_for_status()
+    choose_folder(page, make_folder({"app.py": b"new", "more.py": b"new"}))
+    start(page)
+    headline(page, "Confirmed")
+    page.click("text=Done")
+    page.click("#actions >> text=/^Roll back/")
+    page.click("#actions >> text=Really roll back?")
+    page.wait_for_selector("#notes >> text=/Rolled back.*Back after/")
+    live = device_files_of(pico)
+    assert live["/app.py"] == b"old"
+    assert "/more.py" not in live
+
+
+def test_trial_is_kept_by_hand(page_pico, open_page, make_folder, app_image):
+    pico = page_pico()
+    main = read_tree(app_image)["/main.py"].replace(b"=1,", b"=60,").replace(b"=8,", b"=90,")
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"main.py": main, "x.py": b"1"}))
+    start(page)
+    page.click("#banners >> text=Keep it now")
+    headline(page, "Confirmed")
+
+
+def test_short_memory_offers_rescue_mode(pico, open_page, make_folder):
+    page = open_page(pico.url)
+    refuse(page, "**/fs/a.py", 503, error="low_memory", message="Too little memory is free.")
+    choose_files(page, make_folder({"a.py": b"1"}) / "a.py")
+    start(page)
+    page.wait_for_selector("#buttons >> text=Restart into rescue mode")
+    assert page.inner_text("#error") == "Too little memory is free."
+
+
+def test_signed_only_takes_one_release_and_says_why(pico, open_page, make_folder):
+    page = open_page(pico.url, ready="#link")
+
+    def signed(route):
+        answer = route.fetch(headers={**route.request.headers, "Authorization": BASIC})
+        route.fulfill(response=answer, json={**answer.json(), "require_signed": True})
+
+    page.route("**/api/v1/status", signed)
+    page.reload()
+    page.wait_for_selector("#signed:visible")
+    assert page.is_hidden("#folders")
+    folder = make_folder({"app.py": b"1", "b.swu": b"070701" + bytes(90000)})
+    drop(page, folder / "app.py")
+    page.wait_for_selector("#error:has-text('refuses files that nobody signed')")
+    drop_release = {"error": "bad_signature", "message": "The signature does not fit."}
+    refuse(page, "**/api/v1/update/release", 422, **drop_release)
+    page.set_input_files("#pickFiles", str(folder / "b.swu"))
+    page.click("text=Install release")
+    page.wait_for_selector("#rows >> text=The signature does not fit.")
+    page.unroute_all(behavior="wait")
+
+
+def test_hostile_names_are_text(pico, http, open_page, make_folder):
+    name = "<img src=x onerror=alert(1)>&quot;.py"
+    odd = "a\"b'c;d#e?f%41.py"
+    http.put("/fs/" + quote(name), content=b"").raise_for_status()
+    page = open_page(pico.url)
+    page.wait_for_selector("#entries >> text=onerror")
+    choose_folder(page, make_folder({name: b"1", odd: b"2"}))
+    assert set(page.locator("#rows .name").all_inner_texts()) == {"/" + name, "/" + odd}
+    page.check("[value=save]")
+    start(page)
+    headline(page, "2 files saved")
+    page.wait_for_selector("#entries >> text=f%41")
+    assert page.locator("img").count() == 0
+    live = device_files_of(pico)
+    assert live["/" + name] == b"1"
+    assert live["/" + odd] == b"2"
