@@ -1,13 +1,12 @@
 """The body of a request, read in pieces into memory that is already there."""
 
-import asyncio
 import json
 from micropython import const
 
 from ota.errors import Gone, Refused
 
 #: Bytes read, hashed and written in one go: at most one flash erase (45 ms) holds up the loop.
-CHUNK = 2048
+CHUNK = 4096
 _SMALL = const(2048)
 
 
@@ -56,7 +55,7 @@ class Body:
     async def pump(self, write, buf):
         """Hand the whole body to *write* (a function of a memoryview) through *buf*.
 
-        Lets other tasks run between chunks. Raises what *write* raises, and Gone.
+        Raises what *write* raises, and Gone.
         """
         view = memoryview(buf)
         filled = 0
@@ -65,9 +64,10 @@ class Body:
             filled += count
             # Full chunks only: small network pieces would cost a flash call each.
             if filled and (not count or filled == len(view)):
+                # Other tasks run in between: each read waits for its turn, even for bytes that
+                # are here already.
                 write(view[:filled])
                 filled = 0
-                await asyncio.sleep_ms(0)
             if not count:
                 return
 
