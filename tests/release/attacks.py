@@ -24,13 +24,14 @@ class Attack:
     Attributes:
         data: the archive.
         word: the reason that device and host give.
-        swupdate: why the stock tool accepts it all the same; empty when it refuses it, too.
+        swupdate: why the stock tool accepts it all the same; empty when it refuses it, too; None
+            when it is not asked.
         device: what the device is, beside the one of all tests.
     """
 
     data: bytes
     word: str
-    swupdate: str = ""
+    swupdate: str | None = ""
     device: tuple = ()
 
 
@@ -301,7 +302,7 @@ def _endless(data):
     flood = archive.pack([*head, *([f"{n:05d}-x", b""] for n in range(10000))])
     return {
         "10 000 entries": Attack(flood, "unexpected_entry"),
-        "zeros without end": Attack(data + bytes(1 << 20), "trailing_data", BEHIND),
+        "zeros without end": Attack(data + bytes(1 << 20), "trailing_data", None),
         "a second archive behind it": Attack(data + data, "trailing_data", BEHIND),
         "one byte behind it": Attack(data + b"\0", "trailing_data", BEHIND),
     }
@@ -373,7 +374,7 @@ def _forms(signer, data):
         "one file more": (edit((r"^files = 5;", "files = 6;")), OURS),
         "sizes that do not add up": (edit((r"^bytes = ", "bytes = 1")), OURS),
         "a size with a zero in front": (edit((r"size = ", "size = 0")), OURS),
-        "an endless size": (edit((r"size = \d+", "size = 99999999999999999999")), ""),
+        "an endless size": (edit((r"size = \d+", "size = 99999999999999999999")), OURS),
         "a digest in capitals": (edit((r'sha256 = "[0-9a-f]+', 'sha256 = "' + "A" * 64)), ""),
         "a digest of 63 digits": (edit((r'sha256 = "[0-9a-f]', 'sha256 = "')), ""),
         "an empty file with another digest": (
