@@ -70,8 +70,9 @@ class Device:
             checks.credentials(user, password)
         except ValueError as error:
             raise Refused(400, "bad_password", str(error))
-        self.digest = credentials_digest(user, password)
-        credentials.save(self._constructed, self.digest)
+        digest = credentials_digest(user, password)
+        credentials.save(self._constructed, digest)
+        self.digest = digest
         self.service.log("The password was changed.")
 
     def renew_lease(self, seconds):

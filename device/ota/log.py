@@ -4,6 +4,7 @@ from micropython import const
 
 _MAX_CHARS = const(1500)
 _MAX_LINE = const(160)
+_LINE_COST = const(4)  # so that empty lines do not stay for ever either
 
 
 class Log:
@@ -21,9 +22,9 @@ class Log:
         if self._echo:
             self._echo("ota:", line)
         self._lines.append(line)
-        self._chars += len(line)
+        self._chars += len(line) + _LINE_COST
         while self._chars > _MAX_CHARS:
-            self._chars -= len(self._lines.pop(0))
+            self._chars -= len(self._lines.pop(0)) + _LINE_COST
             self.first += 1
 
     @property

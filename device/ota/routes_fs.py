@@ -69,7 +69,7 @@ class Files:
             return Response(b"", 204)
         if flash.kind(path):
             raise _not_directory(path)
-        store.check_space(0)
+        store.check_space(0, path + "/")
         store.make_folders(path + "/")
         return Response(b"", 201)
 
@@ -77,7 +77,7 @@ class Files:
         existed = flash.kind(path) is not None
         await self._check_conditions(request.headers, path, existed)
         expected = _announced(request.headers)
-        store.check_space(request.g.body.length)
+        store.check_space(request.g.body.length, path)
         incoming = store.Incoming(path)
         try:
             await request.g.body.pump(turn.counting(incoming.write), self._web.buffer)
@@ -135,9 +135,23 @@ class Files:
             if flash.kind(target):
                 raise Refused(412, "exists", "%s is there already. Delete it first." % target)
             store.check_parents(target)
-            _rename(source, target)
+            await self._rename(source, target)
         self._log("%s moved to %s" % (source, target))
         return Response(b"", 201)
+
+    async def _rename(self, source, target):
+        if source.rfind("/") != 0 or target.rfind("/") == 0:
+            store.make_folders(target)
+            os.rename(source, target)
+            return
+        # A power cut in the middle of a move out of `/` can hide the next name there, which may
+        # be boot.py (littlefs 2.9 and newer): copy, then remove.
+        if flash.kind(source) == "folder":
+            raise Refused(
+                409, "root_folder", "A folder in / can be renamed there, not moved elsewhere."
+            )
+        await store.copy(source, target, self._web.buffer)
+        os.remove(source)
 
 
 def _target(rest):
@@ -220,19 +234,3 @@ async def _remove_tree(top, allow_updater):
             paths.guard_access(path, allow_updater)
     for _ in store.remove_tree(top):
         await asyncio.sleep_ms(0)
-
-
-def _rename(source, target):
-    store.make_folders(target)
-    leaves_root = source.rfind("/") == 0 and target.rfind("/") != 0
-    if not leaves_root:
-        os.rename(source, target)
-        return
-    # A power cut in the middle of a move out of `/` can hide the next name there, which may be
-    # boot.py (littlefs 2.9 and newer): copy, then remove.
-    if flash.kind(source) == "folder":
-        raise Refused(
-            409, "root_folder", "A folder in / can be renamed there, not moved elsewhere."
-        )
-    store.copy(source, target)
-    os.remove(source)

@@ -11,8 +11,7 @@ from ota.errors import Refused
 from ota.paths import PRIVATE
 
 _INCOMING = PRIVATE + "/incoming"
-# Blocks that littlefs may need beside the data: a metadata pair for a new folder on the way,
-# and one to compact into.
+# Blocks that littlefs may need beside the data: a pair to split the folder into, and one more.
 _SPARE_BLOCKS = const(3)
 _EEXIST = const(17)
 _ENOSPC = const(28)
@@ -49,12 +48,19 @@ def check_parents(path):
         at = path.find("/", at + 1)
 
 
-def check_space(size):
-    """Raise Refused(507) when *size* bytes more do not fit beside all that is there."""
+def check_space(size, path):
+    """Raise Refused(507) when *size* bytes at *path* do not fit beside all that is there."""
     free, _, block = flash.space()
-    need = (-(-size // block) + _SPARE_BLOCKS) * block
+    need = (-(-size // block) + _SPARE_BLOCKS + 2 * _missing_folders(path)) * block
     if need > free:
         raise no_space(need, free)
+
+
+def _missing_folders(path):
+    at = path.find("/", 1)
+    while at > 0 and flash.kind(path[:at]):
+        at = path.find("/", at + 1)
+    return path.count("/", at) if at > 0 else 0
 
 
 async def digest(path, buf):
@@ -81,14 +87,22 @@ def make_folders(path):
         at = path.find("/", at + 1)
 
 
-def copy(source, target):
+async def copy(source, target, buf):
     """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
-    check_space(os.stat(source)[6])
-    import ota_boot
-
-    make_folders(_INCOMING)
-    ota_boot.copy(source, _INCOMING)
-    os.rename(_INCOMING, target)
+    check_space(os.stat(source)[6], target)
+    view = memoryview(buf)
+    incoming = Incoming(target)
+    try:
+        with open(source, "rb") as file:
+            while True:
+                count = file.readinto(view)
+                if not count:
+                    break
+                incoming.write(view[:count])
+                await asyncio.sleep_ms(0)
+        incoming.publish(None)
+    finally:
+        incoming.drop()
 
 
 def remove_tree(top):
@@ -128,9 +142,7 @@ class Incoming:
         try:
             self._file.write(view)
         except OSError as error:
-            if error.errno != _ENOSPC:
-                raise
-            raise no_space(self.received + len(view), flash.space()[0])
+            raise self._full(error)
         self.received += len(view)
 
     def publish(self, expected):
@@ -147,19 +159,28 @@ class Incoming:
                 expected=expected,
                 found=found,
             )
-        self._close()
+        # Renaming a file that is still open for writing would lose data without an error.
+        file, self._file = self._file, None
+        try:
+            file.close()
+        except OSError as error:
+            raise self._full(error)
         make_folders(self._path)
         os.rename(_INCOMING, self._path)
         return found
 
     def drop(self):
         """Forget the file; harmless after publish."""
-        self._close()
+        if self._file:
+            try:
+                self._file.close()
+            except OSError:
+                pass  # on a full flash closing fails too; what it would have kept is not wanted
+            self._file = None
         if flash.kind(_INCOMING):
             os.remove(_INCOMING)
 
-    def _close(self):
-        # Renaming a file that is still open for writing would lose data without an error.
-        if self._file:
-            self._file.close()
-            self._file = None
+    def _full(self, error):
+        if error.errno != _ENOSPC:
+            return error
+        return no_space(self.received, flash.space()[0])
