@@ -255,9 +255,9 @@ def test_flash_timing_charges_the_chip(run):
         print(time.ticks_diff(time.ticks_ms(), start))
     """
     erase_ms, program_ms = map(int, run(program, flash_timing=True))
-    assert 8 * 45 <= erase_ms <= 8 * 45 * 1.06
-    assert 8 * 16 * 0.4 - 1 <= program_ms <= 8 * 16 * 0.4 * 1.1 + 2
-    assert sum(map(int, run(program))) < 60
+    assert 8 * 45 <= erase_ms <= 8 * 45 * 1.25
+    assert 8 * 16 * 0.4 - 1 <= program_ms <= 8 * 16 * 0.4 * 1.25 + 10
+    assert sum(map(int, run(program))) < 150
 
 
 def test_the_driver_does_not_need_the_heap(run):
