@@ -24,8 +24,8 @@ _ENOENT = 2
 def load(public_key=None, path=KEYRING):
     """Return the list of trusted keys: of the file at *path*, else of *public_key*, else [].
 
-    *public_key* is the content of `public.json` as a dict, a list of such, or the path of a file
-    with one of them in JSON. Raises Refused(422) for what is no key: a damaged keyring must not
+    *public_key* is the content of `public.json` as a dict, a list of such, the content of a keyring,
+    or the path of a file with one of them in JSON. Raises Refused(422) for what is no key: a damaged keyring must not
     bring replaced keys back.
     """
     data = _read(path)
@@ -64,12 +64,12 @@ def parse(data):
         content = json.loads(bytes(data).decode())
     except ValueError:
         raise Refused(422, "bad_keyring", "The keyring is not JSON.")
-    if isinstance(content, dict) and "keys" in content:
-        content = content["keys"]
     return _keys(content)
 
 
 def _keys(content):
+    if isinstance(content, dict) and "keys" in content:
+        content = content["keys"]
     listed = content if isinstance(content, (list, tuple)) else [content]
     if not 1 <= len(listed) <= _MAX_KEYS:
         raise Refused(

@@ -74,9 +74,7 @@ def flipped(data, at):
 
 def with_content(data, name, content):
     """Return the archive with other content of one entry, checksum and size made to fit."""
-    return archive.pack(
-        [(n, content if n == name else old) for n, old in entries_of(data)]
-    )
+    return archive.pack([(n, content if n == name else old) for n, old in entries_of(data)])
 
 
 def without(data, name):
@@ -343,7 +341,8 @@ def _paths(signer):
         signer.edited((r'"/lib/gone.py"', '"/boot.py"')), "protected", OURS
     )
     attacks["path: a file and its own folder"] = Attack(
-        signer.edited((r'path = "/lib/same.py"', 'path = "/lib/new.py/x"')), "not_directory",
+        signer.edited((r'path = "/lib/same.py"', 'path = "/lib/new.py/x"')),
+        "not_directory",
         PATHS,
     )
     attacks["path: main.mpy, which would never run"] = Attack(

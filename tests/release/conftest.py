@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from device import Device
 
+from device import Device
 from pico_ota.release import Options, build, keygen
 
 # On the device before any release: one file that stays as it is, one that changes, one that goes.
@@ -82,7 +82,7 @@ def _device():
     device.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def device(_device):
     """A device with LIVE on it that has never seen a release."""
     _device.ask("reset")

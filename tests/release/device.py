@@ -18,7 +18,7 @@ class Device:
 
     def __init__(self, live, blocks=212):
         path = [str(HERE / "on_board"), str(ROOT / "device"), ".frozen"]
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [MICROPYTHON, "-X", "heapsize=8M", str(HERE / "on_board" / "board.py")],
             env={**os.environ, "MICROPYPATH": ":".join(path)},

@@ -1,16 +1,12 @@
 """Whatever is done to a release, device and host refuse it, for the same reason."""
 
 import os
-import subprocess
 
 import pytest
 from attacks import table
-from conftest import LIVE
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pico_ota.release import Device as Wanted
-from pico_ota.release import PublicKey, ReleaseError, Version, read
+from pico_ota.release import ReleaseError, Version, read
 
 MICROPYTHON = "1.28.0"
 
@@ -35,7 +31,7 @@ def host_word(data, keys, board="RPI_PICO_W", floor=None):
 
 def names():
     """The names of all attacks, which are known only once a release has been built."""
-    source = (os.path.join(os.path.dirname(__file__), "attacks.names"))
+    source = os.path.join(os.path.dirname(__file__), "attacks.names")
     with open(source) as lines:
         return lines.read().splitlines()
 

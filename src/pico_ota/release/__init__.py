@@ -6,12 +6,12 @@ verify(Path("app-1.0.0.swu"), Path("keys/public.json"))
 inspect(Path("app-1.0.0.swu")).release.description.files
 """
 
-from .build import Options, attach, build
+from .builder import Options, attach, build
 from .errors import ReleaseError
-from .inspect import Inspection, Signer, inspect
+from .inspection import Inspection, Signer, inspect
 from .keys import NewKey, PublicKey, SigningKey, keygen, load_public_keys, load_signing_key
-from .read import Device, Release, read
-from .verify import verify
+from .reading import Device, Release, read
+from .verification import verify
 from .version import Version
 
 __all__ = [

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from .keys import PublicKey
-from .read import Release, read
+from .reading import Release, read
 from .signing import find_signer
-from .verify import load
+from .verification import load
 
 
 @dataclass(frozen=True)

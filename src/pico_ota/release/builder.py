@@ -26,7 +26,7 @@ from .description import (
 from .errors import ReleaseError
 from .keys import KEYRING_PATH, PublicKey, SigningKey, keyring, load_public_keys, load_signing_key
 from .paths import check_path
-from .read import DESCRIPTION, SIGNATURE, Release, read
+from .reading import DESCRIPTION, SIGNATURE, Release, read
 from .signing import sign
 from .version import Version
 

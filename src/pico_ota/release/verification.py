@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .errors import ReleaseError
 from .keys import PublicKey, load_public_keys
-from .read import Device, Release, read
+from .reading import Device, Release, read
 from .version import Version
 
 
