@@ -18,6 +18,8 @@ PIECE = 64 * 1024
 # cause one, and a device that always names another would keep us for ever.
 _DETOURS = 20
 
+_ABORTS = 10
+
 # An application may delay the commit ("the pump is running"); not for ever.
 _PATIENCE_S = 600.0
 
@@ -147,11 +149,17 @@ class UpdateSession:
         """
         if self.id is None and not self._find_own():
             return
-        try:
-            self.remote.request("DELETE", "/api/v1/update", headers=self._headers)
-        except RefusedError as error:
-            if error.status != 404:
-                raise
+        tries = 0
+        while True:
+            try:
+                self.remote.request("DELETE", "/api/v1/update", headers=self._headers)
+                return
+            except RefusedError as error:
+                # A broken off request of ours may keep the device busy until it notices.
+                tries += 1
+                if error.word != "busy" or tries > _ABORTS:
+                    raise
+                self.remote.sleep(0.5)
 
     def _find_own(self) -> bool:
         """Learn the id of a session whose begin was asked for, but not answered yet.

@@ -12,6 +12,25 @@ from .errors import PicoOtaError, UnreachableError, UsageError
 RASPBERRY_PI = 0x2E8A  # USB vendor
 OLDEST = (1, 25)  # older firmware loses its Wi-Fi and cannot be found by name
 _CHUNK = 1024
+_SILENT_S = 10  # without it a board that hangs would be waited for without end
+
+
+# One question instead of the five that mpremote's own calls would take, for each of fifty files.
+_HELPER = """
+import binascii, hashlib
+def _pico_ota_digest(path):
+    try:
+        file = open(path, "rb")
+    except OSError:
+        return None
+    with file:
+        sha, buf = hashlib.sha256(), memoryview(bytearray(1024))
+        while True:
+            n = file.readinto(buf)
+            if not n:
+                return binascii.hexlify(sha.digest()).decode()
+            sha.update(buf[:n])
+"""
 
 
 class UsbBoard:
@@ -24,20 +43,23 @@ class UsbBoard:
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._folders = {"", "/"}
+        self._helped = False
 
     def read(self, path: str) -> bytes | None:
         """The content of *path*; None when there is no such file."""
-        if not self._is_file(path):
+        if self.digest(path) is None:
             return None
         with _told(f"read {path}"):
             return bytes(self._transport.fs_readfile(path, _CHUNK))
 
     def digest(self, path: str) -> str | None:
         """The SHA-256 of *path*; None when there is no such file."""
-        if not self._is_file(path):
-            return None
         with _told(f"read {path}"):
-            return bytes(self._transport.fs_hashfile(path, "sha256", _CHUNK)).hex()
+            if not self._helped:
+                self._transport.exec(_HELPER)
+                self._helped = True
+            found = self._transport.eval(f"_pico_ota_digest({path!r})")
+        return None if found is None else str(found)
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file, with the folders above it, and read back that it is the same."""
@@ -69,13 +91,6 @@ class UsbBoard:
         with _told("restart"):
             self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
 
-    def _is_file(self, path: str) -> bool:
-        try:
-            with _told(f"look for {path}"):
-                return not self._transport.fs_stat(path).st_mode & 0x4000
-        except FileNotFoundError:
-            return False
-
     def _make_folder(self, path: str) -> None:
         if path in self._folders:
             return
@@ -99,7 +114,7 @@ def connect(port: str | None) -> Iterator[UsbBoard]:
 
     device = port or find_port()
     try:
-        transport = SerialTransport(device)
+        transport = SerialTransport(device, timeout=_SILENT_S)
     except (TransportError, OSError) as error:
         raise UnreachableError(
             f"cannot open {device}: {error}. Is it plugged in, and no other program (Thonny, "
@@ -147,13 +162,13 @@ def find_port() -> str:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
+    from struct import error as struct_error
+
     from mpremote.transport import TransportError
 
     try:
         yield
-    except FileNotFoundError:
-        raise
-    except (TransportError, OSError) as error:
+    except (TransportError, OSError, struct_error) as error:  # the last: an answer too short
         lines = str(error).strip().splitlines()
         raise PicoOtaError(
             f"the board could not {what}: {lines[-1] if lines else 'no reason given'}."

@@ -98,7 +98,7 @@ def command(
             raise UsageError("a release is not tried dry: 'pico-ota inspect' shows what is in it.")
         from .push_release import run
 
-        return run(session, chosen[0], wait, wait_limit)
+        return run(session, chosen[0], restart, wait, wait_limit)
     request = Request(
         sources=chosen,
         to=to,

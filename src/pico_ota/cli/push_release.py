@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
 
-from ..errors import PicoOtaError, StoppedError
-from ..remote import Remote, chunks
-from .output import amount
+from ..errors import PicoOtaError, StoppedError, UnreachableError
+from ..release_upload import ReleaseUpload
+from .output import amount, count
 from .progress import Bars
 from .pushing import watch_update
 from .session import Session
 
 
-def run(session: Session, path: Path, wait: bool, wait_limit_s: float) -> int:
+def run(session: Session, path: Path, restart: bool, wait: bool, wait_limit_s: float) -> int:
     """Send the release at *path* and follow it to its end.
 
     Raises:
@@ -24,52 +25,57 @@ def run(session: Session, path: Path, wait: bool, wait_limit_s: float) -> int:
     from ..release import inspect
 
     out = session.out
-    listed = inspect(path).release.description
+    release = inspect(path).release
+    listed = release.description
     version = str(listed.version)
     data = path.read_bytes()
     out.say(
         f"Release {version} for {', '.join(board for board, _ in listed.boards)}: "
-        f"{len(listed.files)} files, {amount(len(data))} bytes."
+        f"{count(len(listed.files), 'file')}, {amount(len(data))} bytes."
     )
+    description = hashlib.sha256(listed.render().encode()).hexdigest()
     with session.remote() as remote:
-        remote.info()
         status = remote.status()
         report: dict[str, Any] = {"version": version, "from": status.get("version")}
-        answer = _send(session, remote, path.name, data)
-        report |= {"state": "committed", "bytes_sent": len(data)}
-        if wait:
-            out.say("The device has checked and taken it. Restarting…")
-            watch_update(session, remote, version, answer, wait_limit_s, report)
-        else:
+        upload = ReleaseUpload(remote, data, description)
+        answer = _send(session, upload, path.name, len(data), version, restart)
+        report |= {"state": "committed", "bytes_sent": upload.bytes_sent}
+        report |= {"signer": answer.get("signer")}
+        if not restart:
+            out.say(f"The device has checked {version}: it goes live with its next restart.")
+        elif not wait:
             out.say("The device has taken it and restarts. 'pico-ota status' shows the end.")
+        else:
+            out.say(f"The device has checked {version} and taken it. Restarting…")
+            watch_update(session, remote, version, answer, wait_limit_s, report)
     out.result(report)
     return 0
 
 
-def _send(session: Session, remote: Remote, name: str, data: bytes) -> dict[str, Any]:
+def _send(
+    session: Session, upload: ReleaseUpload, name: str, size: int, version: str, restart: bool
+) -> dict[str, Any]:
+    out = session.out
     started = time.monotonic()
     try:
-        with Bars(session.out, len(data)) as bars:
-            progress = bars.file(name, len(data))
-            answer = remote.json(
-                "PUT",
-                "/api/v1/update/release",
-                body=lambda: chunks(data, progress),
-                length=len(data),
-                headers={"Content-Type": "application/octet-stream"},
-            )
-            bars.finished(name, len(data))
+        with Bars(out, size) as bars:
+            answer = upload.send(version, restart, bars.file(name, size), out.detail)
+            bars.finished(name, size)
+    except UnreachableError:
+        raise  # what has arrived stays there for a while: the same push goes on with it
     except KeyboardInterrupt:
-        raise StoppedError(_dropped(remote)) from None
+        raise StoppedError(_dropped(upload)) from None
     seconds = max(time.monotonic() - started, 0.001)
-    session.out.detail(f"sent in {seconds:.1f} s ({len(data) / 1024 / seconds:.0f} KB/s)")
+    out.detail(f"{seconds:.1f} s, {size / 1024 / seconds:.0f} KB/s")
     return answer
 
 
-def _dropped(remote: Remote) -> str:
-    remote.drop_connection()
+def _dropped(upload: ReleaseUpload) -> str:
     try:
-        remote.request("DELETE", "/api/v1/update", accept=(404,))
+        upload.abort()
     except (PicoOtaError, KeyboardInterrupt):
-        return "interrupted: the device runs as before, and drops what it was sent after a while."
+        return (
+            "interrupted: the device could not be told; it runs as before, and drops what it was "
+            "sent after a while."
+        )
     return "interrupted: nothing was changed on the device."

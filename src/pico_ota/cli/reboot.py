@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import PicoOtaError
 from .options import verb
 from .session import Session
 
@@ -40,9 +41,15 @@ def command(
             watch = Watch(remote, out.say)
             with out.busy("waiting for the device"):
                 watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
-            info = remote.info()
-            out.say(f"{info.get('name')} is back.", "green")
-            out.result(info)
+            status = remote.status()
+            mode = status.get("mode")
+            if (mode == "rescue") != rescue:
+                raise PicoOtaError(
+                    f"expected the device in {'rescue' if rescue else 'normal'} mode, it is back "
+                    f"in {mode} mode. 'pico-ota log' may say why."
+                )
+            out.say(f"{status.get('name')} is back, in {mode} mode.", "green")
+            out.result(status)
         else:
             out.say("The device restarts.")
             out.result(answer)
