@@ -70,7 +70,15 @@ def test_a_program_that_loops_without_interrupts_is_bitten(make_board):
     assert events(board, "boot") == [{"event": "boot", "cause": "watchdog", "reason": 1}]
 
 
-@pytest.mark.parametrize("blocked", ["time.sleep(60)", "s.accept()", "sys.stdin.read(1)"])
+@pytest.mark.parametrize(
+    "blocked",
+    [
+        "while True: print('x' * 200)",
+        "time.sleep(60)",
+        "s.accept()",
+        "sys.stdin.read(1)",
+    ],
+)
 def test_a_program_that_blocks_is_bitten(make_board, blocked):
     board = make_board(
         f"""

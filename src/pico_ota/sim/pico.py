@@ -22,6 +22,7 @@ from pico_ota.sim.ports import Port
 from pico_ota.sim.radio import Air
 
 _HEAP = re.compile(r"([1-9][0-9]*)([KkMm]?)")
+_CONSOLE_MAX = 4 * 1024 * 1024  # of what the board has printed, the older half goes then
 _HEAP_MIN = 48 * 1024  # the stand-ins alone hold some 15 KB of 64-bit objects
 
 
@@ -345,6 +346,8 @@ class SimulatedPico:
     def _print(self, data: bytes) -> None:
         with self._changed:
             self._printed += data
+            if len(self._printed) > _CONSOLE_MAX:
+                del self._printed[: len(self._printed) - _CONSOLE_MAX // 2]
             self._changed.notify_all()
         if self._on_console is not None:
             self._on_console(data)

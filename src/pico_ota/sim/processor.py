@@ -85,7 +85,9 @@ class Processor:
         finally:
             self._process.kill()
             self._process.wait()
-            self._read_console()
+            with suppress(BlockingIOError):
+                while data := os.read(self._console, 65536):
+                    self._hardware.console.feed(data)
             self._wire.close()
             os.close(self._console)
             os.close(stdin)
@@ -141,12 +143,11 @@ class Processor:
         return True
 
     def _read_console(self) -> bool:
+        # Not until it is empty: a board that prints for ever must not keep the rest from its turn.
         with suppress(BlockingIOError):
-            while True:
-                data = os.read(self._console, 65536)
-                if not data:
-                    return False
-                self._hardware.console.feed(data)
+            data = os.read(self._console, 65536)
+            self._hardware.console.feed(data)
+            return bool(data)
         return True
 
     # One look at everything that may have changed or is due
