@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from test_processes import SERVER, children, gone
+from simboard import SERVER, children, gone
 
 from pico_ota.sim import image
 

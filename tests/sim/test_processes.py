@@ -9,47 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from simboard import lines
+from simboard import SERVER, children, gone, lines
 
 from pico_ota.sim import SimError
 from pico_ota.sim import registers as reg
-
-SERVER = """
-import asyncio
-async def serve(reader, writer):
-    while (await reader.readline()).strip(): pass
-    writer.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + open("/name").read())
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
-async def main():
-    await asyncio.start_server(serve, "0.0.0.0", 8080)
-    while True:
-        await asyncio.sleep_ms(1000)
-asyncio.run(main())
-"""
-
-
-def children(pid):
-    """The processes that *pid* has started and that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
-def gone(pid, seconds=3):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not Path(f"/proc/{pid}").exists():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_two_boards_at_once(make_board):
