@@ -5,8 +5,11 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
+
+from pico_ota.remote import Remote
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +106,23 @@ def test_a_failed_fetch_leaves_no_half_file(cli, here):
     assert cli("cp", ":t/missing.py", "a.py").status == 1
     assert sorted(path.name for path in here.iterdir()) == ["a.py"]
     assert (here / "a.py").read_text() == "mine\n"
+
+
+def test_a_file_that_arrives_damaged_is_not_kept(cli, here, monkeypatch):
+    (here / "a.py").write_text("x = 1\n")
+    cli("cp", "a.py", ":t/a.py")
+    honest = Remote.read
+
+    @contextmanager
+    def damaging(self, path):
+        with honest(self, path) as (digest, pieces):
+            yield digest, (piece.replace(b"1", b"2") for piece in pieces)
+
+    monkeypatch.setattr(Remote, "read", damaging)
+    result = cli("cp", ":t/a.py", "b.py")
+    assert (result.status, result.out) == (1, "")
+    assert "arrived damaged" in result.err
+    assert [path.name for path in here.iterdir()] == ["a.py"]
 
 
 def test_a_fetched_file_has_the_rights_of_any_other(cli, here):
