@@ -84,7 +84,9 @@ export async function call(method, path, options = {}) {
   try {
     for (let n = 0; ; n++) {
       try {
-        return await once(method, path, options);
+        const answer = await once(method, path, options);
+        if (n) hooks.waiting(0);
+        return answer;
       } catch (e) {
         const wait = n < (options.tries ?? 2) && patience(e, n);
         if (e.status === 401) {

@@ -1,8 +1,9 @@
 // The files on the device: look, download, rename, delete, make folders.
 
 import { address, call, get } from "./api.js";
-import { attempt, button, bytes, el, say, twice, ui } from "./dom.js";
+import { button, bytes, el, say, twice, ui } from "./dom.js";
 import { isGuarded, list } from "./plan.js";
+import { attempt } from "./status.js";
 
 let folder = "/";
 
@@ -17,7 +18,7 @@ export const open = (path = folder) =>
     const names = path.split("/").slice(1, -1);
     const step = (text, i) => button(text, () => open(["", ...names.slice(0, i), ""].join("/")), "small");
     ui.crumbs.replaceChildren(step("Flash", 0), ...names.flatMap((name, i) => ["/", step(name, i + 1)]));
-    ui.entries.replaceChildren(...files.map(line));
+    ui.entries.replaceChildren(...files.map(entry));
   });
 
 // Changes something on the device, shows the folder anew and says what was done.
@@ -29,7 +30,7 @@ const change = (words, method, path, options) =>
     say(words);
   });
 
-function line({ name, directory, file_size }) {
+function entry({ name, directory, file_size }) {
   const path = folder + name;
   const action = (verb, act) => Object.assign(button(verb, act, "small"), { ariaLabel: verb + " " + name });
   const own = !isGuarded(path);

@@ -49,14 +49,12 @@ export function renew(node, key, make) {
   node.replaceChildren(...make().filter(Boolean));
 }
 
-/** A message that stays until it is closed. */
-export function note(kind, text) {
-  const close = button("Close", () => ui.notes.replaceChildren(), "small");
-  ui.notes.replaceChildren(el("div", { className: "note " + kind }, el("span", {}, text), close));
-}
+/** A coloured line of text and buttons. */
+export const line = (kind, text, ...buttons) => el("div", { className: "note " + kind }, el("span", {}, text), ...buttons);
 
-/** Runs *action* and shows what went wrong, if anything did. */
-export const attempt = (action) => action().catch((e) => note("bad", e.message));
+/** Shows a message that stays until it is closed. */
+export const note = (kind, text, ...buttons) =>
+  renew(ui.notes, text, () => [line(kind, text, ...buttons, button("Close", () => renew(ui.notes, "", Array), "small"))]);
 
 export function bytes(n) {
   if (n < 1000) return n + " B";

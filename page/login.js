@@ -1,7 +1,8 @@
 // The page's own question for a password. A browser that already sends one is never asked.
 
 import { call, hooks, useCredentials } from "./api.js";
-import { attempt, note, show, ui } from "./dom.js";
+import { note, show, ui } from "./dom.js";
+import { attempt } from "./status.js";
 
 /** Shows the form with the device's *refusal*, if any, until it is sent. */
 hooks.login = (refusal) =>

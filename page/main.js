@@ -7,7 +7,7 @@ import { aim, startUpload } from "./upload.js";
 import { startBrowser } from "./browser.js";
 
 hooks.waiting = (ms, failure) =>
-  online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn");
+  ms ? online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn") : online("Connected", "good");
 
 startUpload();
 follow();

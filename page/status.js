@@ -1,7 +1,7 @@
 // What the device says of itself: facts, banners, history, log, and the buttons that restart it.
 
 import { call, get } from "./api.js";
-import { attempt, button, bytes, duration, el, note, renew, say, show, sleep, twice, ui } from "./dom.js";
+import { button, bytes, duration, el, line, note, renew, say, show, sleep, twice, ui } from "./dom.js";
 import { comeBack, settle } from "./restart.js";
 
 const REST = 10000; // unasked, the device lets its web stack go: do not keep it up for a clock
@@ -48,9 +48,22 @@ export async function refresh() {
     await readLog();
     return true;
   } catch (e) {
-    online(e.status ? e.message : "Not answering", "bad");
+    online(e.status ? "Error " + e.status : "Not answering", "bad");
+    if (e.status) complain(e);
   }
 }
+
+/** A way out, where *failure* is one of memory: in rescue mode all of it is free. */
+export const rescueFrom = ({ status, error }) =>
+  status === 503 && /memory/.test(error) && button("Restart into rescue mode", () => restart("rescue"));
+
+function complain(failure) {
+  show(true, ui.main);
+  note("bad", failure.message, rescueFrom(failure));
+}
+
+/** Runs *action* and shows what went wrong, if anything did. */
+export const attempt = (action) => action().catch(complain);
 
 /** Refreshes for ever while the page is looked at and nothing else talks to the device. */
 export async function follow() {
@@ -93,7 +106,7 @@ function paintFacts({ flash, memory, wifi, uptime_s, ip, board, micropython }) {
 
 const banner = (kind, text, ...buttons) => {
   say(text);
-  return el("div", { className: "note " + kind }, el("span", {}, text), ...buttons);
+  return line(kind, text, ...buttons);
 };
 
 function paintBanners({ state, version, trial, update, warnings = [], ignored }, rescue) {

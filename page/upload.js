@@ -6,13 +6,14 @@ import { fromDrop, fromInput } from "./pick.js";
 import { compare, list } from "./plan.js";
 import { comeBack, settle } from "./restart.js";
 import { abandon, begin, commit, release, remove, save, stage } from "./send.js";
-import { accept, counting, device, online, quietly, refresh, restart } from "./status.js";
+import { accept, attempt, counting, device, online, quietly, refresh, rescueFrom, restart } from "./status.js";
 import { open } from "./browser.js";
 
 let chosen;
 let plan;
 let stop = new AbortController();
-let sending = false;
+let sending = false; // bytes are on their way
+let running = false; // or their fate is being watched
 
 const differs = (f) => /new|^changed/.test(f.kind);
 // A file of the updater itself, left alone unless the person says otherwise.
@@ -32,27 +33,29 @@ function reset() {
 
 // What the card says now, and what can be done.
 function face(headline, detail, ...buttons) {
-  const here = ui.upload.contains(document.activeElement) || document.activeElement === document.body;
+  // The focus follows where what had it goes away.
+  const active = document.activeElement;
+  const lost = [document.body, ui.pickFiles, ui.pickFolder].includes(active) || ui.buttons.contains(active);
   ui.headline.textContent = headline;
   ui.detail.textContent = detail;
   ui.buttons.replaceChildren(...buttons);
   show(true, ui.work);
   show(false, ui.error);
   say(headline);
-  if (here) ui.headline.focus({ preventScroll: true });
+  if (lost) ui.headline.focus({ preventScroll: true });
 }
 
 // Says what went wrong, below the headline.
-function fail({ message, status, error }) {
-  ui.error.textContent = message;
+function fail(failure) {
+  ui.error.textContent = failure.message;
   show(true, ui.error);
-  say(message);
-  if (status === 503 && /memory/.test(error)) ui.buttons.append(button("Restart into rescue mode", () => restart("rescue")));
+  say(failure.message);
+  ui.buttons.append(rescueFrom(failure) || "");
 }
 
 /** Starts over with what was chosen; everything before is forgotten. */
 async function choose(made) {
-  if (sending || !made.entries.length) return;
+  if (running || !made.entries.length) return;
   reset();
   chosen = made;
   ui.mirror.checked = ui.guarded.checked = ui.inside.checked = false;
@@ -188,15 +191,15 @@ async function run() {
     paint(f);
     tick();
   };
-  sending = true;
+  sending = running = true;
   show(false, ui.where, ui.choices);
   show(true, ui.overall);
-  face(how === "save" ? "Saving…" : "Sending…", "", button("Cancel", () => stop.abort()));
+  face(how === "save" ? "Saving…" : how === "update" ? `Sending ${job.version}…` : "Sending…", "", button("Cancel", () => stop.abort()));
   if (how !== "save") step(0);
   paintRows();
   tick();
   await quietly(() => ({ update: sendUpdate, save: sendFiles, release: sendRelease })[how](job).catch((e) => ended(job, e)));
-  sending = false;
+  sending = running = false;
   paintRows();
   open();
 }
@@ -305,10 +308,10 @@ export function startUpload() {
     ui.drop.classList.add("over");
   });
   addEventListener("dragleave", (event) => event.relatedTarget || ui.drop.classList.remove("over"));
-  addEventListener("drop", async (event) => {
+  addEventListener("drop", (event) => {
     event.preventDefault();
     ui.drop.classList.remove("over");
-    choose(await fromDrop(event.dataTransfer));
+    attempt(() => fromDrop(event.dataTransfer).then(choose));
   });
   addEventListener("beforeunload", (event) => sending && event.preventDefault());
 }
@@ -318,5 +321,5 @@ export function aim(path) {
   ui.target.value = path;
   ui.upload.scrollIntoView();
   ui.pickFiles.focus();
-  if (chosen && !sending) look();
+  if (chosen && !running) look();
 }

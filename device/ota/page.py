@@ -1,10 +1,10 @@
 """Headers of page.html.gz, made by tools/build_page.py from page/: do not edit."""
 
-ETAG = '"9c775db6aebca2ca"'
+ETAG = '"3d91cdd2347d1bf6"'
 CSP = (
     "default-src 'none'; "
-    "script-src 'sha256-NWQBWLV+EGjcQzy44YMH8fEZwZB/kj00UacAFQ743YY='; "
-    "style-src 'sha256-/yDgRvYdvSO+JUnzUDOTvRwPWZgbgj3k7UBRtDgMU34='; "
+    "script-src 'sha256-IHNTpsU6nbPpYjuSuTtUdGK7/oMQuqm8/EWsR/p6gGE='; "
+    "style-src 'sha256-veDAgzIzNRZccdgvgPhM5QSFAyPIJ+raBTFZ7zV9kWQ='; "
     "connect-src 'self'; "
     "img-src data:; "
     "base-uri 'none'; "

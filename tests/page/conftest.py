@@ -75,7 +75,7 @@ def open_page(chromium):
         options.setdefault("http_credentials", CREDENTIALS)
         options.setdefault("viewport", {"width": 1180, "height": 900})
         context = chromium.new_context(**options)
-        context.set_default_timeout(15000)
+        context.set_default_timeout(30000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"raised: {error}"))

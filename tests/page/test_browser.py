@@ -77,7 +77,7 @@ def test_status_is_shown_and_followed(pico, http, open_page):
     for text in (status["board"], status["micropython"], "of 848 KB", "dBm", status["ip"]):
         assert text in facts
     assert page.title() == status["name"]
-    page.wait_for_selector("#log >> text=Listening on port")
+    page.wait_for_selector("#log >> text=Listening")
     page.click("#actions >> text=/^Restart$/")
     page.click("#actions >> text=Really restart?")
     page.wait_for_selector("#notes >> text=/Back after \\d+ s/")

@@ -243,3 +243,26 @@ def test_hostile_names_are_text(pico, http, open_page, make_folder):
     live = device_files_of(pico)
     assert live["/" + name] == b"1"
     assert live["/" + odd] == b"2"
+
+
+def test_rescue_mode_is_red_and_left_again(pico, open_page):
+    page = open_page(pico.url)
+    page.click("#actions >> text=Rescue mode")
+    page.click("#actions >> text=Really restart?")
+    banner = page.locator("#banners .alarm")
+    banner.wait_for()
+    assert "the application" in banner.inner_text()
+    assert page.inner_text("#link") == "Rescue mode"
+    banner.get_by_role("button").click()
+    banner.wait_for(state="detached")
+    page.wait_for_selector("#link >> text=Connected")
+
+
+def test_short_memory_at_the_start_offers_rescue_mode_too(pico, open_page):
+    page = open_page(pico.url)
+    reason = {"error": "low_memory", "message": "Too little memory is free."}
+    refuse(page, "**/fs/", 503, **reason)
+    page.click("#crumbs >> text=Flash")
+    page.wait_for_selector("#notes >> text=Restart into rescue mode")
+    page.click("#notes >> text=Close")
+    assert page.locator("#notes > *").count() == 0
