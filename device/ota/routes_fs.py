@@ -37,7 +37,20 @@ class Files:
             return Response(_listing(path), 200, {"Content-Type": "application/json"})
         if wants_dir:
             raise _not_directory(path)
+        reader = self._web.uploads.reader(path)
+        try:
+            response = await self._file(request, path, reader)
+        except BaseException:
+            reader.close()
+            raise
+        if response.body is not reader:
+            reader.close()
+        return response
+
+    async def _file(self, request, path, reader):
         tag = '"%s"' % await store.digest(path, bytearray(1024))
+        if reader.stale:
+            raise Refused(409, "busy", "%s was replaced just now. Ask again." % path)
         headers = {
             "ETag": tag,
             # Never as a page: an uploaded x.html would run with the user's credentials here.
@@ -49,7 +62,7 @@ class Files:
         headers["Content-Length"] = str(os.stat(path)[6])
         if request.method == "HEAD":
             return Response(iter(()), 200, headers)
-        return Response(open(path, "rb"), 200, headers)
+        return Response(reader, 200, headers)
 
     async def put(self, request):
         """Replace or create one file in one step, or make a folder."""
@@ -84,6 +97,7 @@ class Files:
             # A folder may have been made at this name while the body came in.
             store.check_target(path)
             tag = incoming.publish(expected)
+            self._web.uploads.replaced(path)
         finally:
             incoming.drop()
         self._log("%s written, %d bytes" % (path, incoming.received))
@@ -111,7 +125,9 @@ class Files:
                 if wants_dir:
                     raise _not_directory(path)
                 os.remove(path)
+                self._web.uploads.replaced(path)
             elif request.headers.get("x-ota-recursive") == "yes":
+                self._web.uploads.replaced(path)
                 await _remove_tree(path, _allows(request))
             else:
                 _remove_empty(path)
@@ -152,6 +168,7 @@ class Files:
             )
         await store.copy(source, target, self._web.buffer)
         os.remove(source)
+        self._web.uploads.replaced(source)
 
 
 def _target(rest):

@@ -1,4 +1,7 @@
-"""One write at a time: two uploads share one buffer, one private file and one slow flash."""
+"""One write at a time: two uploads share one buffer, one private file and one slow flash.
+
+And readers that notice when their file was written meanwhile.
+"""
 
 import asyncio
 import time
@@ -17,6 +20,19 @@ class Uploads:
         #: {"path", "received", "size"} of the write under way, or None.
         self.current = None
         self._on_progress = on_progress
+        self._readers = []
+
+    def reader(self, path):
+        """Open the file *path* to be sent; see Reader. Raises OSError."""
+        reader = Reader(self._readers, path)
+        self._readers.append(reader)
+        return reader
+
+    def replaced(self, path):
+        """Take note that the file or folder *path* was replaced or removed."""
+        for reader in self._readers:
+            if reader.path == path or reader.path.startswith(path + "/"):
+                reader.stale = True
 
     def turn(self, path, size):
         """Return the turn to write *size* bytes to *path*, for `async with`.
@@ -66,3 +82,37 @@ class Turn:
                 on_progress(entry["path"], entry["received"], entry["size"])
 
         return counted
+
+
+class Reader:
+    """A file on its way out.
+
+    littlefs gives the blocks of a replaced file to others, also while somebody still reads it:
+    from then on reading raises OSError, which cuts the answer short, instead of sending a mixture.
+    """
+
+    def __init__(self, readers, path):
+        self.path = path
+        self.stale = False
+        self._readers = readers
+        self._file = open(path, "rb")
+
+    def readinto(self, view):
+        """Read into *view* and return the count."""
+        self._check()
+        return self._file.readinto(view)
+
+    def read(self, size):
+        """Read up to *size* bytes, which is what an application's own Microdot calls."""
+        self._check()
+        return self._file.read(size)
+
+    def _check(self):
+        if self.stale:
+            raise OSError(5)
+
+    def close(self):
+        """Close the file; harmless when it is closed already."""
+        self._file.close()
+        if self in self._readers:
+            self._readers.remove(self)
