@@ -75,22 +75,22 @@ class Table:
         """Answer *request*, in any case with a response."""
         try:
             if self._access:
-                self._web.admit(request, self._access)
+                self._web.admit(request, self._access, self.url_pattern)
             _, pattern, module, handler = self._row(request.path, request.method)
             if self._web.service.require_signed and (module, handler) in _UNSIGNED:
                 raise _signed_only()
             request.g.rest = request.path[len(self.url_pattern) + len(pattern) :]
             return await getattr(self._web.group(module), handler)(request)
         except Refused as refused:
-            return _refusal(refused)
+            return _refusal(refused, request)
         except MemoryError:
-            return _refusal(low_memory())
+            return _refusal(low_memory(), request)
         except Gone:
             request.g.gone = True
             return "", 499
         except Exception as error:
             # Here and not in Microdot, whose own answer gives no reason as JSON.
-            return _refusal(_failure(error))
+            return _refusal(_failure(error), request)
 
     def _row(self, path, method):
         allowed = []
@@ -134,10 +134,10 @@ class Web:
             found = self._groups[module] = loaded.handlers(self.service, self)
         return found
 
-    def admit(self, request, access):
+    def admit(self, request, access, prefix):
         """Check a request that another Microdot has read already, as our listener would have."""
         headers = request.headers
-        head = Head(request.method, request.url, 1)
+        head = Head(request.method, request.url[len(prefix) :], 1)
         for name in headers:
             head.headers[name.lower()] = headers[name]
         access.check(head, request.client_addr[0])
@@ -173,8 +173,12 @@ def _failure(error):
     return internal(error)
 
 
-def _refusal(refused):
+def _refusal(refused, request):
     headers = {}
+    if refused.status == 401:  # only of another's server: our own listener has asked before
+        from ota.access import challenge
+
+        headers["WWW-Authenticate"] = challenge(request)
     for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
         if name in refused.extra:
             headers[header] = str(refused.extra[name])
