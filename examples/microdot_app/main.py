@@ -1,0 +1,38 @@
+# An application with a web server of its own, Microdot: the updater becomes a part of it, at
+# http://pico-lamp.local/ota/ (the slash at the end is needed), and opens no port of its own.
+
+import asyncio
+
+from microdot import Microdot, Request
+
+from manager_wifi import WiFiManager
+from service_ota import OTAUpdateService
+
+# Microdot refuses bodies above 16 KB unless told otherwise. It holds none of this in memory: what
+# is longer than Request.max_body_length is read in pieces.
+Request.max_content_length = 2 * 1024 * 1024
+
+app = Microdot()
+lamp = {"on": False}
+
+
+@app.get("/")
+async def index(request):
+    return lamp
+
+
+@app.post("/toggle")
+async def toggle(request):
+    lamp["on"] = not lamp["on"]
+    return lamp
+
+
+async def main():
+    wifi = WiFiManager("your_ssid", "your_password", "pico-lamp")
+    ota = OTAUpdateService(wifi, auth_password="choose-your-own")
+    ota.mount(app, "/ota")  # before start()
+    await ota.start()
+    await app.start_server(port=80)
+
+
+asyncio.run(main())
