@@ -39,7 +39,7 @@ def device_files_of(pico):
 def drop(page, *paths):
     """Drop real files and folders, as a person does from a file manager."""
     session = page.context.new_cdp_session(page)
-    box = page.locator("#drop").bounding_box()
+    box = page.locator("#upload").bounding_box()
     place = {"x": box["x"] + 40, "y": box["y"] + 40}
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):

@@ -8,7 +8,6 @@ from page_steps import (
     choose_files,
     choose_folder,
     device_files_of,
-    drop,
     files_below,
     headline,
     start,
@@ -16,7 +15,6 @@ from page_steps import (
 
 from pico_ota.sim.image import read_tree
 
-BASIC = "Basic YWRtaW46b3RhcGljbw=="
 BIG = {f"big_{i}.bin": bytes([i]) * 40000 for i in range(4)}
 
 
@@ -203,28 +201,6 @@ def test_short_memory_offers_rescue_mode(pico, open_page, make_folder):
     start(page)
     page.wait_for_selector("#buttons >> text=Restart into rescue mode")
     assert page.inner_text("#error") == "Too little memory is free."
-
-
-def test_signed_only_takes_one_release_and_says_why(pico, open_page, make_folder):
-    page = open_page(pico.url, ready="#link")
-
-    def signed(route):
-        answer = route.fetch(headers={**route.request.headers, "Authorization": BASIC})
-        route.fulfill(response=answer, json={**answer.json(), "require_signed": True})
-
-    page.route("**/api/v1/status", signed)
-    page.reload()
-    page.wait_for_selector("#signed:visible")
-    assert page.is_hidden("#folders")
-    folder = make_folder({"app.py": b"1", "b.swu": b"070701" + bytes(90000)})
-    drop(page, folder / "app.py")
-    page.wait_for_selector("#error:has-text('refuses files that nobody signed')")
-    drop_release = {"error": "bad_signature", "message": "The signature does not fit."}
-    refuse(page, "**/api/v1/update/release", 422, **drop_release)
-    page.set_input_files("#pickFiles", str(folder / "b.swu"))
-    page.click("text=Install release")
-    page.wait_for_selector("#rows >> text=The signature does not fit.")
-    page.unroute_all(behavior="wait")
 
 
 def test_hostile_names_are_text(pico, http, open_page, make_folder):
