@@ -105,11 +105,11 @@ class Entries:
             self._read_name()
         elif state == _DATA:
             self._enter(_FILL, -self._size % 4)
+            self._sink.entry_end(self.index)
         elif state == _FILL:
             self._enter(_HEAD, _HEADER)
             self._fill = 0
             self.index += 1
-            self._sink.entry_end(self.index - 1)
         else:
             self._enter(_DONE, 0)
 

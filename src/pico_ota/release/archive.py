@@ -108,12 +108,12 @@ def unpack(data: bytes, expect: Callable[[Head], None] = lambda head: None) -> I
             break
         content = _take(data, at, size, index)
         at += size
-        _zeros(_take(data, at, -size % 4, index), f"after entry {index}")
-        at += -size % 4
         yield Entry(head, content)
+        _filling(data, at, -size % 4, index)
+        at += -size % 4
         index += 1
     tail = -at % _BLOCK
-    _zeros(_take(data, at, tail, index), "after the trailer")
+    _filling(data, at, tail, index)
     if len(data) != at + tail:
         raise ReleaseError(
             "trailing_data",
@@ -192,6 +192,10 @@ def _read_name(raw: bytes, namesize: int, trailer: bool, index: int) -> str:
     return text
 
 
-def _zeros(padding: bytes, where: str) -> None:
-    if any(padding):
-        raise ReleaseError("bad_archive", f"The filling {where} is not all zero bytes.")
+def _filling(data: bytes, at: int, size: int, index: int) -> None:
+    # A wrong byte that is there counts before one that is missing.
+    if any(data[at : at + size]):
+        raise ReleaseError(
+            "bad_archive", f"The filling after entry {index} is not all zero bytes."
+        )
+    _take(data, at, size, index)

@@ -166,7 +166,9 @@ def _describe(
 
 def _check_counts(contents: dict[str, bytes], deletes: Sequence[str]) -> None:
     if not contents:
-        raise ReleaseError("nothing", "There is no file to release. Is it the right folder?")
+        raise ReleaseError(
+            "nothing", "There is no file to release. Name the folder that holds main.py."
+        )
     if len(contents) > MAX_FILES:
         raise ReleaseError(
             "too_large", f"A release has at most {MAX_FILES} files, here are {len(contents)}."

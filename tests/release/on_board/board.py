@@ -116,11 +116,26 @@ def look():
     }
 
 
+class Spy:
+    """The transaction, which tells what was called of it."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        self.calls.append(name)
+        return getattr(transaction, name)
+
+
+spy = Spy()
+
+
 def take(request, archive):
     """Feed *archive* to a Reader; "stop" ends it early as a lost connection does."""
     keys = keyring.load(request.get("keys"))
+    spy.calls.clear()
     reader = release.Reader(
-        transaction,
+        spy,
         keys,
         request.get("board", "RPI_PICO_W"),
         floor=request.get("floor"),
@@ -214,6 +229,8 @@ def answer_to(request, archive):
         if op == "abort":
             transaction.abort()
             return {}
+        if op == "calls":
+            return {"calls": spy.calls}
         if op == "look":
             return look()
         if op == "peak":

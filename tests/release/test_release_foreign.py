@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from attacks import DESCRIPTION, SIGNATURE, entries_of, table
-from stock import swupdate
+from release_attacks import DESCRIPTION, SIGNATURE, entries_of, table
+from stock_swupdate import swupdate
 
 from pico_ota.release import attach, keygen
 

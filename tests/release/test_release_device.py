@@ -4,8 +4,8 @@ import hashlib
 import json
 
 import pytest
-from attacks import entries_of, span_of
-from conftest import APP, LIVE, write_app
+from release_attacks import entries_of, span_of
+from release_samples import APP, LIVE, write_app
 
 from pico_ota.release import archive as cpio
 from pico_ota.release import builder
@@ -98,7 +98,7 @@ def boundaries(data):
     for name, _ in entries_of(data):
         for place in span_of(data, name):
             places |= {place, place + 1, max(0, place - 1)}
-    big, content, end = span_of(data, "0001-new.py")
+    _, content, end = span_of(data, "0001-new.py")
     places |= {content + 100, content + 2049, (content + end) // 2}
     return sorted(place for place in places if 0 < place < len(data))
 

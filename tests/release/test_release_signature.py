@@ -1,9 +1,9 @@
-"""RSA signatures that are almost right: the device compares the whole block, so all are refused."""
+"""RSA signatures that are almost right: the whole block is compared, so all are refused."""
 
 import hashlib
 
 import pytest
-from attacks import DESCRIPTION, entries_of
+from release_attacks import DESCRIPTION, entries_of
 
 from pico_ota.release import attach, keygen, load_signing_key
 
