@@ -136,6 +136,15 @@ def test_rescue_mode_and_back(trial_device, cli):
     assert json.loads(cli("status", "--json").out)["mode"] == "normal"
 
 
+def test_a_device_that_comes_back_in_another_mode_is_no_success(device, cli, monkeypatch):
+    monkeypatch.setattr(Remote, "reboot", lambda *_: {"boot_id": "a", "restart_ms": 0})
+    monkeypatch.setattr(Remote, "info", lambda *_, **__: {"boot_id": "b"})
+    monkeypatch.setattr(Remote, "status", lambda *_, **__: {"mode": "normal"})
+    result = cli("reboot", "--rescue")
+    assert result.status == 1
+    assert "expected the device in rescue mode, it is back in normal mode" in result.err
+
+
 def test_confirm_outside_a_trial_is_refused_with_the_reason(device, cli):
     result = cli("confirm", "--json")
     assert result.status == 1

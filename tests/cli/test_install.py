@@ -105,6 +105,15 @@ def test_nothing_of_ones_own_is_overwritten(cli, here):
     assert len(advice) == 2
 
 
+def test_a_main_of_ones_own_stays_when_the_settings_are_new(cli, here):
+    (here / "board").mkdir()
+    (here / "board/main.py").write_text("x = 1\n")
+    result = cli("install", "--dir", "board")
+    assert (here / "board/settings.py").exists()
+    assert (here / "board/main.py").read_text() == "x = 1\n"
+    assert "main.py is yours and was left as it is" in result.out
+
+
 def test_installing_again_writes_what_is_new_and_retires_the_other_form(cli, here):
     cli("install", "--dir", "board")
     (here / "board/ota/web.py").write_text("an old one, which MicroPython would import first\n")
@@ -112,6 +121,7 @@ def test_installing_again_writes_what_is_new_and_retires_the_other_form(cli, her
     report = json.loads(cli("install", "--dir", "board", "--json").out)
     assert report["written"] == ["/ota_boot.mpy"]
     assert report["removed"] == ["/ota/web.py"]
+    assert not (here / "board/ota/web.py").exists()
     assert report["advice"] == []
     assert "password" not in report
 
