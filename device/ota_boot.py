@@ -44,6 +44,8 @@ TRIES = 3
 
 _MAX_RECORD = const(512)  # the largest file that littlefs keeps inline on this board
 _ENOENT = const(2)
+_EIO = const(5)
+_ENOSPC = const(28)
 _CHUNK = const(1024)
 _GUARD = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 
@@ -64,7 +66,7 @@ _FIELDS = (
     ("id", "t"),  # of the update session
     ("plan", "t"),  # digest() of the plan, while there is one
     ("trial", "n"),  # seconds that the update has to prove itself, 0: no trial
-    ("tries", "n"),  # starts of the trial used up
+    ("tries", "n"),  # starts used up in this state
     ("reason", "t"),  # why it is being undone
     ("last", "l"),  # [number, version, outcome, reason] of the last update
     ("floor", "t"),  # lowest version still accepted
@@ -191,8 +193,23 @@ def empty(top):
             os.rmdir(folder)
 
 
+_moves = 0
+
+
 def _move(src, dst):
-    """Rename *src* to *dst*, which it replaces. Raises OSError."""
+    """Rename *src* to *dst*, which it replaces. Raises OSError.
+
+    littlefs tells its allocator "what is free is free again" when a file is written, not when
+    one is renamed: after some hundred renames of small files it finds the flash full that is not.
+    So a file is written now and then: the record, as it is.
+    """
+    global _moves
+    _moves += 1
+    if _moves % 16 == 0:
+        with open(STATE, "rb") as file:
+            raw = file.read()
+        with open(STATE, "wb") as file:
+            file.write(raw)
     try:
         os.rename(src, dst)
     except OSError as error:
@@ -416,7 +433,8 @@ def _bring(kind, path, new, old):
 def restore(record):
     """Undo finish() exactly, wherever it stopped; repeating it does no harm.
 
-    Returns None, or what could not be restored. Raises Damaged before anything is touched.
+    Returns None, or what could not be restored. Raises Damaged before anything is touched, and
+    OSError when the flash itself fails.
     """
     plan = plan_of(record)
     failed = None
@@ -426,6 +444,8 @@ def restore(record):
                 try:
                     _put_back(kind, path, NEW + "/" + name, OLD + "/" + name)
                 except OSError as error:
+                    if error.errno in (_EIO, _ENOSPC):
+                        raise
                     # One path in the way must not keep all the others from coming back.
                     failed = "%s: %r" % (path, error)
     return failed
@@ -619,11 +639,15 @@ def _tidy_staging(record):
 
 
 def _finish_commit(record):
+    if record["tries"] >= TRIES:
+        turn_back(record, "could not be put in place")
+        return 0
+    record["tries"] += 1
+    save(record)
     try:
         finish(record)
     except OSError as error:
-        turn_back(record, "could not be put in place: %r" % error)
-        return 0
+        _start_over(error)
     record["version"], record["next"] = record["next"], None
     record["tries"] = 0
     if record["trial"]:
@@ -659,11 +683,30 @@ def turn_back(record, reason):
     """Decide, durably, that the set on trial or in place is undone; restoring comes after."""
     record["state"] = "reverting"
     record["reason"] = _plain(reason)
+    record["tries"] = TRIES  # from here to twice that, for restoring
     save(record)
 
 
+def _start_over(error):
+    """Restart after *error* in a rename; the same is tried again, three times in all.
+
+    littlefs goes wrong after such an error, and may lose the file, unless it is mounted anew
+    before anything else is written (littlefs-project/littlefs#993).
+    """
+    _restart("restart")
+    raise error  # not a board
+
+
 def _finish_revert(record):
-    failed = restore(record)
+    if record["tries"] < 2 * TRIES:
+        record["tries"] += 1
+        save(record)
+    try:
+        failed = restore(record)
+    except OSError as error:
+        if record["tries"] < 2 * TRIES:
+            _start_over(error)
+        raise
     guard = guard_in(record)
     reason = record["reason"]
     if failed:
@@ -674,6 +717,7 @@ def _finish_revert(record):
     for name in ("kept", "next", "id", "plan", "reason", "next_floor"):
         record[name] = None
     record["state"] = "idle"
+    record["tries"] = 0
     record["dirty"] = 1
     save(record)
     return 2 if guard else 1

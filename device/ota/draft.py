@@ -74,7 +74,7 @@ class Draft:
             check_boot(path)
         if kind != "=":
             self.bytes += size
-            self.need += space.cost(size) + space.ENTRY
+            self.need += space.cost(size)
         if kind == "R":
             self._charge(space.cost(os.stat(path)[6]))
         if path in self._guards:
@@ -117,7 +117,7 @@ class Draft:
         digest = hashlib.sha256(text.encode()).digest()
         for at in range(8):
             self._sum[at] ^= digest[at]
-        name = str(self.count)
+        name = "%03d" % self.count
         self.count += 1
         return name
 

@@ -158,6 +158,7 @@ def _seal(draft):
             "id": session,
             "plan": digest,
             "trial": _TRIAL_S if draft.trial is True else int(draft.trial),
+            "tries": 0,
             "next_floor": draft.floor,
             "dirty": 0,
         }
@@ -287,10 +288,10 @@ def _check_complete():
 def _prepare():
     """Make all that needs room while it can still be refused: copies and directories."""
     need = 0
-    for kind, _, _, _, path in ota_boot.lines(PLAN):
+    for kind, name, _, _, path in ota_boot.lines(PLAN):
         if kind in "RD":
             need += space.cost(os.stat(path)[6])
-        elif kind in "mX":
+        elif (kind == "m" and not exists(NEW + "/" + name)) or kind == "X":
             need += space.DIRECTORY
     check_space(need + space.UNIT)
     for kind, name, _, _, path in ota_boot.lines(PLAN):

@@ -11,8 +11,8 @@ PAGE = 256
 TEARS = ("none", "half", "garbage")
 
 
-class PowerCut(Exception):
-    """The power failed; nothing after this reaches the flash."""
+class PowerCut(BaseException):
+    """The power failed; nothing after this reaches the flash, and no code goes on."""
 
 
 class RamFlash:

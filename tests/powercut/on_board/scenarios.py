@@ -2,10 +2,12 @@
 
 import os
 
-import ota_boot
 import ramflash
 import world
+
+import ota_boot
 from ota import transaction
+from ota.flash import space
 
 _GUARD = b"# the guard of the tests is the one that is tested\n"
 
@@ -41,16 +43,17 @@ def folders_of(files, *extra):
 class Step:
     """One thing that happens, and the sets that may be live after a cut in it."""
 
-    def __init__(self, name, do, allowed):
+    def __init__(self, name, do, allowed, ours=True):
         self.name = name
         self.do = do
         self.allowed = allowed
+        self.ours = ours  # False: the application writes, and no cut is made
 
 
 class Scenario:
     """A board, sets of files with their versions, and steps."""
 
-    def __init__(self, name, old, new, blocks=64, fill=0, trial=True, empty_folders=()):
+    def __init__(self, name, old, new, blocks=64, full=False, trial=True, empty_folders=()):
         self.name = name
         self.old = "old"
         self.sets = {"old": old, "new": new}
@@ -60,29 +63,43 @@ class Scenario:
             "new": folders_of(new, *empty_folders),
         }
         self.blocks = blocks
-        self.fill = fill  # bytes of a file of the application that nearly fill the flash
+        self.full = full  # leave just the room that the update asks for
+        self.guard_from_image = False
+        self.ignore = ()  # files of the application that come and go meanwhile
         self.trial = trial
         self.steps = []
         self.empty_folders = empty_folders
 
     def prepare(self):
         """Return a flash with the old set on it, installed by an update as version 1.0."""
+        world.from_image = self.guard_from_image
+        world.registers = None
+        flash = self._build(0)
+        if self.full:
+            draft = transaction.begin("2.0")
+            world.enter(draft, self.sets["old"], self.sets["new"])
+            draft.drop()
+            spare = space()[0] - (draft.need + 15) // 16 * ramflash.BLOCK
+            flash = self._build(spare - 4 * ramflash.BLOCK)
+        return flash
+
+    def _build(self, filler):
         flash = ramflash.RamFlash(self.blocks)
         world.mount(flash, fresh=True)
-        os.mkdir("/.ota")
+        for folder in ("/.ota", "/.ota/new", "/.ota/old"):
+            os.mkdir(folder)
         record = ota_boot.load()
         record["version"] = "1.0"
         ota_boot.save(record)
         world.write_tree(self.sets["old"])
         for folder in self.empty_folders:
             os.mkdir(folder)
-        if self.fill:
+        if filler:
+            content = bytes(filler)
             with open("/filler", "wb") as file:
-                block = bytes(1024)
-                for _ in range(self.fill // 1024):
-                    file.write(block)
+                file.write(content)
             for files in self.sets.values():
-                files["/filler"] = bytes(self.fill // 1024 * 1024)
+                files["/filler"] = content
         return flash
 
     def perform(self, step, flash):
@@ -133,6 +150,33 @@ class Scenario:
 
     def abort(self, live="old"):
         return self._add("abort", lambda scenario, flash: transaction.abort(), live)
+
+    def boot_into_rescue(self, *allowed):
+        def do(scenario, flash):
+            world.registers = {8: 2, 12: 0x07A50000}
+            ota_boot.registers = world.registers
+            ota_boot.mark("rescue")
+            world.power_on(flash)
+            assert world.rescues.pop() == "asked for"
+            world.registers = None
+
+        return self._add("rescue", do, *allowed)
+
+    def fill_up(self, live="new"):
+        """The application writes until nothing is free."""
+        self.ignore = ("/more",)
+
+        def do(scenario, flash):
+            with open("/more", "wb") as file:
+                try:
+                    while True:
+                        file.write(bytes(4096))
+                        file.flush()
+                except OSError:
+                    pass
+
+        self.steps.append(Step("fill", do, (live,), ours=False))
+        return self
 
     def install(self):
         """Begin to trial, with every step cut."""
@@ -248,7 +292,12 @@ def _two_updates(name):
 
 def make(name):
     """Return the scenario *name*."""
-    return _ALL[name](name)
+    if name == "naive":
+        return naive()
+    for known, build in _ALL:
+        if known == name:
+            return build(name)
+    raise KeyError(name)
 
 
 def _second_update(name):
@@ -285,27 +334,108 @@ def _replaced_session(name):
     return scenario.stage().commit("third", "old").boot("third")
 
 
-_ALL = {
-    "tiny": lambda name: Scenario(name, *_tiny(), blocks=48).whole(),
-    "replace, add, delete": lambda name: Scenario(name, *_mix()).whole(),
-    "folders made and emptied": lambda name: Scenario(
-        name, *_folders(), empty_folders=("/hollow",)
-    ).whole(),
-    "files in /": lambda name: Scenario(name, *_root_files()).whole(),
-    "names before boot.py and main.py": lambda name: Scenario(name, *_neighbours()).whole(),
-    "py to mpy and back": lambda name: Scenario(name, *_forms()).whole(),
-    "the updater": lambda name: Scenario(name, *_updater()).whole(),
-    "without a trial": lambda name: (
-        Scenario(name, *_mix(), trial=False).install().rollback().boot("old")
+def _guard(name, before, after, change):
+    """The guard itself is replaced; it is imported from the image, as the board does it."""
+    old, new = _tiny()
+    for files in (old, new):
+        del files["/ota_boot.py"]
+    with open("%s/ota_boot.%s" % (guards, before), "rb") as file:
+        old["/ota_boot." + before] = file.read()
+    with open("%s/ota_boot.%s" % (guards, after), "rb") as file:
+        new["/ota_boot." + after] = file.read() + change
+    new["/boot.py"] = world.BOOT + b"# of the new set\n"
+    scenario = Scenario(name, old, new, blocks=96)
+    scenario.guard_from_image = True
+    return scenario.whole()
+
+
+#: Where ota_boot.py and ota_boot.mpy are found on the host; set by main.py.
+guards = None
+
+
+def naive():
+    """What other updaters do: move the old file away, then the new one into its place."""
+    old, new = _neighbours()
+    scenario = Scenario("naive", old, new)
+
+    def stage(scenario, flash):
+        for folder in ("/stage", "/backup"):
+            os.mkdir(folder)
+        for path in ("/boos.py", "/main.p"):
+            with open("/stage" + path, "wb") as file:
+                file.write(new[path])
+
+    def swap(scenario, flash):
+        for path in ("/boos.py", "/main.p"):
+            os.rename(path, "/backup" + path)
+            os.rename("/stage" + path, path)
+
+    scenario._add("stage", stage, "old")
+    scenario._add("swap", swap, "old", "new")
+    return scenario
+
+
+def _entering_rescue(name):
+    scenario = Scenario(name, *_mix()).begin().stage().commit().boot_into_rescue("new")
+    return scenario.boot("new").rollback().boot_into_rescue("old")
+
+
+def _grown():
+    # Larger than before, so that the worst moment is when both sets are there.
+    old, new = _mix()
+    old["/lib/big.py"] = text("big", 30000)
+    new["/lib/big.py"] = text("big 2", 42000)
+    new["/lib/other.py"] = text("other", 16000)
+    return old, new
+
+
+def _kept(name, sets, blocks=64, **options):
+    """Confirm the update, and roll it back after all."""
+    return Scenario(name, *sets, blocks=blocks, **options).whole()
+
+
+def _filled(name, sets, blocks=64):
+    """The application fills the flash while the update is on trial."""
+    return Scenario(name, *sets, blocks=blocks).install().fill_up().rollback().boot("old")
+
+
+def _untried(name):
+    return Scenario(name, *_mix(), trial=False).install().rollback().boot("old")
+
+
+def _rolled_back(name):
+    return Scenario(name, *_mix()).install().rollback().boot("old")
+
+
+def _aborted(name):
+    return Scenario(name, *_mix()).begin().stage(most=3).abort()
+
+
+_ALL = (
+    ("tiny", lambda name: _kept(name, _tiny(), blocks=48)),
+    ("replace, add, delete", lambda name: _kept(name, _mix())),
+    (
+        "folders made and emptied",
+        lambda name: _kept(name, _folders(), blocks=96, empty_folders=("/hollow",)),
     ),
-    "rolled back in trial": lambda name: (
-        Scenario(name, *_mix()).install().rollback().boot("old")
-    ),
-    "never confirmed": _power_ons,
-    "aborted": lambda name: Scenario(name, *_mix()).begin().stage(most=3).abort(),
-    "resumed": _resume,
-    "begun anew": _replaced_session,
-    "second update": _second_update,
-    "300 small files": lambda name: Scenario(name, *_small_files(300), blocks=212).whole(),
-}
-NAMES = list(_ALL)
+    ("files in /", lambda name: _kept(name, _root_files())),
+    ("names before boot.py and main.py", lambda name: _kept(name, _neighbours())),
+    ("py to mpy and back", lambda name: _kept(name, _forms())),
+    ("the updater", lambda name: _kept(name, _updater())),
+    ("guard replaced", lambda name: _guard(name, "py", "py", b"\n# changed\n")),
+    ("guard from .py to .mpy", lambda name: _guard(name, "py", "mpy", b"")),
+    ("guard from .mpy to .py", lambda name: _guard(name, "mpy", "py", b"")),
+    ("without a trial", _untried),
+    ("rolled back in trial", _rolled_back),
+    ("never confirmed", _power_ons),
+    ("entering rescue", _entering_rescue),
+    ("second update", _second_update),
+    ("aborted", _aborted),
+    ("resumed", _resume),
+    ("begun anew", _replaced_session),
+    ("nearly full flash", lambda name: _kept(name, _grown(), blocks=128, full=True)),
+    ("flash full in trial", lambda name: _filled(name, _mix())),
+    ("flash full, folders come back", lambda name: _filled(name, _folders(), blocks=96)),
+    ("300 small files", lambda name: _kept(name, _small_files(300), blocks=212)),
+)
+NAMES = [name for name, _ in _ALL]
