@@ -24,9 +24,9 @@ _ENOENT = 2
 def load(public_key=None, path=KEYRING):
     """Return the list of trusted keys: of the file at *path*, else of *public_key*, else [].
 
-    *public_key* is the content of `public.json` as a dict, a list of such, the content of a keyring,
-    or the path of a file with one of them in JSON. Raises Refused(422) for what is no key: a damaged keyring must not
-    bring replaced keys back.
+    *public_key* is the content of `public.json` as a dict, a list of such, the content of a
+    keyring, or the path of a file with one of them in JSON. Raises Refused(422) for what is no
+    key: a damaged keyring must not bring replaced keys back.
     """
     data = _read(path)
     if data is None and isinstance(public_key, str):

@@ -36,9 +36,9 @@ class Reader:
 
     *transaction* is the module ota.transaction, *board* the name of this board and *revision* its
     hardware revision, *floor* the lowest version still accepted or None. *trial_s* is what
-    the transaction is told when the release asks for a trial, *force* whether another update that is
-    being staged gives way. Without keys a release is taken with or without a signature, and
-    raises no floor: nobody vouches for it.
+    the transaction is told when the release asks for a trial, *force* whether another update
+    that is being staged gives way. Without keys a release is taken with or without a signature,
+    and raises no floor: nobody vouches for it.
     """
 
     def __init__(
