@@ -8,6 +8,7 @@ import argparse
 import random
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -74,7 +75,7 @@ def take(page: Page, image: Path, dark: bool) -> None:
     page.emulate_media(color_scheme="dark" if dark else "light")
     page.wait_for_function(
         "() => { const bar = document.querySelector('#total');"
-        " return bar.value / bar.max > 0.75 && bar.max > 1000 }"
+        " return bar.value / bar.max > 0.7 && bar.max > 1000 }"
     )
     page.locator("body").screenshot(path=image)
     print(image)
@@ -115,7 +116,9 @@ def main() -> None:
         # Now with the time that a real flash takes.
         with SimulatedPico(flash, heap="400K", flash_timing=True) as pico:
             pico.start()
-            page.goto(pico.wait_listening(20))
+            address = pico.wait_listening(20)
+            time.sleep(5)  # so that it has been up for a while
+            page.goto(address)
             page.wait_for_selector("#history li")
             write_project(project, 5)
             send(page, project, "1.5.0")
