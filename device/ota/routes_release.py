@@ -62,7 +62,6 @@ class Releases:
         )
 
     async def _receive(self, body, reader, turn):
-        # No exception but Refused leaves it to the reader what becomes of what is here.
         view = memoryview(self._web.buffer)
         feed = turn.counting(lambda data: None)
         try:
@@ -75,9 +74,9 @@ class Releases:
                     data = data[reader.feed(data) :]
                     await asyncio.sleep_ms(0)
                 feed(view[:count])
-        except Refused:
-            raise
         except BaseException:
+            # Also when the client stalls, which is Refused, too. Nothing to pause after a feed()
+            # that refused: the reader has let everything go by then.
             reader.pause()
             raise
 
