@@ -3,8 +3,8 @@
 The first keys come with the application (`OTAUpdateService(public_key=...)`). A release may bring
 the file KEYRING; from then on its keys are trusted and no others, those of the application
 included. It is an ordinary file of the release, so it is signed by a key that was trusted before,
-goes live with the rest, and goes back with the rest when the release does not prove itself. Only
-signed releases may bring or delete it: guard() is called for every other way in.
+goes live with the rest, and goes back with the rest when the release does not prove itself. With
+`require_signed` there is no other way in.
 """
 
 import json
@@ -79,17 +79,3 @@ def _keys(content):
         return [Key(form) for form in listed]
     except Refused as error:
         raise Refused(422, "bad_keyring", error.message)
-
-
-def guard(path, keys):
-    """Raise Refused(403) when *path* may only be changed by a signed release.
-
-    *keys* are the trusted keys; without any there is nothing to guard.
-    """
-    if keys and path == KEYRING:
-        raise Refused(
-            403,
-            "protected",
-            "%s holds the trusted keys. Only a release signed with one of them may change it."
-            % KEYRING,
-        )
