@@ -89,11 +89,9 @@ class Releases:
         try:
             await updates.ask_application(reader.version)
             answer = await updates.go_live(request.args.get("restart") != "no")
-        except Refused:
-            # Complete and checked: POST /api/v1/update/commit installs it later.
+        finally:
+            # When that failed: complete and checked, POST /api/v1/update/commit installs it later.
             reader.close()
-            raise
-        reader.close()
         answer["version"] = reader.version
         answer["signer"] = reader.signer
         return answer, 202
