@@ -225,7 +225,7 @@ class Client:
             else:
                 self.reached = True
                 self._on_answer(f"{call.method} {call.path}: {response.status_code}")
-                if response.status_code != 503 or not call.retry or tries >= self.retries:
+                if not _asks_for_patience(response) or not call.retry or tries >= self.retries:
                     return response
                 pause = min(_retry_after(response), _LONGEST_PAUSE_S)
                 reason = "the device is busy"
@@ -320,6 +320,12 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _asks_for_patience(response: httpx.Response) -> bool:
+    # 409 with a pause: the device has not noticed yet that our last connection is broken.
+    status = response.status_code
+    return status == 503 or (status == 409 and "Retry-After" in response.headers)
 
 
 def _retry_after(response: httpx.Response) -> float:

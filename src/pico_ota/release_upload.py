@@ -64,11 +64,16 @@ class ReleaseUpload:
                 if self._taken(version, before):
                     return {}
             except RefusedError as error:
+                pause_s = float(error.details.get("retry_after") or 0)
                 if error.word == "wrong_offset" and tries < self._remote.retries:
                     tries += 1
+                elif error.word == "busy" and pause_s and tries < self._remote.retries:
+                    # It has not noticed yet that our last connection is broken.
+                    tries += 1
+                    self._remote.sleep(pause_s)
                 elif error.word == "delayed_by_application":
                     told(str(error))
-                    self._remote.sleep(float(error.details.get("retry_after") or 1))
+                    self._remote.sleep(pause_s or 1.0)
                     return self._session().commit(restart, told)
                 else:
                     raise

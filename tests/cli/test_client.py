@@ -161,6 +161,17 @@ def test_busy_waits_as_long_as_the_device_asks_but_not_for_ever():
     assert pauses == [3.0, 10.0]
 
 
+def test_a_device_that_holds_on_to_our_broken_connection_is_given_time():
+    busy = refusal(409, "busy", {"Retry-After": "2"})
+    client, network, pauses = client_of(busy, httpx.Response(201))
+    assert client.request("PUT", "/api/v1/update/files/x").status_code == 201
+    assert pauses == [2.0]
+    client, network, pauses = client_of(refusal(409, "wrong_state"))
+    with pytest.raises(RefusedError):
+        client.request("POST", "/api/v1/confirm")
+    assert len(network.requests) == 1
+
+
 def test_busy_for_too_long_is_a_refusal():
     client, _, pauses = client_of(*[refusal(503, "no_memory") for _ in range(9)], retries=2)
     with pytest.raises(RefusedError, match="no_memory"):

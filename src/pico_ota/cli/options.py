@@ -209,7 +209,7 @@ _ADVICE = {
 
 def _in_our_words(error: RefusedError) -> RefusedError:
     advice = _ADVICE.get(error.word)
-    if advice is None:
+    if advice is None or (error.word == "busy" and "id" not in error.details):
         return error
     what = str(error).split(". ")[0].rstrip(".")
     return RefusedError(error.status, error.word, f"{what}. {advice}", error.details)

@@ -73,7 +73,7 @@ def command(
 
     \b
     Examples:
-      pico-ota sim --flash pico.img --app examples/
+      pico-ota sim --flash pico.img --app examples/existing_app
       pico-ota sim --flash pico.img --cut-after 120 --tear half --json
     """
     from ..sim import SimulatedPico
