@@ -16,6 +16,7 @@ if [ "$what" = test ]; then
     need swupdate swupdate
     need cpio cpio
     need openssl openssl
+    need curl curl
     need git git
 fi
 if [ -n "$packages" ]; then
