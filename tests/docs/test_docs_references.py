@@ -1,0 +1,212 @@
+"""What the documents list is what the code has."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import re
+import tomllib
+from importlib.metadata import distribution
+
+from fences import ROOT, blocks, documents, table
+
+from pico_ota import __version__, project
+from pico_ota.cli.app import VERBS
+from pico_ota.errors import PicoOtaError
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- the command line -------------------------------------------------------------------------
+
+
+def test_the_command_line_reference_is_current():
+    text = (ROOT / "docs/cli.md").read_text("utf-8")
+    assert text == tool("build_docs").reference(), "run: .venv/bin/python tools/build_docs.py"
+    for verb in VERBS:
+        assert f"\n### {verb}\n" in text
+
+
+def test_the_project_file_shown_is_the_one_that_is_read(tmp_path):
+    (shown,) = [block.text for block in blocks("docs/cli.md") if block.language == "toml"]
+    assert set(tomllib.loads(shown)) == set(project._KINDS)
+    (tmp_path / project.FILE_NAME).write_text(shown)
+    assert project.load(tmp_path / project.FILE_NAME).ignore == ("*.md", "tests/")
+
+
+def test_the_exit_statuses_listed_are_those_of_the_errors():
+    def statuses(error):
+        yield error.exit_status
+        for kind in error.__subclasses__():
+            yield from statuses(kind)
+
+    listed = table((ROOT / "docs/cli.md").read_text("utf-8"), "## Exit status")
+    assert {int(row[0]) for row in listed} == {0, *statuses(PicoOtaError)}
+
+
+def test_every_variable_of_the_environment_is_real():
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "src/pico_ota").rglob("*.py"))
+    for name, text in documents().items():
+        for variable in re.findall(r"PICO_OTA_[A-Z_]+", text):
+            assert variable in sources, f"{name}: {variable}"
+
+
+# --- mip --------------------------------------------------------------------------------------
+
+
+def listed():
+    return json.loads((ROOT / "package.json").read_text("utf-8"))
+
+
+def shipped():
+    device = ROOT / "device"
+    return {
+        path.relative_to(device).as_posix()
+        for path in device.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_mip_lists_exactly_the_device_files():
+    package = listed()
+    targets = [target for target, _ in package["urls"]]
+    assert len(targets) == len(set(targets))
+    assert set(targets) == shipped() | {"lib/microdot.py"}
+    assert package["version"] == __version__
+    # Until all it needs is there, a restart must not run the guard.
+    assert targets[-1] == "boot.py"
+
+
+def test_mip_gets_the_microdot_that_the_tests_run_with():
+    (url,) = [url for _, url in listed()["urls"] if "://" in url]
+    version = distribution("microdot").version
+    assert url == (
+        "https://raw.githubusercontent.com/miguelgrinberg/microdot/"
+        f"v{version}/src/microdot/microdot.py"
+    )
+
+
+class Transport:
+    """A board as mpremote sees it, in memory."""
+
+    def __init__(self):
+        self.files = {}
+        self.folders = {"/"}
+
+    def fs_exists(self, path):
+        return re.sub("/+", "/", path) in self.folders | set(self.files)
+
+    def fs_mkdir(self, path):
+        self.folders.add(re.sub("/+", "/", path))
+
+    def fs_writefile(self, path, data, progress_callback=None):
+        self.files[re.sub("/+", "/", path)] = data
+
+
+def test_mpremote_installs_it_all(monkeypatch, board_files):
+    from mpremote import mip
+
+    class Answer:
+        def __init__(self, url):
+            spec = importlib.util.find_spec("microdot.microdot")
+            self.data = open(spec.origin, "rb").read()
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read(self):
+            return self.data
+
+    monkeypatch.setattr(mip.urllib.request, "urlopen", Answer)
+    monkeypatch.chdir(ROOT)
+    board = Transport()
+    mip._install_package(board, "package.json", "", "/", None, True)
+    from pico_ota.devicefiles import device_files
+
+    def digests(files):
+        return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+
+    assert digests(board.files) == digests(device_files(mpy=False))
+
+
+# --- HTTP -------------------------------------------------------------------------------------
+
+HTTP = (ROOT / "docs/http.md").read_text("utf-8")
+
+
+def literal(path, name):
+    """Return the value of the constant *name* of the module at *path*, which is not imported."""
+    for node in ast.parse((ROOT / path).read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == name:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{path} has no {name}")
+
+
+def test_every_route_is_described_and_no_other():
+    routes = {
+        (method, path.rstrip("/"))
+        for method, path, _, _ in literal("device/ota/web.py", "_ROUTES")
+        if path != "/"
+    }
+    assert len(routes) > 15
+    described = set()
+    for methods, path in re.findall(r"`((?:GET|PUT|POST|DELETE|MOVE)) (/[\w/]+)", HTTP):
+        described.add((methods, path.rstrip("/")))
+    assert described == routes
+
+
+def test_every_word_of_an_error_is_listed_with_its_status():
+    used = set()
+    for path in (ROOT / "device").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(call, ast.Call) or len(call.args) < 2:
+                continue
+            status, word = (getattr(argument, "value", None) for argument in call.args[:2])
+            if isinstance(status, int) and isinstance(word, str) and 400 <= status < 600:
+                used.add((status, word))
+    used |= {(409, "busy"), (409, "wrong_state")}  # of ota/states.py, by name
+    listed = {
+        (int(status), word)
+        for status, words in table(HTTP, "## Errors")
+        for word in re.findall(r"`(\w+)`", words)
+        if word != "Allow"
+    }
+    assert listed == used
+
+
+def test_the_limits_are_those_of_the_code():
+    def number(path, name):
+        source = (ROOT / path).read_text("utf-8")
+        (found,) = re.findall(rf"^{name} = (?:const\()?([^)\n]+)", source, re.MULTILINE)
+        return eval(found)
+
+    limits = " ".join(" ".join(row) for row in table(HTTP, "## Limits"))
+    for path, name, words in (
+        ("device/ota/head.py", "LINE_BYTES", "{} bytes"),
+        ("device/ota/head.py", "_HEAD_BYTES", "{} bytes in"),
+        ("device/ota/head.py", "_HEAD_LINES", "{} lines"),
+        ("device/ota/reception.py", "_MAX_OPEN", "connections at once {};"),
+        ("device/ota/reception.py", "_GRACE_MS", "{} ms"),
+        ("device/ota/body.py", "_SMALL", "{} bytes"),
+        ("device/ota/manifest.py", "MAX_ENTRIES", "{} files and deletions"),
+        ("device/ota/paths.py", "MAX_PATH", "{} bytes"),
+        ("device/ota/paths.py", "MAX_DEPTH", "{} segments"),
+    ):
+        assert words.format(number(path, name)) in limits
+    assert number("device/ota/connection.py", "_HEAD_MS") == 5000
+    assert number("device/ota/connection.py", "_IDLE_MS") == 5000
+    assert number("device/ota/connection.py", "_STALL_MS") == 10000
+    assert number("device/ota/manifest.py", "_MAX_BYTES") == 500000
+    assert number("device/ota/manifest.py", "_MAX_SIZE") == 16 << 20
+    assert number("device/ota/uploads.py", "_WAIT_MS") == 10000
+    assert number("device/ota/routes_update.py", "_LEASE_S") == 120
+    assert number("device/ota/access.py", "_FREE_TRIES") == 10
+    assert number("device/ota/access.py", "_MAX_WAIT_S") == 60
