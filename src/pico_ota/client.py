@@ -114,6 +114,9 @@ class Client:
         self._on_answer = on_answer or (lambda line: None)
         self._given_transport = transport
         self._address: str | None = None
+        # A device always answers to its address; behind a forwarded port only to the name that
+        # its application allows.
+        self._by_name = False
         self._timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         self._http = self._open()
 
@@ -163,6 +166,14 @@ class Client:
     def use_password(self, password: str) -> None:
         """From now on give *password*."""
         self._password, self._authorization = (lambda: password), None
+
+    def back_off(self, tries: int, reason: str) -> None:
+        """Pause before another try, the longer the more *tries* there were before."""
+        self._pause(BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)], reason)
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        self._on_retry(reason, seconds)
+        self.sleep(seconds)
 
     # --- one request -------------------------------------------------------------------------
 
@@ -220,27 +231,25 @@ class Client:
                 allowed = self.retries if self.reached else min(1, self.retries)
                 if not call.retry or tries >= allowed:
                     raise self._unreachable(error) from error
-                pause = BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)]
-                reason = _reason(error)
+                self.back_off(tries, _reason(error))
             else:
                 self.reached = True
                 self._on_answer(f"{call.method} {call.path}: {response.status_code}")
+                if response.status_code == 421 and not self._by_name:
+                    response.close()
+                    self._by_name = True
+                    continue
                 if not _asks_for_patience(response) or not call.retry or tries >= self.retries:
                     return response
-                pause = min(_retry_after(response), _LONGEST_PAUSE_S)
-                reason = "the device is busy"
                 response.close()
+                self._pause(min(_retry_after(response), _LONGEST_PAUSE_S), "the device is busy")
             tries += 1
-            self._on_retry(reason, pause)
-            self.sleep(pause)
 
     def _send(self, call: Call) -> httpx.Response:
         if self._address is None:
-            self._address = (
-                self.target.host if self._given_transport else targets.resolve(self.target)
-            )
-        host = str(Target(self._address, self.target.port))
-        headers = {"Host": host}
+            self._address = self._resolve()
+        place = str(Target(self._address, self.target.port))
+        headers = {"Host": str(self.target) if self._by_name else place}
         if call.auth:
             headers["Authorization"] = self._credentials()
         if call.method not in ("GET", "HEAD"):
@@ -256,9 +265,12 @@ class Client:
         elif call.method in ("PUT", "POST"):
             content = b""
         request = self._http.build_request(
-            call.method, f"http://{host}{call.path}", content=content, headers=headers
+            call.method, f"http://{place}{call.path}", content=content, headers=headers
         )
         return self._http.send(request, stream=True)
+
+    def _resolve(self) -> str:
+        return self.target.host if self._given_transport else targets.resolve(self.target)
 
     def _credentials(self) -> str:
         if self._authorization is None:
@@ -268,14 +280,17 @@ class Client:
         return self._authorization
 
     def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
+        reason = _reason(error)
         if self.reached:
             return UnreachableError(
-                f"the connection to {self.target} broke and did not come back ({_reason(error)}). "
-                "Is the device still powered and on Wi-Fi? The same command goes on where it was."
+                f"the connection to {self.target} broke and did not come back ({reason}). "
+                "Is the device still powered and on Wi-Fi? The same command goes on where it was.",
+                reason,
             )
         return UnreachableError(
-            f"{self.target} does not answer ({_reason(error)}). Is the device on, on this "
-            "network, and is this its name? 'pico-ota discover' lists the devices here."
+            f"{self.target} does not answer ({reason}). Is the device on, on this "
+            "network, and is this its name? 'pico-ota discover' lists the devices here.",
+            reason,
         )
 
     def _refusal(self, response: httpx.Response) -> Exception:

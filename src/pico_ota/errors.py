@@ -31,10 +31,18 @@ class UsageError(PicoOtaError):
 
 
 class UnreachableError(PicoOtaError):
-    """No device answered at the given place."""
+    """No device answered at the given place.
+
+    Attributes:
+        reason: why, in a few words.
+    """
 
     exit_status = 3
     word = "unreachable"
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class CredentialsError(PicoOtaError):

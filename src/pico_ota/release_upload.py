@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .client import BACK_OFF_S
 from .errors import RefusedError, UnreachableError
 from .remote import Progress, Remote, chunks
 from .update import UpdateSession
@@ -41,7 +40,7 @@ class ReleaseUpload:
             version: what the release says it is.
             restart: at once; else with the next restart, whoever causes it.
             progress: hears how many bytes of the archive are there.
-            told: hears of breaks and delays.
+            told: hears of delays that the application asks for.
 
         Returns:
             The answer of the device; empty when it got lost but the release is known to be taken.
@@ -58,8 +57,7 @@ class ReleaseUpload:
             except UnreachableError as error:
                 if tries >= self._remote.retries:
                     raise
-                told(str(error))
-                self._remote.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)])
+                self._remote.back_off(tries, error.reason)
                 tries += 1
                 if self._taken(version, before):
                     return {}
@@ -113,7 +111,7 @@ class ReleaseUpload:
 
     def _taken(self, version: str, before: str) -> bool:
         """Whether the last byte had arrived, and only the answer got lost."""
-        status = self._remote.status()
+        status = self._remote.settled()
         if status.get("state") in _UNDER_WAY:
             return True
         return status.get("boot_id") != before and status.get("version") == version

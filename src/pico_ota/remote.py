@@ -13,6 +13,8 @@ from .errors import AnswerError, RefusedError
 
 API = 1  # the version of the HTTP contract that is spoken here
 _CHUNK = 4096
+_SETTLE_S = 0.5
+_SETTLE_LOOKS = 40
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ class Remote(Client):
     def status(self, retry: bool = True) -> dict[str, Any]:
         """Version, state, memory, flash and the rest."""
         return self.json("GET", "/api/v1/status", retry=retry)
+
+    def settled(self) -> dict[str, Any]:
+        """The status once no upload is under way, as after a break of ours.
+
+        A device that hears nothing of a broken connection holds on to it for 10 s.
+        """
+        for _ in range(_SETTLE_LOOKS):
+            status = self.status()
+            if not status.get("upload"):
+                break
+            self.sleep(_SETTLE_S)
+        return status
 
     def log(self, since: int = 0) -> tuple[int, list[str]]:
         """The lines numbered *since* and up, and the number to ask for next."""

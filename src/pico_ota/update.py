@@ -55,7 +55,7 @@ class UpdateSession:
 
     def received(self) -> dict[str, int]:
         """How many bytes of each file have arrived, here or before a break."""
-        answer = self.remote.json("GET", "/api/v1/update")
+        answer = self.remote.json("GET", "/api/v1/update", headers=self._headers)
         return {str(row["path"]): int(row["received"]) for row in answer.get("files", ())}
 
     def send(self, file: LocalFile, progress: Progress | None = None, start: int = 0) -> None:
@@ -65,18 +65,26 @@ class UpdateSession:
             PicoOtaError: it arrived damaged twice, or what is on disk here has changed.
         """
         data = file.read()
-        damaged = detours = 0
+        damaged = detours = breaks = 0
         at = start
         while True:
             try:
                 self._send_from(file.path, data, at, progress)
                 return
+            except UnreachableError as error:
+                if breaks >= self.remote.retries:
+                    raise
+                self.remote.back_off(breaks, error.reason)
+                self.remote.settled()
+                here = self.received().get(file.path, len(data))
+                if here >= len(data):
+                    return  # the last piece had arrived, only its answer was lost
+                breaks = 0 if here > at else breaks + 1
+                at = here
             except RefusedError as error:
                 if error.word == "wrong_offset" and detours < _DETOURS:
                     detours += 1
                     at = int(error.details["received"])
-                    if at >= len(data):
-                        return  # the last piece had arrived, only its answer was lost
                 elif error.word == "digest_mismatch" and not damaged:
                     damaged, at = 1, 0
                 else:
@@ -95,6 +103,7 @@ class UpdateSession:
                 body=lambda piece=piece, start=start: chunks(piece, progress, start),
                 length=len(piece),
                 headers=headers,
+                retry=False,  # not the same again: it goes on where the device says
             )
             self.bytes_sent += len(piece)
             at += len(piece)

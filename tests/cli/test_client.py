@@ -87,6 +87,22 @@ def test_the_password_is_asked_for_once_and_not_for_open_documents():
     assert "Authorization" not in network.requests[0][0].headers
 
 
+def test_a_device_behind_a_forwarded_port_is_asked_by_name(monkeypatch):
+    monkeypatch.setattr(Client, "_resolve", lambda self: "192.0.2.7")
+    client, network, _ = client_of(refusal(421, "wrong_host"))
+    client.request("GET", "/fs/")
+    client.request("GET", "/fs/")
+    hosts = [(request.url.host, request.headers["Host"]) for request, _ in network.requests]
+    assert hosts == [
+        ("192.0.2.7", "192.0.2.7:8080"),
+        ("192.0.2.7", "pico:8080"),
+        ("192.0.2.7", "pico:8080"),
+    ]
+    client, _, _ = client_of(refusal(421, "wrong_host"), refusal(421, "wrong_host"))
+    with pytest.raises(RefusedError, match="wrong_host"):
+        client.request("GET", "/fs/")
+
+
 def test_json_bodies_are_compact():
     client, network, _ = client_of()
     client.request("POST", "/x", json={"a": 1, "ü": [2]})

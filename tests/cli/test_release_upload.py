@@ -24,6 +24,7 @@ class Device(httpx.BaseTransport):
         self.status = {"state": state, "version": "2", "boot_id": boot_id}
         self.theirs = theirs
         self.seen = []
+        self.holding = 0
 
     def handle_request(self, request):
         body = b"".join(request.stream)
@@ -32,7 +33,9 @@ class Device(httpx.BaseTransport):
         if path == "/api/v1/info":
             return httpx.Response(200, json=INFO)
         if path == "/api/v1/status":
-            return httpx.Response(200, json=self.status)
+            self.holding -= 1
+            upload = {"path": "release"} if self.holding >= 0 else None
+            return httpx.Response(200, json=self.status | {"upload": upload})
         if path == "/api/v1/update":
             return httpx.Response(204 if request.method == "DELETE" else 200, json={"id": "s"})
         if path == "/api/v1/update/commit":
@@ -130,6 +133,15 @@ def test_a_broken_connection_that_the_device_has_not_noticed_yet():
     upload, pauses = upload_to(device)
     upload.send("2")
     assert pauses == [0.25, 2.0]
+
+
+def test_a_broken_upload_that_seems_to_go_on_is_waited_for():
+    device = Device([CUT, taken()], received=[0, 7_000])
+    device.holding = 3
+    upload, pauses = upload_to(device)
+    upload.send("2")
+    assert pauses == [0.25, 0.5, 0.5, 0.5]
+    assert len(device.sent) == 2
 
 
 def test_another_update_in_the_way_is_said_at_once():

@@ -24,6 +24,7 @@ class Books(httpx.BaseTransport):
         self.arrived = {}
         self.state = "idle"
         self.faults = []  # called before each request; may raise
+        self.holding = 0  # looks for which a broken upload still seems to be under way
         self.lose = []  # paths whose next answer gets lost
         self.requests = []
 
@@ -41,7 +42,9 @@ class Books(httpx.BaseTransport):
 
     def answer(self, request, path, body):
         if path == "/api/v1/status":
-            return httpx.Response(200, json={"state": self.state})
+            upload = {"path": "/big.bin"} if self.holding > 0 else None
+            self.holding -= 1
+            return httpx.Response(200, json={"state": self.state, "upload": upload})
         if path == "/api/v1/update" and request.method == "POST":
             self.manifest, self.state = json.loads(body), "staging"
             need = [file["path"] for file in self.manifest["files"]]
@@ -51,6 +54,12 @@ class Books(httpx.BaseTransport):
         if path == "/api/v1/update" and request.method == "DELETE":
             self.state, self.arrived = "idle", {}
             return httpx.Response(204)
+        if path == "/api/v1/update":
+            rows = [
+                {"path": row["path"], "received": len(self.arrived.get(row["path"], b""))}
+                for row in self.manifest["files"]
+            ]
+            return httpx.Response(200, json={"id": SESSION, "files": rows})
         if path == "/api/v1/update/commit":
             self.state = "committed"
             return httpx.Response(202, json={"state": "committed", "boot_id": "b"})
@@ -123,7 +132,21 @@ def test_a_break_costs_one_piece_not_the_file(update, books, files):
     books.faults.append(break_once)
     update.send(files["/big.bin"])
     assert books.arrived["/big.bin"] == files["/big.bin"].read()
-    assert len(books.requests) == 1 + 5
+    assert [method for method, _ in books.requests].count("PUT") == 5
+
+
+def test_a_device_that_holds_on_to_a_broken_connection_is_waited_for(update, books, files):
+    # Sending before it lets go would cost a piece each time.
+    def break_once(request, books):
+        if "bytes 131072-" in request.headers.get("Content-Range", ""):
+            books.holding = 5
+            books.faults.clear()
+            raise httpx.ReadError("cut")
+
+    books.faults.append(break_once)
+    update.send(files["/big.bin"])
+    assert [method for method, _ in books.requests].count("PUT") == 5
+    assert [path for _, path in books.requests].count("/api/v1/status") == 6
 
 
 def test_it_goes_on_where_the_device_says(update, books, files):
