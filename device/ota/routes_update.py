@@ -33,15 +33,30 @@ class Updates:
         if body.length is None:
             raise Refused(411, "length_required", "Send the manifest with its Content-Length.")
         async with self._web.uploads.turn("/.ota/plan", body.length):
-            draft = transaction.begin(force=self._device.lease_over())
+            draft = transaction.begin()
             try:
                 await self._read_manifest(body, draft)
                 session = draft.seal()
+            except Refused as refused:
+                raise self._make_way(refused)
             finally:
                 draft.drop()
         self._device.renew_lease(_LEASE_S)
         self._service.log("Update to %s begins." % draft.version)
         return Response(_begun(session), 201, {"Content-Type": "application/json"})
+
+    def _make_way(self, refused):
+        """Drop an update that nobody goes on with, if that is why *refused*; return what to say."""
+        if refused.word != "busy" or not self._device.lease_over():
+            return refused
+        transaction.abort()
+        return Refused(
+            409,
+            "busy",
+            "Another update was in the way, but nobody went on with it: it is dropped now."
+            " Send the manifest again.",
+            retry_after=1,
+        )
 
     async def _read_manifest(self, body, draft):
         reader = manifest.Reader()
