@@ -46,7 +46,7 @@ class Updates:
         return Response(_begun(session), 201, {"Content-Type": "application/json"})
 
     def _make_way(self, refused):
-        """Drop an update that nobody goes on with, if that is why *refused*; return what to say."""
+        """Drop an update that nobody goes on with, if it is in the way; return what to raise."""
         if refused.word != "busy" or not self._device.lease_over():
             return refused
         transaction.abort()
