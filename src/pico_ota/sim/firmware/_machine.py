@@ -189,8 +189,12 @@ def _interrupt(_):
     L[_ALARM] = 0
     try:
         now = time.ticks_us()
-        for timer in list(_timers):
+        at = 0
+        while at < len(_timers):  # without a copy: the heap may be full
+            timer = _timers[at]
             timer._fire(now)
+            if at < len(_timers) and _timers[at] is timer:
+                at += 1
     finally:
         _arm()
 

@@ -59,7 +59,13 @@ def _run(path):
     return True
 
 
+# What the firmware says at the end of a program it says in C, which needs no heap.
+_reserve = bytearray(4096)
+
+
 def _tell(error):
+    global _reserve
+    _reserve = None
     try:
         # In pieces, as the firmware writes it.
         text = io.StringIO()
