@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from binascii import crc32, hexlify
 
 try:
@@ -486,22 +487,29 @@ def collect(record):
 #: The watchdog's registers by byte offset, or None where there are none. Replaceable in tests.
 registers = None
 
+_CTRL = const(0x00)  # bit 30 enables, bits 0 to 23 count down from what feed() loads
 _REASON = const(0x08)  # 1 the watchdog bit, 2 a wanted reset, 0 power-on; survives a soft reset
 _SCRATCH0 = const(0x0C)  # survives every reset, not a power cut
+_CLEAR = const(0x3000)  # writing a bit of CTRL here clears it (RP2040 data sheet 2.1.2)
+_ENABLE = const(0x40000000)
 _MAGIC = const(0x07A50000)  # bits 8 to 15 are free for a count, 0 to 7 hold the mark
-_MARKS = ("", "running", "started", "restart", "exception", "deadline", "rescue")
+
+# running: the application is on trial; again: the same, but the reason is of an earlier start;
+# seen: not on trial, the reason is of an earlier start. The others are why we restart the board.
+_MARKS = ("", "running", "seen", "restart", "exception", "deadline", "rescue", "again")
 
 
 class _Registers:
     def __init__(self, memory, base):
-        self._memory = memory
-        self._base = base
+        self.memory = memory
+        # Numbers of more than 30 bits need heap: made now, since mark() has to work without any.
+        self.at = {at: base + at for at in (_CTRL, _REASON, _SCRATCH0, _CLEAR)}
 
     def __getitem__(self, offset):
-        return self._memory[self._base + offset]
+        return self.memory[self.at[offset]]
 
     def __setitem__(self, offset, value):
-        self._memory[self._base + offset] = value
+        self.memory[self.at[offset]] = value
 
 
 def _registers():
@@ -530,6 +538,18 @@ def mark(why, deaths=None):
         registers[_SCRATCH0] = _MAGIC | min(deaths, 255) << 8 | _MARKS.index(why)
 
 
+def _lend_marks():
+    """Let `ota` leave a mark without this module, which needs kilobytes of heap (ota/mark.py)."""
+    if _registers() is not None:
+        import ota
+
+        memory, at = registers, _SCRATCH0
+        if isinstance(registers, _Registers):  # which would keep this module in memory
+            memory, at = registers.memory, registers.at[_SCRATCH0]
+        words = ("restart", "exception", "rescue")
+        ota.marks = (memory, at, {why: _MAGIC | _MARKS.index(why) for why in words})
+
+
 def count_deaths():
     """Return how often the application has died in a row since power came."""
     if _registers() is None:
@@ -553,6 +573,12 @@ def read_mark():
     reason = registers[_REASON]
     cause = "watchdog" if reason & 1 else "reset" if reason & 2 else "power"
     return _MARKS[why] if why < len(_MARKS) else "", cause
+
+
+def _mark_calm(deaths=None):
+    """Leave the mark of a start outside a trial."""
+    # The reason register outlives a soft reset: an old bite must not be taken for a new one.
+    mark("seen" if read_mark()[1] == "watchdog" else "", deaths)
 
 
 def _ended_badly(why, cause):
@@ -582,24 +608,43 @@ def run(may_rescue=True):
     Returns a value of `changed`, 0 when it ran before. Raises nothing and never exits, whatever
     is on the flash: then the board boots what is live.
     """
-    global _ran, ignored, changed
+    global _ran
     if _ran:
         return 0
     _ran = True
+    _careful(_begin, may_rescue)
+    _careful(_watch)
+    return changed
+
+
+def _careful(step, *args):
+    global ignored
     try:
-        why, cause = read_mark()
-        rescue = _rescue_reason(why, cause) if may_rescue else None
-        changed = repair(attempt=not rescue)
-        if changed == 2:
-            # The rest of the boot.py that runs now, and this very file, are of the other set.
-            restart("rescue" if rescue else "restart")
-        if rescue:
-            mark("", 0)
-            _rescue(rescue)
-        _watch()
+        return step(*args)
     except Exception as error:
         ignored = "The guard stopped: %r" % error
-    return changed
+
+
+def _begin(may_rescue):
+    why, cause = read_mark()
+    if why not in ("", "seen"):
+        # The watchdog of a trial runs on over a soft reset; nobody would feed it after the trial.
+        registers[_CLEAR] = _ENABLE
+    rescue = _rescue_reason(why, cause) if may_rescue else None
+    _put_right(rescue)
+    if rescue:
+        _mark_calm(0)
+        if _careful(_rescue, rescue):
+            restart("restart")  # what it has loaded and begun is not for the application
+        _put_right(None)  # no network is known: the application runs after all
+
+
+def _put_right(rescue):
+    global changed
+    changed = max(changed, repair(attempt=not rescue))
+    if changed == 2:
+        # The rest of the boot.py that runs now, and this very file, are of the other set.
+        restart("rescue" if rescue else "restart")
 
 
 def repair(attempt=True):
@@ -607,7 +652,7 @@ def repair(attempt=True):
 
     With *attempt* False the application is not going to run, so a trial loses no attempt.
     """
-    global ignored, trial_s
+    global ignored
     heal()
     record = load()
     if record["state"] == "idle" and record["dirty"] != 1:
@@ -626,8 +671,6 @@ def repair(attempt=True):
             collect(record)
     except Damaged as error:
         ignored = "%s It was %s." % (error, record["state"])
-    if record["state"] == "trial" and attempt:
-        trial_s = max(record["trial"], _MIN_TRIAL_S)
     return done
 
 
@@ -663,6 +706,7 @@ def _finish_commit(record):
 
 def _use_attempt(record):
     """Write down that one more start was tried, before the application gets to run."""
+    global trial_s
     why, cause = read_mark()
     bad = None
     if record["tries"]:
@@ -673,10 +717,11 @@ def _use_attempt(record):
     if bad:
         turn_back(record, bad)
         return
+    trial_s = max(record["trial"], _MIN_TRIAL_S)
     record["tries"] += 1
     save(record)
     # The reason register outlives a soft reset: an old bite must not be taken for a new one.
-    mark("started" if cause == "watchdog" else "running")
+    mark("again" if cause == "watchdog" else "running")
 
 
 def turn_back(record, reason):
@@ -748,7 +793,7 @@ _DEATHS = const(3)
 # Below the longest time of the hardware (8388 ms), and not a value that an application is likely
 # to choose: that tells our watchdog from its own.
 _WATCHDOG_MS = const(8321)
-_CLEAR = const(0x3000)  # writing a bit at this offset clears it (RP2040 data sheet 2.1.2)
+_MAX_TRIAL_S = const(86400)  # time.ticks_ms() counts six days
 
 #: The Supervisor of a trial, None outside one.
 supervisor = None
@@ -757,8 +802,7 @@ supervisor = None
 def _rescue_reason(why, cause):
     """Return why the application is not to run this time, or None. Counts deaths."""
     deaths = count_deaths()
-    died = why == "exception" or (cause == "watchdog" and why != "started")
-    if died:
+    if why == "exception" or (cause == "watchdog" and why not in ("seen", "again")):
         deaths += 1
         # The reason register outlives a soft reset: the same bite must not count twice.
         mark(why, deaths)
@@ -776,18 +820,21 @@ def _rescue_reason(why, cause):
 
 def _rescue(why):
     # Ours, and perhaps broken: then the application runs after all.
+    _lend_marks()
     from ota import rescue
 
-    rescue.run(why)
+    return rescue.run(why)
 
 
 def _watch():
     global supervisor
     if trial_s:
         supervisor = Supervisor(trial_s)
-    why, cause = read_mark()
-    if not trial_s and (why or cause == "watchdog"):
-        mark("started" if cause == "watchdog" else "")
+    else:
+        why, cause = read_mark()
+        if why or cause == "watchdog":
+            _mark_calm()
+    _lend_marks()
     from ota import prompt
 
     prompt.Watch(urgent=trial_s > 0)
@@ -797,38 +844,44 @@ class Supervisor:
     """Feeds the hardware watchdog during a trial, and at the deadline restarts the board.
 
     A virtual timer still runs when main.py loops, sleeps or has died; when not even that runs,
-    as with interrupts disabled, nobody feeds the watchdog.
+    as with interrupts disabled, nobody feeds the watchdog. Its ticks need no heap.
     """
 
     def __init__(self, seconds):
         import machine
 
-        #: Seconds left.
-        self.left_s = seconds
+        # Not counted down: ticks get lost where the application fills the queue of callbacks.
+        self._until = time.ticks_add(time.ticks_ms(), min(seconds, _MAX_TRIAL_S) * 1000)
         self._reset = machine.reset
         self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
         self._timer = machine.Timer(-1)
         self._timer.init(mode=machine.Timer.PERIODIC, period=1000, callback=self._tick)
 
+    @property
+    def left_s(self):
+        """Seconds left."""
+        return max(0, time.ticks_diff(self._until, time.ticks_ms()) // 1000)
+
     def _tick(self, timer):
-        self.left_s -= 1
-        if self.left_s > 0:
+        if time.ticks_diff(self._until, time.ticks_ms()) > 0:
             self._watchdog.feed()
-        else:
+            return
+        try:
             mark("deadline")
+        finally:
             self._reset()
 
     def stop(self):
         """Let nothing restart the board any more, but for a watchdog of the application's own."""
         self._timer.deinit()
-        self._watchdog.feed()
-        # `machine` cannot stop the watchdog, its CTRL register can (data sheets as above): bit 30
-        # enables, bits 0 to 23 count down from what feed() loaded, which is another number when
-        # the application has armed it for itself. RP2040 counts two for each microsecond.
+        # `machine` cannot stop the watchdog, its CTRL register can. What feed() loads is another
+        # number when the application has armed it for itself. RP2040 counts two a microsecond.
         ticks = _WATCHDOG_MS * (1000 if _is_rp2350() else 2000)
-        left = registers[0] & 0xFFFFFF
-        if ticks - 40000 < left <= ticks:
-            registers[_CLEAR] = 1 << 30
+        for _ in range(9):  # a callback of the application may come in between
+            self._watchdog.feed()
+            if ticks - 40000 < registers[_CTRL] & 0xFFFFFF <= ticks:
+                registers[_CLEAR] = _ENABLE
+                return
 
 
 def stand_down():
@@ -838,4 +891,4 @@ def stand_down():
     if supervisor is not None:
         supervisor.stop()
         supervisor = None
-    mark("")
+    _mark_calm()

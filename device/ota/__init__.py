@@ -8,6 +8,9 @@ __version__ = "0.1.0"
 #: The password of the specification, in use until somebody changes it.
 DEFAULT_PASSWORD = "otapico"
 
+#: Where and how to leave a word for the guard's next start, see ota/mark.py; None without guard.
+marks = None
+
 _RESIDENT = ("listener", "log")
 
 

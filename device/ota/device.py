@@ -4,7 +4,7 @@ import asyncio
 import time
 from micropython import const
 
-from ota import DEFAULT_PASSWORD, address, let_go
+from ota import DEFAULT_PASSWORD, address, let_go, mark
 from ota.access import credentials_digest
 from ota.errors import Refused
 
@@ -95,9 +95,4 @@ class Device:
 
 async def _reset_later(mode):
     await asyncio.sleep_ms(_RESTART_MS)
-    import machine
-
-    import ota_boot
-
-    ota_boot.mark("rescue" if mode == "rescue" else "restart")
-    machine.reset()
+    mark.reset("rescue" if mode == "rescue" else "restart")

@@ -1,8 +1,11 @@
 """Notices that main.py has died: the board is at the prompt, and off the air.
 
 An exception in main.py leaves nothing behind that could be asked, but it is printed, and then the
-prompt is. So this listens on the console (os.dupterm) for a traceback that is followed by `>>> `.
-Ctrl-C is a person at work and counts as none, and so does a key pressed afterwards.
+prompt is. So this listens on the console (os.dupterm) for a traceback with `>>> ` after it.
+Ctrl-C is a person at work and counts as none, and so does a key pressed at the prompt.
+
+The firmware hands over what it prints in pieces that end anywhere (a line end is "\r" and "\n",
+or "\r\n", or begins the next piece), and the heap may be full: nothing below needs any.
 """
 
 import io
@@ -10,7 +13,19 @@ import os
 from machine import Timer
 from micropython import const
 
+from ota import mark
+
 _GRACE_MS = const(15000)
+_SETTINGS = "/.ota/settings"
+
+_TRACEBACK = b"Traceback (most recent call last):"
+_MEMORY = b"MemoryError"  # with a full heap it comes without a traceback
+_CTRL_C = b"KeyboardInterrupt"
+_PROMPT = b">>> "
+_RAW = b"raw REPL"  # a program at the other end, such as mpremote
+_PASTE = b"paste mode"
+# Looked for where a line begins, by the first letter. The traceback may also come after text.
+_WORDS = (_TRACEBACK, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)
 
 
 class Watch(io.IOBase):
@@ -21,45 +36,102 @@ class Watch(io.IOBase):
 
     def __init__(self, urgent=False):
         self._urgent = urgent
-        self._traceback = False
-        self._timer = None
+        self._fresh = True  # nothing of the current line has come yet
+        self._word = None  # that may be coming,
+        self._count = 0  # and how much of it is here
+        self._died = False
+        self._waiting = False  # at the prompt, for a person
+        self._over = False
+        self._timer = Timer(-1)
+        self._time_is_up = self._restart
         os.dupterm(self)
 
-    def write(self, text):
-        """Look at a piece of console output; called by the firmware, so it allocates little."""
-        if self._timer is not None:
-            # Somebody types at the prompt, and it is echoed.
-            self._timer.deinit()
-            os.dupterm(None)
-        elif text.find(b"Traceback (most recent") == 0:
-            self._traceback = True
-        elif text.find(b"KeyboardInterrupt") == 0:
-            self._traceback = False
-        elif self._traceback and text.find(b">>> ") >= 0:
-            self._prompt()
-        return len(text)
+    def __bool__(self):
+        # WebREPL turns clients away where another terminal is; it may take the place of this one.
+        return False
+
+    def write(self, data):
+        """Look at a piece of console output. Called by the firmware."""
+        at, end = 0, len(data)
+        if self._waiting and end == 1 and data[0] > 0x1F:
+            self._leave()  # a key, echoed
+        while at < end and not self._over:
+            at = self._skip(data, at) if self._word is None else self._match(data, at)
+        return end
 
     def readinto(self, buf):
         """Have no input."""
         return None
 
-    def _prompt(self):
-        import ota_boot
+    def ioctl(self, request, arg):
+        """Be ready for nothing."""
+        return 0
 
-        # A board that never ran the service has nobody who would miss it on the network.
-        if not self._urgent and not ota_boot.exists("/.ota/settings"):
-            os.dupterm(None)
-            return
-        self._timer = Timer(-1)
-        self._timer.init(
-            mode=Timer.ONE_SHOT, period=1 if self._urgent else _GRACE_MS, callback=_restart
-        )
+    def _skip(self, data, at):
+        """Return where in *data* to go on, after looking for the beginning of a word at *at*."""
+        code = data[at]
+        if code == 0x0A:
+            self._fresh = True
+        elif code != 0x0D:
+            self._count = 0
+            if self._fresh:
+                self._fresh = False
+                for word in _WORDS:
+                    if word[0] == code:
+                        self._word = word
+                        return at
+            elif code == _TRACEBACK[0]:
+                self._word = _TRACEBACK
+                return at
+            return _next(data, at + 1)
+        return at + 1
+
+    def _match(self, data, at):
+        if data[at] != self._word[self._count]:
+            self._word = None  # but this may begin another
+            return at
+        self._count += 1
+        if self._count == len(self._word):
+            word, self._word = self._word, None
+            self._found(word)
+        return at + 1
+
+    def _found(self, word):
+        if word is _TRACEBACK or word is _MEMORY:
+            self._died = True
+        elif word is _CTRL_C:
+            self._died = False
+        elif word is _PROMPT and self._died and not self._waiting:
+            self._waiting = True
+            self._timer.init(
+                mode=Timer.ONE_SHOT,
+                period=1 if self._urgent else _GRACE_MS,
+                callback=self._time_is_up,
+            )
+        else:
+            self._leave()  # a person is at work, or main.py came to its end
+
+    def _leave(self):
+        self._over = True
+        self._timer.deinit()
+        os.dupterm(None)
+
+    def _restart(self, timer):
+        if not self._urgent:
+            try:
+                os.stat(_SETTINGS)
+            except OSError:
+                # A board that never ran the service: nobody would miss it on the network.
+                self._leave()
+                return
+            except MemoryError:
+                pass
+        mark.reset("exception")
 
 
-def _restart(timer):
-    import machine
-
-    import ota_boot
-
-    ota_boot.mark("exception")
-    machine.reset()
+def _next(data, at):
+    """Return the next place in *data* from *at* on where a word or a line end may begin."""
+    line, word = data.find(b"\n", at), data.find(b"T", at)
+    if line < 0:
+        line = len(data)
+    return line if word < 0 or line < word else word

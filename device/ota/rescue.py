@@ -10,15 +10,16 @@ _QUIET_S = const(15 * 60)  # unused for this long: try the application again
 
 
 def run(why):
-    """Serve until nobody has used it for 15 minutes, then return.
+    """Serve until nobody has used it for 15 minutes, then return True.
 
-    *why* is said in the log and in `status`. Returns at once when no network is known.
+    *why* is said in the log and in `status`. Returns False at once when no network is known.
     """
     found = settings.load()
     if found is None:
         print("ota: rescue mode is not possible, no network is known yet")
-        return
+        return False
     asyncio.run(_serve(found, why))
+    return True
 
 
 async def _serve(found, why):
@@ -34,6 +35,7 @@ async def _serve(found, why):
         found["key"],
         found["port"],
         name=found.get("name"),
+        trial_deadline_s=found.get("trial_s", 180),
         public_key=found.get("public_key"),
         require_signed=found.get("signed"),
         min_version=found.get("min_version"),
