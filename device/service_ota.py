@@ -106,7 +106,8 @@ class OTAUpdateService:
         self._task = None
         self._reception = None
         self._mounted = False
-        self._good_ms = 0  # how long it has been reachable; None once that was taken note of
+        #: How long it has been reachable; None once that was taken note of (ota/health.py).
+        self.good_ms = 0
 
     async def start(self):
         """Begin to serve in the background and return at once; a second call does nothing."""
@@ -168,6 +169,8 @@ class OTAUpdateService:
             try:
                 self._follow_wifi()
                 self._count_time()
+            except MemoryError:
+                pass  # the application has it all for now; a line in the log would need some
             except Exception as error:
                 # Whatever it is, a service that ends would leave the board out of reach.
                 self.log("Port %d: %r" % (self._listener.wanted_port, error))
@@ -179,16 +182,16 @@ class OTAUpdateService:
         passed = time.ticks_diff(now, self._ticks)
         self._ticks = now
         self.uptime_ms += passed
-        if self._good_ms is None:
+        if self.good_ms is None:
             return
         reachable = self._listener.port is not None or (self._mounted and self._is_connected())
-        self._good_ms = self._good_ms + passed if reachable else 0
-        if self._good_ms >= self.confirm_after_s * 1000:
-            self._good_ms = 0  # once more later, should it fail
+        self.good_ms = self.good_ms + passed if reachable else 0
+        if self.good_ms >= self.confirm_after_s * 1000:
+            self.good_ms = 0  # once more later, should it fail
             from ota import health
 
             health.passed(self)
-            self._good_ms = None
+            self.good_ms = None
             self._tidy()
 
     def _tidy(self):

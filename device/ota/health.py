@@ -1,7 +1,10 @@
 """A good start: the service has been reachable for a while, so what runs may stay."""
 
+import asyncio
+
 import ota_boot
 from ota import settings
+from ota.errors import Refused
 
 
 def passed(service):
@@ -9,13 +12,16 @@ def passed(service):
     ota_boot.forget_deaths()
     if service.mode != "normal":
         return
-    record = ota_boot.load()
-    if record["state"] == "trial":
-        if not service.auto_confirm:
-            service.log("Healthy; waiting for the application to confirm.")
-            return
-        confirm(service)
-    _save_settings(service)
+    if ota_boot.load()["state"] != "trial":
+        _save_settings(service)
+    elif service.auto_confirm:
+        try:
+            confirm(service)
+            _save_settings(service)
+        except Refused as refused:
+            service.log(refused.message)  # the plan was damaged by other hands
+    else:
+        service.log("Healthy; waiting for the application to confirm.")
 
 
 def confirm(service):
@@ -26,8 +32,20 @@ def confirm(service):
     ota_boot.stand_down()
     version = transaction.status()["version"]
     service.log("Version %s is confirmed." % version)
+    if service.good_ms is None:
+        _save_settings(service)  # held back until now
     if service.after_install:
-        service.after_install(version)
+        _tell_application(service, version)
+
+
+def _tell_application(service, version):
+    try:
+        told = service.after_install(version)
+        if hasattr(told, "send"):
+            asyncio.create_task(told)  # noqa: RUF006 - the loop holds it here
+    except Exception as error:
+        # It is confirmed all the same.
+        service.log("after_install raised %r" % error)
 
 
 def _save_settings(service):

@@ -6,7 +6,7 @@ from micropython import const
 
 from microdot import Response
 
-from ota import health, manifest, paths, transaction
+from ota import health, manifest, paths, states, transaction
 from ota.errors import Refused
 from ota.ranges import content_range
 
@@ -112,7 +112,9 @@ class Updates:
         """Decide that the staged set goes live at the next start, and restart."""
         self._check_session(request)
         restart = (await request.g.body.json()).get("restart", True)
-        await self.ask_application(transaction.status()["next"])
+        status = transaction.status()
+        states.after(status["state"], "commit")
+        await self.ask_application(status["next"])
         async with self._web.uploads.turn("/.ota/plan", 0):
             return await self.go_live(restart), 202
 
@@ -129,11 +131,20 @@ class Updates:
     async def ask_application(self, version):
         """Raise Refused when the application does not want *version*, or not now."""
         ask = self._service.before_install
-        verdict = ask(version) if ask else None
-        if hasattr(verdict, "send"):
-            verdict = await verdict
-        if verdict is None or verdict is True:
+        if ask is None:
             return
+        try:
+            verdict = ask(version)
+            if hasattr(verdict, "send"):
+                verdict = await verdict
+            if verdict is None or verdict is True:
+                return
+            if verdict is not False and not isinstance(verdict, str):
+                verdict = max(1, int(verdict))
+        except MemoryError:
+            raise
+        except Exception as error:
+            verdict = "before_install raised %r; rescue mode does not ask it" % error
         if verdict is False or isinstance(verdict, str):
             reason = verdict or "it gave no reason"
             raise Refused(409, "refused_by_application", "The application refused: %s." % reason)
@@ -141,7 +152,7 @@ class Updates:
             503,
             "delayed_by_application",
             "The application is busy. Commit again in %d s." % verdict,
-            retry_after=int(verdict),
+            retry_after=verdict,
         )
 
     async def abort(self, request):

@@ -30,7 +30,7 @@ def of(service):
     found["user"], found["key"] = service.auth
     found["signed"], found["min_version"] = service.require_signed, service.min_version
     found["public_key"] = service.public_key
-    found["port"] = service.wanted_port
+    found["port"], found["trial_s"] = service.wanted_port, service.trial_deadline_s
     found["name"] = service.name
     return found
 
