@@ -1,0 +1,214 @@
+"""ota/prompt.py and what a board prints, cut into pieces in all ways. Prints what it tried."""
+
+import machine
+import os
+import sys
+from micropython import heap_lock, heap_unlock
+
+
+class _Os:
+    """`os` with the console's second end, which the unix port lacks."""
+
+    second = None
+    settings = True
+
+    @staticmethod
+    def dupterm(stream):
+        before, _Os.second = _Os.second, stream
+        return before
+
+    @staticmethod
+    def stat(path):
+        if not _Os.settings:
+            raise _missing
+
+
+_missing = OSError(2)
+sys.modules["os"] = _Os
+
+import ota  # noqa: E402
+from ota import prompt  # noqa: E402
+
+sys.modules["os"] = os
+
+_END = (
+    b"MicroPython v1.28.0 on 2026-04-06; Raspberry Pi Pico W with RP2040\r\n"
+    b'Type "help()" for more information.\r\n>>> '
+)
+_RAISED = (
+    b"Traceback (most recent call last):\r\n"
+    b'  File "main.py", line 12, in <module>\r\n'
+    b'  File "asyncio/core.py", line 1, in run\r\n'
+    b"ValueError: The Traceback (most likely) >>> is TTraceback here\r\n"
+)
+_CTRL_C = (
+    b"Traceback (most recent call last):\r\n"
+    b'  File "main.py", line 3, in <module>\r\nKeyboardInterrupt: \r\n'
+)
+
+
+class Died(Exception):
+    pass
+
+
+def watch(urgent=False):
+    return prompt.Watch(urgent)
+
+
+def feed(pieces, urgent=False):
+    """Return (the watch, number of the piece after which it saw that the program is dead)."""
+    looker = watch(urgent)
+    for number, piece in enumerate(pieces):
+        if _Os.second is looker:
+            assert looker.write(bytearray(piece)) == len(piece)
+        if looker._timer.period is not None:
+            return looker, number
+    return looker, None
+
+
+def cut(text, *places):
+    """Return the pieces of *text* between *places*."""
+    ends = [0] + [place for place in places if place <= len(text)] + [len(text)]
+    return [text[ends[n] : ends[n + 1]] for n in range(len(ends) - 1)]
+
+
+def a_death_is_seen_however_the_text_is_cut():
+    text = b"ready\r\n" + _RAISED + _END
+    for size in range(1, 60):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        assert feed(pieces)[1] == len(pieces) - 1, size
+    for first in range(len(text)):
+        for second in range(first, len(text), 7):
+            pieces = cut(text, first, second)
+            pieces = [piece for piece in pieces if piece]
+            assert feed(pieces)[1] == len(pieces) - 1, (first, second)
+
+
+def a_death_is_seen_as_the_firmware_cuts_it():
+    # shared/runtime/stdout_helpers.c, two generations: "\r\n" apart, or "\n" before the next line.
+    for ends in ((b"\r\n",), (b"\r", b"\n"), (b"\n",)):
+        pieces = []
+        for line in (_RAISED + _END).split(b"\r\n")[:-1]:
+            pieces.append(line)
+            pieces.extend(ends)
+        pieces.append(b">>> ")
+        assert feed(pieces)[1] == len(pieces) - 1, ends
+    lumped = (_RAISED + _END).replace(b"\r\n", b"\r|\n").split(b"|")
+    assert feed(lumped)[1] == len(lumped) - 1
+
+
+def a_traceback_may_follow_a_line_that_has_no_end():
+    for before in (b"...", b"T", b"Trace", b"Traceback (most", b"T\rT", b">>> "[:2], b"MemoryErr"):
+        text = before + _RAISED + _END
+        for at in range(len(text)):
+            assert feed([piece for piece in cut(text, at) if piece])[1] is not None, (before, at)
+
+
+def a_full_heap_prints_no_traceback():
+    for text in (b"MemoryError: \r\n", b"MemoryError: memory allocation failed, x\r\n"):
+        for at in range(len(text + _END)):
+            assert feed(cut(text + _END, at))[1] is not None
+
+
+def what_is_no_death():
+    quiet = (
+        _CTRL_C + _END,
+        _END,
+        b"done\r\n" + _END,
+        # A person tries something at the prompt, and thinks about what it says.
+        _CTRL_C + _END + b"1/0\r\n" + _RAISED + b">>> ",
+        # mpremote runs a program that raises.
+        _CTRL_C + _END + b"\r\nraw REPL; CTRL-B to exit\r\n>OK\x04" + _RAISED + b"\x04>",
+        b"raw REPL; CTRL-B to exit\r\n>OK\x04" + _RAISED + b"\x04>\r\n" + _END,
+        # The application has caught it, and says so.
+        _RAISED + b"going on\r\n",
+        b"a line about >>> and Traceback (most of it)\r\n" + _END,
+    )
+    for number, text in enumerate(quiet):
+        for size in (1, 2, 3, 5, 17, 1000):
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            assert feed(pieces)[1] is None, (number, size)
+    looker, _ = feed([_RAISED + b"going on\r\n"])
+    assert _Os.second is looker
+    feed([_END])  # main.py came to its end: nothing to watch
+    assert _Os.second is None
+
+
+def a_person_has_time_to_press_a_key():
+    for typed in ((b"i",), (b"\r\n", b">>> "), (b"\r\n", b"raw REPL; CTRL-B to exit\r\n>")):
+        looker, _ = feed([_RAISED, _END])
+        assert looker._timer.period == 15000
+        assert _Os.second is looker
+        for piece in typed:
+            looker.write(piece)
+        assert looker._timer.period is None
+        assert _Os.second is None
+    looker, _ = feed([_RAISED, _END])
+    for piece in (b"tick", b"\r\n", b"\r\ntock\r\n"):
+        looker.write(piece)  # of a timer that is still running
+    assert looker._timer.period == 15000
+    assert feed([_RAISED, _END], urgent=True)[0]._timer.period == 1
+
+
+def it_works_with_a_full_heap():
+    base = 1 << 62  # as large as no number is that needs no heap: a board's are beyond 30 bits
+    registers = {base + 12: 0x07A50201}
+    for urgent in (False, True):
+        for settings in (True, False):
+            registers[base + 12] = 0x07A50201
+            ota.marks = (registers, base + 12, {"exception": 0x07A50004})
+            _Os.settings = settings
+            looker = watch(urgent)
+            pieces = [bytearray(p) for p in cut(_RAISED + _END, 3, 40, 41, 200)]
+            expired = looker._time_is_up
+            ended = None
+            gc_collect()
+            heap_lock()
+            try:
+                for number in range(5):
+                    looker.write(pieces[number])
+                looker.readinto(pieces[0])
+                looker.ioctl(3, 1)
+                expired(looker._timer)
+            except machine.Reset as reset:
+                ended = reset
+            finally:
+                heap_unlock()
+            assert (ended is not None) == (urgent or settings), (urgent, settings)
+            assert registers[base + 12] == (0x07A50204 if ended else 0x07A50201)
+    # Somebody else's number in the register is none of ours.
+    registers[base + 12] = 0x12345678
+    try:
+        watch(True)._time_is_up(None)
+    except machine.Reset:
+        pass
+    assert registers[base + 12] == 0x07A50004
+    ota.marks = None
+    _Os.settings = True
+
+
+def another_terminal_may_take_its_place():
+    looker = watch()
+    assert not looker  # what WebREPL asks, before it turns a client away
+    assert looker.readinto(bytearray(1)) is None
+    assert looker.ioctl(3, 1) == 0
+
+
+def gc_collect():
+    import gc
+
+    gc.collect()
+
+
+for check in (
+    a_death_is_seen_however_the_text_is_cut,
+    a_death_is_seen_as_the_firmware_cuts_it,
+    a_traceback_may_follow_a_line_that_has_no_end,
+    a_full_heap_prints_no_traceback,
+    what_is_no_death,
+    a_person_has_time_to_press_a_key,
+    it_works_with_a_full_heap,
+    another_terminal_may_take_its_place,
+):
+    check()
+    print(check.__name__)

@@ -1,0 +1,166 @@
+"""A board on trial: an application that takes orders, an update, and its outcome."""
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+
+import httpx
+
+from pico_ota.sim import SimulatedPico
+from pico_ota.sim.image import read_tree, write_files
+
+AUTH = ("admin", "otapico")
+HEADERS = {"X-Requested-With": "tests"}
+
+APP = """
+import asyncio, json, os, sys, time
+import machine, network
+from manager_wifi import WiFiManager
+from service_ota import OTAUpdateService
+
+wifi = WiFiManager("test-net", "test-password", "pico-test")
+verdicts = []  # what before_install answers, first one first
+calls = []
+
+def before_install(version):
+    calls.append(("before", version))
+    return verdicts.pop(0) if verdicts else None
+
+def after_install(version):
+    calls.append(("after", version))
+
+def on_progress(path, received, size):
+    calls.append((path, received, size))
+
+def answer(value):
+    with open("/answer", "w") as file:
+        json.dump(value, file)
+
+options = dict(before_install=before_install, after_install=after_install, on_progress=on_progress)
+options.update(dict(OPTIONS))
+service = OTAUpdateService(wifi, **options)
+feed = None
+
+async def main():
+    await service.start()
+    while True:
+        await asyncio.sleep_ms(50)
+        if feed:
+            feed()
+        if "order" in os.listdir("/"):
+            with open("/order") as file:
+                order = file.read()
+            os.remove("/order")
+            exec(order)
+
+asyncio.run(main())
+"""
+
+
+def app(**options):
+    """The text of main.py with these options of the service; short limits unless given."""
+    options = {"trial_deadline_s": 6, "confirm_after_s": 1, **options}
+    return APP.replace("OPTIONS", ", ".join(f"{k}={v!r}" for k, v in options.items())).encode()
+
+
+#: What else is on the board, for an update to replace, delete and leave alone.
+DATA = {
+    "/lib/x.py": b"x = 1\n",
+    "/lib/deep/er/y.py": b"y = 1\n" * 300,
+    "/data/old.txt": b"old" * 500,
+    "/zeta.txt": b"in the root",
+    "/keep.bin": bytes(range(256)) * 20,
+}
+#: Beside the file that is on trial: replaced, added, deleted, in folders and in the root.
+CHANGES = {
+    "/lib/x.py": b"x = 2\n",
+    "/lib/deep/er/y.py": b"y = 2\n" * 200,
+    "/new/folder/z.py": b"z = 1\n",
+    "/zeta.txt": b"in the root, but new",
+    "/beta.txt": b"also new",
+}
+DELETED = ["/data/old.txt"]
+
+
+class Board:
+    """A SimulatedPico and a client of it that bears restarts."""
+
+    def __init__(self, image, files, **options):
+        write_files(image, files)
+        self.image = image
+        self.pico = SimulatedPico(image, **options)
+        self.before = self.tree()
+
+    def __getattr__(self, name):
+        return getattr(self.pico, name)
+
+    def tree(self):
+        """Every file of the image but ours; the board is off."""
+        return {p: d for p, d in read_tree(self.image).items() if not p.startswith("/.ota/")}
+
+    def request(self, method, path, **options):
+        headers = {**HEADERS, **options.pop("headers", {})}
+        return httpx.request(
+            method, self.url + path, auth=AUTH, headers=headers, timeout=20, **options
+        )
+
+    def status(self):
+        return self.request("GET", "/api/v1/status").json()
+
+    def wait_status(self, ready, timeout=40):
+        """The first status that *ready* says yes to; restarts in between are borne."""
+        end, last = time.monotonic() + timeout, None
+        while time.monotonic() < end:
+            with suppress(httpx.HTTPError, json.JSONDecodeError):
+                last = self.status()
+                if ready(last):
+                    return last
+            time.sleep(0.1)
+        raise TimeoutError(f"{last}\n{self.events}\n{self.console()[-1500:]}")
+
+    def order(self, code, answered=True):
+        """Let the application execute *code*; returns what it passes to `answer`."""
+        if answered:
+            self.request("DELETE", "/fs/answer")
+        assert self.request("PUT", "/fs/order", content=code.encode()).is_success
+        end = time.monotonic() + 20
+        while answered:
+            found = self.request("GET", "/fs/answer")
+            if found.status_code == 200:
+                self.request("DELETE", "/fs/answer")
+                return found.json()
+            assert time.monotonic() < end, self.console()[-1500:]
+            time.sleep(0.05)
+        return None
+
+    def stage(self, files, delete=(), version="2.0.0", trial=True):
+        """Begin an update and send what is needed; returns the answer to the beginning."""
+        listed = [
+            {"path": p, "size": len(d), "sha256": hashlib.sha256(d).hexdigest()}
+            for p, d in files.items()
+        ]
+        manifest = {"version": version, "trial": trial, "files": listed, "delete": list(delete)}
+        begun = self.request("POST", "/api/v1/update", json=manifest)
+        assert begun.status_code == 201, begun.text
+        for path in begun.json()["need"]:
+            put = self.request("PUT", "/api/v1/update/files" + path, content=files[path])
+            assert put.status_code == 201, put.text
+        return begun.json()
+
+    def commit(self, **body):
+        return self.request("POST", "/api/v1/update/commit", json=body)
+
+    def update(self, files, delete=(), version="2.0.0", trial=True):
+        """An update up to the restart that is about to come."""
+        self.stage(files, delete, version, trial)
+        answer = self.commit()
+        assert answer.status_code == 202, answer.text
+
+    def outcome(self, timeout=40):
+        """Wait until the update has come to its end, and return the status."""
+        return self.wait_status(lambda s: s["state"] == "idle" and s["last"], timeout)
+
+    def boots(self, since=0):
+        """How the board restarted, one word each."""
+        return [e["cause"] for e in self.events[since:] if e["event"] == "boot"]

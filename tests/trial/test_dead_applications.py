@@ -1,0 +1,128 @@
+"""Applications that do not live: each update is undone exactly, in time, and says why."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from traceback import format_exc
+
+import rig
+
+DEADLINE_S = 8
+NOT_CONFIRMED = "not confirmed in time"
+RAISED = "the application ended in an exception"
+HUNG = "the application hung: the watchdog restarted the board"
+THREE_STARTS = "not confirmed in 3 starts"
+
+GOOD = rig.app(trial_deadline_s=DEADLINE_S)
+PROMPT = b"boot.py may hold more than the guard's lines"
+
+# name: (files that are replaced, reason)
+CASES = {
+    "raises at import": (b"raise ValueError('boom')\n", RAISED),
+    "raises while it serves": (
+        GOOD.replace(b"await asyncio.sleep_ms(50)", b"await asyncio.sleep(5); 1 / 0").replace(
+            b"confirm_after_s=1", b"confirm_after_s=60"
+        ),
+        RAISED,
+    ),
+    "loops for ever": (b"while True: pass\n", NOT_CONFIRMED),
+    "sleeps": (b"import time\nwhile True: time.sleep(1000)\n", NOT_CONFIRMED),
+    "eats the heap in pieces": (b"x = []\nwhile True: x.append(bytearray(1000))\n", RAISED),
+    "eats the heap to the last byte": (b"x = None\nwhile True: x = [x]\n", RAISED),
+    "eats the heap and goes on": (
+        b"x = None\nwhile True:\n try:\n  x = [x]\n except MemoryError:\n  pass\n",
+        NOT_CONFIRMED,
+    ),
+    "never gets Wi-Fi": (GOOD.replace(b"test-net", b"no-such-net"), NOT_CONFIRMED),
+    "has a wrong Wi-Fi password": (GOOD.replace(b"test-pass", b"best-pass"), NOT_CONFIRMED),
+    "disables interrupts": (b"import machine\nmachine.disable_irq()\nwhile True: pass\n", HUNG),
+    "leaves": (b"import sys\nsys.exit()\n", THREE_STARTS),
+    "resets the board": (b"import machine\nmachine.reset()\n", THREE_STARTS),
+    "starts MicroPython anew": (b"import machine\nmachine.soft_reset()\n", THREE_STARTS),
+    "does not confirm": (rig.app(auto_confirm=False), NOT_CONFIRMED),
+    "comes to its end": (b"print('done')\n", NOT_CONFIRMED),
+    "has a syntax error": (b"def main(:\n", RAISED),
+    "is empty": (b"", NOT_CONFIRMED),
+    "interrupts itself": (b"raise KeyboardInterrupt\n", NOT_CONFIRMED),
+    "has a watchdog of its own": (
+        b"import machine\nmachine.WDT(timeout=300)\nwhile True: pass\n",
+        HUNG,
+    ),
+    "loops in a callback": (
+        b"import machine\ndef f(t):\n while True: pass\nmachine.Timer(period=50, callback=f)\n"
+        b"while True: pass\n",
+        HUNG,
+    ),
+    "stops all it can reach": (
+        b"import gc, os, sys, network, machine, ota_boot\n"
+        b"os.dupterm(None)\nota_boot.supervisor._timer.deinit()\nnetwork.WLAN(0).active(False)\n"
+        b"sys.modules.clear()\ndel ota_boot\ngc.collect()\nwhile True: pass\n",
+        HUNG,
+    ),
+    "unloads the updater": (
+        b"import gc, os, sys\nos.dupterm(None)\nsys.modules.clear()\ndel ota_boot\ngc.collect()\n"
+        b"1 / 0\n",
+        NOT_CONFIRMED,
+    ),
+    "brings a broken service": ({"/service_ota.py": b"import nothing_like_this\n"}, RAISED),
+    "brings a broken Wi-Fi manager": (
+        {
+            "/manager_wifi.py": b"class WiFiManager:\n def __init__(self, *a, **k): pass\n"
+            b" def is_connected(self): return False\n"
+        },
+        NOT_CONFIRMED,
+    ),
+    "brings a broken console watch": (
+        {"/ota/prompt.py": b"1 / 0\n", "/main.py": b"1 / 0\n"},
+        NOT_CONFIRMED,
+    ),
+    "brings an empty library": ({"/ota/__init__.py": b""}, RAISED),
+    "has a boot.py that raises": (
+        {"/boot.py": b"import ota_boot\n\nota_boot.run()\n1 / 0\n"},
+        RAISED,
+    ),
+    "has a boot.py that loops": (
+        {"/boot.py": b"import ota_boot\n\nota_boot.run()\nwhile True: pass\n"},
+        NOT_CONFIRMED,
+    ),
+}
+
+
+def fate(make_board, files):
+    """Return (reason, what is different afterwards, restarts after that) of an update."""
+    board = make_board(GOOD)
+    board.set_wifi(networks={"test-net": "test-password"})
+    board.start()
+    board.wait_listening(60)
+    if isinstance(files, bytes):
+        files = {"/main.py": files}
+    board.update({**rig.CHANGES, **files}, rig.DELETED)
+    begun = time.monotonic()
+    status = board.outcome(90)
+    took = time.monotonic() - begun
+    assert status["last"]["outcome"] == "reverted"
+    assert status["mode"] == "normal"
+    assert status["version"] is None
+    assert took < DEADLINE_S + 30, took
+    # A watchdog that is still armed would bite by now.
+    events = len(board.events)
+    time.sleep(9)
+    assert board.status()["boot_id"] == status["boot_id"], board.events
+    later = board.boots(events)
+    board.stop()
+    after = board.tree()
+    wrong = {p for p in {*board.before, *after} if board.before.get(p) != after.get(p)}
+    return status["last"]["reason"], wrong, later
+
+
+def test_dead_applications_are_undone(make_board):
+    def run(name):
+        try:
+            return fate(make_board, CASES[name][0])
+        except Exception:
+            return format_exc()
+
+    with ThreadPoolExecutor(7) as pool:
+        fates = dict(zip(CASES, pool.map(run, CASES), strict=True))
+    wanted = {name: (reason, set(), []) for name, (_, reason) in CASES.items()}
+    wrong = {name: fate for name, fate in fates.items() if fate != wanted[name]}
+    assert not wrong, "\n\n".join(f"{name}: {what}" for name, what in wrong.items())
