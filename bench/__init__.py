@@ -1,0 +1,1 @@
+"""Every figure that the README quotes, one script each; `python -m bench` measures them all."""
