@@ -1,7 +1,7 @@
 """Cuts a stream of bytes into the entries of a cpio archive. No disk, no network.
 
-Only the canonical form of docs/format.md is accepted: of every header field the one value that it
-can have, so that no byte of an archive can be changed without being noticed.
+Only the canonical form of docs/format.md is accepted: each header is put together anew from the
+three numbers that may differ and compared whole, so that no byte of it can be changed unnoticed.
 """
 
 from micropython import const
@@ -16,13 +16,11 @@ _PIECE = const(2048)  # most bytes handed on at once, however much came in
 
 _HEAD, _NAME, _DATA, _FILL, _TAIL, _DONE = range(6)
 
-_MAGIC = b"070702"
-# mode, uid, gid, nlink, mtime: of a file and of the trailer; and the four device numbers.
-_FILE_FIELDS = b"000081A40000000000000000" + b"0000000100000000"
-_TRAILER_FIELDS = b"000000000000000000000000" + b"0000000100000000"
-_NO_DEVICE = b"0" * 32
-_TRAILER = "TRAILER!!!"
-_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+# magic, ino, mode, uid, gid, nlink, mtime, filesize, 4 device numbers, namesize, check
+_FORM = "070702%08X%s%016d00000001%08d%08X%032d%08X%08X"
+_FILE = "000081A4"  # mode: a regular file, 644
+_TRAILER = b"TRAILER!!!"
+_SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
 def span(name, size):
@@ -41,16 +39,13 @@ class Entries:
     def __init__(self, sink, index=0, position=0):
         """*index* and *position* say which entry comes next and where it starts."""
         self._sink = sink
-        self.index = index
+        self._index = index
         self.position = position
         self._buffer = bytearray(_HEADER + MAX_NAME + 4)
         self._fill = 0
         self._state = _HEAD
         self._left = _HEADER
-        self._size = 0
-        self._check = 0
-        self._name_size = 0
-        self._is_trailer = False
+        self._head = None  # size, size of the name, check; of the trailer only the second
 
     @property
     def complete(self):
@@ -60,8 +55,8 @@ class Entries:
     def skip_into(self, name, size, offset):
         """Go on *offset* bytes inside the content of the next entry, called *name*."""
         self.position += span(name, 0) + offset
+        self._head = (size, 0, 0)
         self._state = _DATA
-        self._size = size
         self._left = size - offset
 
     def feed(self, view):
@@ -94,7 +89,7 @@ class Entries:
                 400, "trailing_data", "The archive ended after %d bytes." % self.position
             )
         elif any(piece):
-            raise self._bad("the filling after it is not all zero bytes")
+            raise self._bad("filled up with other bytes than zeros")
 
     def _advance(self):
         """Go on to the next part, now that the present one is complete."""
@@ -104,12 +99,12 @@ class Entries:
         elif state == _NAME:
             self._read_name()
         elif state == _DATA:
-            self._enter(_FILL, -self._size % 4)
-            self._sink.entry_end(self.index)
+            self._enter(_FILL, -self._head[0] % 4)
+            self._sink.entry_end(self._index)
         elif state == _FILL:
             self._enter(_HEAD, _HEADER)
             self._fill = 0
-            self.index += 1
+            self._index += 1
         else:
             self._enter(_DONE, 0)
 
@@ -118,56 +113,40 @@ class Entries:
         self._left = left
 
     def _read_header(self):
-        head = memoryview(self._buffer)
-        if head[:6] != _MAGIC:
-            raise self._bad("it should begin with 070702 (cpio with checksum)")
-        self._is_trailer = head[14:54] == _TRAILER_FIELDS
-        if not self._is_trailer and head[14:54] != _FILE_FIELDS:
-            raise self._bad("mode, owner, links or time are not those of a release")
-        if head[62:94] != _NO_DEVICE:
-            raise self._bad("a device number is not 0")
-        ino = self._number(6)
-        self._size = self._number(54)
-        self._name_size = self._number(94)
-        self._check = self._number(102)
-        if self._is_trailer:
-            if ino or self._size or self._check or self._name_size != len(_TRAILER) + 1:
-                raise self._bad("a trailer has no number, content or checksum")
-        elif ino != self.index:
-            raise self._bad("its number is %d" % ino)
-        if not 2 <= self._name_size <= MAX_NAME:
-            raise self._bad("its name has %d bytes" % self._name_size)
-        self._enter(_NAME, self._name_size + -(_HEADER + self._name_size) % 4)
-
-    def _number(self, at):
-        digits = bytes(self._buffer[at : at + 8])
+        head = bytes(self._buffer[:_HEADER])
+        index, mode = self._index, _FILE
         try:
-            value = int(digits, 16)
+            size, name_size, check = [int(head[at : at + 8], 16) for at in (54, 94, 102)]
         except ValueError:
-            value = -1
-        # int() is generous: signs, blanks, lower case.
-        if ("%08X" % value).encode() != digits:
-            raise self._bad("%r is not eight upper-case hex digits" % digits)
-        return value
+            name_size = 0
+        if head[14:22] == b"00000000":
+            index, mode, size, check = 0, "00000000", 0, 0
+        # int() is generous, and a name of no size is no name: both end here.
+        if (
+            not 2 <= name_size <= MAX_NAME
+            or head != (_FORM % (index, mode, 0, 0, size, 0, name_size, check)).encode()
+        ):
+            raise self._bad("not headed as docs/format.md says")
+        self._head = (size if mode == _FILE else None, name_size, check)
+        self._enter(_NAME, name_size + -(_HEADER + name_size) % 4)
 
     def _read_name(self):
-        end = _HEADER + self._name_size - 1
-        raw = bytes(self._buffer[_HEADER:end])
-        if any(memoryview(self._buffer)[end : self._fill]):
-            raise self._bad("its name is not filled up with zero bytes")
-        if self._is_trailer:
-            if raw != _TRAILER.encode():
-                raise self._bad("a trailer is called %s" % _TRAILER)
+        size, name_size, check = self._head
+        end = _HEADER + name_size - 1
+        name = bytes(self._buffer[_HEADER:end])
+        good = not any(memoryview(self._buffer)[end : self._fill])
+        if size is None:
+            good = good and name == _TRAILER
+        else:
+            good = good and name[:1] not in b".-" and all(byte in _SAFE for byte in name)
+        if not good:
+            raise self._bad("called %r" % name)
+        if size is None:
             self._enter(_TAIL, -self.position % _BLOCK)
-            self._sink.trailer(self.index)
-            return
-        for code in raw:
-            if chr(code) not in _SAFE:
-                raise self._bad("its name %r is not letters, digits, '.', '_' and '-'" % raw)
-        if raw[:1] in (b".", b"-"):
-            raise self._bad("its name %r begins with %r" % (raw, raw[:1]))
-        self._enter(_DATA, self._size)
-        self._sink.entry(self.index, raw.decode(), self._size, self._check)
+            self._sink.trailer(self._index)
+        else:
+            self._enter(_DATA, size)
+            self._sink.entry(self._index, name.decode(), size, check)
 
     def _bad(self, reason):
-        return Refused(400, "bad_archive", "Entry %d: %s." % (self.index, reason))
+        return Refused(400, "bad_archive", "Entry %d is %s." % (self._index, reason))

@@ -45,12 +45,17 @@ def _read(path):
         if error.errno != _ENOENT:
             raise
         return None
+    check_size(path, size)
+    with open(path, "rb") as source:
+        return source.read(size)
+
+
+def check_size(path, size):
+    """Raise Refused(422) when the file *path* of *size* bytes is too long for a keyring."""
     if size > MAX_KEYRING:
         raise Refused(
             422, "bad_keyring", "%s has %d bytes, at most %d." % (path, size, MAX_KEYRING)
         )
-    with open(path, "rb") as source:
-        return source.read(size)
 
 
 def parse(data):
@@ -58,8 +63,6 @@ def parse(data):
 
     Raises Refused(422) when it is not a key, a list of keys or a keyring.
     """
-    if len(data) > MAX_KEYRING:
-        raise Refused(422, "bad_keyring", "A keyring has at most %d bytes." % MAX_KEYRING)
     try:
         content = json.loads(bytes(data).decode())
     except ValueError:

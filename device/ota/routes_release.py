@@ -2,11 +2,9 @@
 
 import asyncio
 
-from ota import keyring, release, transaction
-from ota.board import board_name
+from ota import release
 from ota.errors import Refused
 from ota.ranges import content_range
-from ota.version import highest
 
 
 def handlers(service, web):
@@ -23,7 +21,7 @@ class Releases:
 
     async def show(self, request):
         """Tell of a release that is half here."""
-        found = release.pending(transaction)
+        found = release.pending()
         if found is None:
             raise Refused(404, "no_release", "No release is half received. Send it from byte 0.")
         return found
@@ -44,19 +42,10 @@ class Releases:
 
     def _reader(self):
         service = self._service
-        keys = keyring.load(service.public_key)
-        if service.require_signed and not keys:
-            raise Refused(
-                403,
-                "no_key",
-                "This device only takes signed releases, and has no key to check them with.",
-            )
-        floor = highest((transaction.status()["floor"], service.min_version))
         return release.Reader(
-            transaction,
-            keys,
-            board_name(),
-            floor=floor,
+            service.public_key,
+            required=service.require_signed,
+            min_version=service.min_version,
             trial_s=service.trial_deadline_s,
             force=self._web.device.lease_over(),
         )

@@ -11,26 +11,21 @@ def parse(text):
 
     Raises ValueError when *text* is not MAJOR.MINOR.PATCH[-pre][+build], or too long.
     """
-    if not isinstance(text, str) or not 5 <= len(text) <= MAX_VERSION:
-        raise ValueError("A version is like 1.4.0, got %r." % (text,))
-    rest, plus, build = _cut(text, "+")
-    core, dash, pre = _cut(rest, "-")
+    rest, plus, build = text[: MAX_VERSION + 1].partition("+")
+    core, dash, pre = rest.partition("-")
     numbers = core.split(".")
     parts = pre.split(".") if dash else []
-    if len(numbers) != 3 or not all(_is_number(part) for part in numbers):
-        raise ValueError("A version is like 1.4.0 or 1.4.0-rc.1, got %r." % text)
-    if plus and not all(_is_word(part) for part in build.split(".")):
-        raise ValueError("What follows '+' is words of letters and digits, got %r." % text)
+    good = len(text) <= MAX_VERSION and len(numbers) == 3
+    for part in numbers:
+        good = good and is_number(part)
     for part in parts:
         # 1.0.0-01 is refused: two texts would mean the same number.
-        if not _is_word(part) or (_is_digits(part) and not _is_number(part)):
-            raise ValueError("What follows '-' is words and numbers, got %r." % text)
+        good = good and _is_word(part) and (is_number(part) or not _is_digits(part))
+    for part in build.split(".") if plus else ():
+        good = good and _is_word(part)
+    if not good:
+        raise ValueError("A version is like 1.4.0 or 1.4.0-rc.1, got %r." % text[:48])
     return int(numbers[0]), int(numbers[1]), int(numbers[2]), parts
-
-
-def _cut(text, mark):
-    at = text.find(mark)
-    return (text, "", "") if at < 0 else (text[:at], mark, text[at + 1 :])
 
 
 def _is_word(part):
@@ -41,7 +36,8 @@ def _is_digits(part):
     return bool(part) and all("0" <= char <= "9" for char in part)
 
 
-def _is_number(part):
+def is_number(part):
+    """Return True if *part* is a number in decimal digits, with no zero in front."""
     return _is_digits(part) and (part == "0" or part[0] != "0")
 
 
@@ -58,20 +54,11 @@ def compare(one, other):
         return bool(b[3]) - bool(a[3])
     for left, right in zip(a[3], b[3]):
         if left != right:
-            return _compare_parts(left, right)
-    return _sign(len(a[3]) - len(b[3]))
-
-
-def _compare_parts(left, right):
-    if _is_digits(left) and _is_digits(right):
-        return _sign(int(left) - int(right))
-    if _is_digits(left) or _is_digits(right):
-        return -1 if _is_digits(left) else 1
-    return -1 if left < right else 1
-
-
-def _sign(number):
-    return (number > 0) - (number < 0)
+            # Numbers come before words.
+            left = (0, int(left)) if _is_digits(left) else (1, left)
+            right = (0, int(right)) if _is_digits(right) else (1, right)
+            return -1 if left < right else 1
+    return (len(a[3]) > len(b[3])) - (len(a[3]) < len(b[3]))
 
 
 def floor_allows(version, floor):
@@ -80,15 +67,3 @@ def floor_allows(version, floor):
     Raises ValueError when one of them is no version.
     """
     return floor is None or compare(version, floor) >= 0
-
-
-def highest(versions):
-    """Return the newest of *versions*, an iterable in which None counts for nothing.
-
-    Raises ValueError when one of them is no version.
-    """
-    best = None
-    for version in versions:
-        if version is not None and (best is None or compare(version, best) > 0):
-            best = version
-    return best

@@ -75,8 +75,9 @@ def test_nothing_begins_before_the_signature_and_the_conditions_hold(attacks, de
     early = {"bad_signature", "unsigned", "bad_checksum", "wrong_board", "old_micropython",
              "downgrade", "too_large"}  # fmt: skip
     for name, attack in attacks.items():
-        device.take(attack.data, keys=trusted, **dict([attack.device] if attack.device else []))
-        calls = device.ask("calls")["calls"]
+        more = dict([attack.device] if attack.device else [])
+        device.ask("reset")
+        calls = device.ask("calls", attack.data, keys=trusted, **more)["calls"]
         if attack.word in early:
             assert "begin" not in calls, name
         if "begin" not in calls:

@@ -37,17 +37,14 @@ class RamFlash:
         return 0
 
 
-# All of it now: the host's files are out of reach once the flash is mounted at "/".
+DEVICE = next(path for path in sys.path if path.endswith("/device"))
+# The host's files are out of reach once the flash is mounted at "/", but for these.
+vfs.mount(vfs.VfsPosix(DEVICE), "/rom")
+sys.path[:] = ["/rom", ".frozen"]
+
+import ota  # noqa: E402
 import ota_boot  # noqa: E402
-from ota import (  # noqa: E402
-    flash,
-    keyring,
-    release,
-    release_record,
-    staging,
-    transaction,
-    version,
-)
+from ota import flash, keyring, release, release_store, staging, transaction, version  # noqa: E402
 from ota.errors import Refused  # noqa: E402
 
 chip = None
@@ -97,8 +94,10 @@ def reset():
 def tree(private=False):
     """Return {path: digest} of what is live, or of what is ours in /.ota."""
     found = {}
-    for path, _ in flash.walk("/"):
-        if path.startswith("/.ota/") == private:
+    for name, is_dir, _ in list(flash.entries("/")):
+        if name == "rom" or (name == ".ota") != private:
+            continue
+        for path in [p for p, _ in flash.walk("/" + name)] if is_dir else ["/" + name]:
             found[path] = flash.digest(path)
     return found
 
@@ -112,7 +111,7 @@ def look():
         "last": status["last"],
         "live": tree(),
         "left": sorted([path for path in tree(True) if path not in TOP]),
-        "half": release.pending(transaction),
+        "half": release.pending(),
     }
 
 
@@ -127,19 +126,35 @@ class Spy:
         return getattr(transaction, name)
 
 
-spy = Spy()
+def watch(function, *arguments):
+    """Call *function* and return what it called of the transaction."""
+    spy = Spy()
+    let_go, release.let_go = release.let_go, lambda *names: None
+    sys.modules["ota.transaction"] = ota.transaction = spy
+    try:
+        function(*arguments)
+    except Refused:
+        pass
+    finally:
+        release.let_go = let_go
+        del sys.modules["ota.transaction"]
+        if "ota.release_plan" in sys.modules:
+            del sys.modules["ota.release_plan"]
+    return spy.calls
+
+
+def reader_for(request):
+    return release.Reader(
+        request.get("keys"),
+        required=request.get("required", False),
+        board=request.get("board", "RPI_PICO_W"),
+        min_version=request.get("floor"),
+    )
 
 
 def take(request, archive):
     """Feed *archive* to a Reader; "stop" ends it early as a lost connection does."""
-    keys = keyring.load(request.get("keys"))
-    spy.calls.clear()
-    reader = release.Reader(
-        spy,
-        keys,
-        request.get("board", "RPI_PICO_W"),
-        floor=request.get("floor"),
-    )
+    reader = reader_for(request)
     if "offset" in request:
         reader.resume(request["offset"])
         archive = archive[request["offset"] :]
@@ -182,7 +197,7 @@ def peak(request, archive):
     gc.collect()
     before = gc.mem_alloc()
     highest = 0
-    reader = release.Reader(transaction, keyring.load(request.get("keys")), "RPI_PICO_W")
+    reader = reader_for(request)
     at = 0
     number = 0
     while at < len(archive):
@@ -207,7 +222,7 @@ def answer_to(request, archive):
             return {}
         if op == "boot":
             boot()
-            release_record.clean(transaction)
+            release_store.clean()
             return {}
         if op == "confirm":
             transaction.confirm()
@@ -230,7 +245,7 @@ def answer_to(request, archive):
             transaction.abort()
             return {}
         if op == "calls":
-            return {"calls": spy.calls}
+            return {"calls": watch(take, request, archive)}
         if op == "look":
             return look()
         if op == "peak":
