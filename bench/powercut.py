@@ -68,8 +68,11 @@ def make_guards(folder: Path, device: Path = DEVICE) -> Path:
 def run_job(job: dict, guards: Path, device: Path = DEVICE, timeout: float = 3600) -> dict:
     """Run *job* on MicroPython and return what it printed."""
     job = {"here": str(ON_BOARD), "device": str(device), "guards": str(guards), **job}
-    command = [MICROPYTHON, "-X", "heapsize=192m", str(ON_BOARD / "main.py"), json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    command = [MICROPYTHON, "-X", "heapsize=192m", str(ON_BOARD / "main.py")]
+    # Not as an argument: MicroPython takes none that is longer than 255 bytes.
+    done = subprocess.run(
+        command, input=json.dumps(job), capture_output=True, text=True, timeout=timeout
+    )
     for line in done.stdout.splitlines():
         if line[:1] in ("{", "[", '"'):
             return json.loads(line)

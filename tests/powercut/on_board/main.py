@@ -1,6 +1,6 @@
 """Run a part of the sweep on MicroPython and print the result as one line of JSON.
 
-The one argument is a job as bench/powercut.py makes it: the folders "here", "device" and "guards",
+Standard input is a job as bench/powercut.py makes it: the folders "here", "device" and "guards",
 the "scenario", and how densely to cut: "every", "shard", "second", "follow".
 """
 
@@ -43,4 +43,4 @@ def main(job):
     )
 
 
-main(json.loads(sys.argv[1]))
+main(json.loads(sys.stdin.read()))

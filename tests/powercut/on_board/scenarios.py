@@ -53,13 +53,15 @@ class Step:
 class Scenario:
     """A board, sets of files with their versions, and steps."""
 
-    def __init__(self, name, old, new, blocks=64, full=False, trial=True, empty_folders=()):
+    def __init__(
+        self, name, old, new, blocks=64, full=False, trial=True, empty_folders=(), hollow=()
+    ):
         self.name = name
         self.old = "old"
         self.sets = {"old": old, "new": new}
         self.versions = {"old": "1.0", "new": "2.0"}
         self.folders = {
-            "old": folders_of(old, *empty_folders),
+            "old": folders_of(old, *empty_folders, *hollow),
             "new": folders_of(new, *empty_folders),
         }
         self.blocks = blocks
@@ -68,7 +70,7 @@ class Scenario:
         self.ignore = ()  # files of the application that come and go meanwhile
         self.trial = trial
         self.steps = []
-        self.empty_folders = empty_folders
+        self.empty_folders = empty_folders + hollow  # the second lie in folders that go
 
     def prepare(self):
         """Return a flash with the old set on it, installed by an update as version 1.0."""
@@ -389,6 +391,9 @@ def _grown():
     return old, new
 
 
+_HOLLOW = {"empty_folders": ("/hollow",), "hollow": ("/lib/x/void", "/top/in/void")}
+
+
 def _kept(name, sets, blocks=64, **options):
     """Confirm the update, and roll it back after all."""
     return Scenario(name, *sets, blocks=blocks, **options).whole()
@@ -416,7 +421,7 @@ _ALL = (
     ("replace, add, delete", lambda name: _kept(name, _mix())),
     (
         "folders made and emptied",
-        lambda name: _kept(name, _folders(), blocks=96, empty_folders=("/hollow",)),
+        lambda name: _kept(name, _folders(), blocks=96, **_HOLLOW),
     ),
     ("files in /", lambda name: _kept(name, _root_files())),
     ("names before boot.py and main.py", lambda name: _kept(name, _neighbours())),
