@@ -244,4 +244,5 @@ class OTAUpdateService:
         if self._reception is not None and not self._mounted:
             self._reception.close()
             self._reception = None
+            self._listener.renew()
             let_go()

@@ -29,7 +29,6 @@ def let_go(*names):
             if hasattr(package, name):
                 delattr(package, name)
     if not names:
-        sys.modules.pop("microdot", None)
         _let_guard_go()
     gc.collect()
 

@@ -1,6 +1,7 @@
 """One client's connection: request after request, each within its limits of time and bytes."""
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -9,6 +10,7 @@ from micropython import const
 from ota.access import challenge
 from ota.errors import Gone, Refused
 from ota.head import HeadReader
+from ota.listener import NO_MEMORY
 
 # Milliseconds that a client may take: for a whole request head, between two requests, and
 # between two reads or writes of a body (the slowest flash writes 8 KB/s, so a peer that waits for
@@ -60,10 +62,20 @@ class Connection:
                 keep = await self._serve_one()
         except OSError:
             pass  # the client is gone: nobody is left to tell
+        except MemoryError:
+            self._say_no_memory()
         except asyncio.CancelledError:
             await self._tell_timeout()
         finally:
             await self.stream.wait_closed()
+
+    def _say_no_memory(self):
+        # Not even low_memory() could be put together.
+        if not self._answered:
+            try:
+                self.stream.s.send(NO_MEMORY)
+            except OSError:
+                pass
 
     async def _serve_one(self):
         self.head = None
@@ -88,6 +100,7 @@ class Connection:
         except MemoryError:
             if self._answered:
                 return False
+            gc.collect()
             await self.refuse(low_memory())
         except OSError:
             raise
@@ -172,7 +185,6 @@ class Connection:
         *headers* is an iterable of (name, value); *length* the body's bytes, None for pieces of
         unknown number; *csp* another Content-Security-Policy than "nothing at all".
         """
-        self._answered = True
         head = self.head
         self._chunked = length is None and head is not None and head.minor == 1
         lines = ["HTTP/1.1 %d %s\r\n" % (status, reason), _SAFE]
@@ -190,7 +202,9 @@ class Connection:
         if head is None or not (self._bounded and head.keep) or self._expects:
             self._keep = False
         lines.append("Connection: %s\r\n\r\n" % ("keep-alive" if self._keep else "close"))
-        await self._send("".join(lines).encode())
+        data = "".join(lines).encode()
+        self._answered = True
+        await self._send(data)
 
     async def write(self, data):
         """Send bytes of a body of known length."""
@@ -205,7 +219,7 @@ class Connection:
 
     async def refuse(self, refused):
         """Answer with *refused* as JSON, and with the headers that belong to its status."""
-        headers = [("Content-Type", "application/json")]
+        headers = []
         extra = refused.extra
         if refused.status == 401:
             headers.append(("WWW-Authenticate", challenge(self.head)))
@@ -218,7 +232,9 @@ class Connection:
     async def send_json(self, status, reason, body, headers=()):
         """Send the dict *body* as JSON in one write of head and body each."""
         data = json.dumps(body).encode()
-        await self.start_answer(status, reason, headers, len(data))
+        fields = [("Content-Type", "application/json")]
+        fields.extend(headers)
+        await self.start_answer(status, reason, fields, len(data))
         if self.head is None or self.head.method != "HEAD":
             await self._send(data)
 
@@ -232,7 +248,6 @@ class Connection:
                 408,
                 "timeout",
                 Refused(408, "timeout", "The request stalled. Send it again.").body(),
-                [("Content-Type", "application/json")],
             )
         except (OSError, asyncio.CancelledError):
             pass

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from micropython import const
 
 from ota import let_go
@@ -11,7 +12,8 @@ _BACKLOG = const(5)
 _RETRY_MS = const(100)
 _PROBE_PORT = const(8081)
 _PROBE_MS = const(250)  # at most four answers a second, 2 KB
-_NO_MEMORY = (
+#: The answer where not even a reason can be put together.
+NO_MEMORY = (
     b"HTTP/1.1 503 low_memory\r\nContent-Type: application/json\r\nContent-Length: 84\r\n"
     b"Retry-After: 5\r\nConnection: close\r\n\r\n"
     b'{"error":"low_memory","message":"The application leaves no memory for the updater."}'
@@ -49,24 +51,46 @@ class Listener:
             self._socket.close()
             self._socket = self.port = None
 
+    def renew(self):
+        """Go on waiting in a new task.
+
+        MicroPython links the tasks of its queue, and one that left it to wait for a socket keeps
+        its old links: to connections that have ended, and with them to all that they had loaded.
+        """
+        if self._socket is not None:
+            self._task.cancel()
+            self._task = asyncio.create_task(self._accept())
+
     async def _accept(self):
         while True:
-            await _readable(self._socket)
+            sock = None
             try:
+                await _readable(self._socket)
                 reception = self._receive()
                 await reception.room()
-            except MemoryError:
-                reception = None
-            try:
                 sock, peer = self._socket.accept()
                 sock.setblocking(False)
-                if reception is None:
-                    _turn_away(sock)
-                else:
-                    reception.take(sock, peer)
-            except (OSError, MemoryError):
-                # The client gave up while it waited, or no control block is free.
-                await asyncio.sleep_ms(_RETRY_MS)
+                reception.take(sock, peer)
+                continue
+            except MemoryError:
+                sock = self._turn_away(sock)
+            except Exception as error:
+                # An OSError: the client gave up while it waited, or no control block is free.
+                if not isinstance(error, OSError):
+                    sys.print_exception(error)  # whatever it is, the next one may be served
+            await asyncio.sleep_ms(_RETRY_MS)
+            if sock:
+                _hang_up(sock)
+
+    def _turn_away(self, sock):
+        try:
+            if sock is None:
+                sock = self._socket.accept()[0]
+                sock.setblocking(False)
+            sock.send(NO_MEMORY)
+        except (OSError, MemoryError):
+            pass
+        return sock
 
 
 class Beacon:
@@ -109,11 +133,12 @@ def _bound(kind, host, port):
     return sock, address
 
 
-def _turn_away(sock):
+def _hang_up(sock):
     try:
-        sock.send(_NO_MEMORY)
-    finally:
-        sock.close()
+        sock.recv(512)  # closing with bytes unread would reset the answer
+    except (OSError, MemoryError):
+        pass
+    sock.close()
 
 
 async def _readable(sock):

@@ -7,8 +7,10 @@ import sys
 import time
 from micropython import const
 
+from ota import let_go
 from ota.access import Access
-from ota.connection import Connection, low_memory
+from ota.body import Body
+from ota.connection import Connection
 from ota.device import Device
 
 # A Pico W has five TCP connections in all, closing ones included (lwIP MEMP_NUM_TCP_PCB).
@@ -33,6 +35,7 @@ class Reception:
         self._open = []
         self._tending = None
         self._web = None
+        self._own_microdot = False
         self._used_ms = time.ticks_ms()
 
     @property
@@ -41,12 +44,13 @@ class Reception:
         return not self._open and time.ticks_diff(time.ticks_ms(), self._used_ms) > _IDLE_MS
 
     def close(self):
-        """Cut every connection and leave nothing open on the flash."""
+        """Cut every connection, leave nothing open on the flash and Microdot to the collector."""
         for connection in self._open:
             connection.task.cancel()
         staging = sys.modules.get("ota.staging")
         if staging:
             staging.release()
+        self._let_microdot_go()
 
     async def room(self):
         """Return when a place is free. Raises MemoryError when none can be given at all."""
@@ -61,9 +65,13 @@ class Reception:
         sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         connection = Connection(sock, _address_of(peer), self._access, self._handle)
         self._open.append(connection)
-        connection.task = asyncio.create_task(self._run(connection))
-        if self._tending is None:
-            self._tending = asyncio.create_task(self._tend())
+        try:
+            connection.task = asyncio.create_task(self._run(connection))
+            if self._tending is None:
+                self._tending = asyncio.create_task(self._tend())
+        finally:
+            if connection.task is None:  # no memory: it must not keep a place for ever
+                self._open.remove(connection)
 
     async def _run(self, connection):
         try:
@@ -101,30 +109,33 @@ class Reception:
 
     async def _handle(self, head, connection):
         self._service.requests += 1
-        try:
-            web = self._load_web()
-        except MemoryError:
-            self._web = None
-            await self._answer_without_web(head, connection)
-            return
-        await web.handle(head, connection)
-
-    async def _answer_without_web(self, head, connection):
-        # The way out of a full heap has to work on a full heap.
-        if head.method != "POST" or head.path != "/api/v1/reboot":
-            raise low_memory()
-        body = bytearray(64)
-        count = await connection.readinto(memoryview(body))
-        mode = "rescue" if body[:count].find(b"rescue") >= 0 else "normal"
-        await connection.send_json(202, "OK", self.device.restart(mode))
+        if head.method == "POST" and head.path == "/api/v1/reboot":
+            # Not from the table of ota/web.py: the way out of a full heap has to fit into one.
+            mode = (await Body(connection, head.length).json()).get("mode", "normal")
+            await connection.send_json(202, "Accepted", self.device.restart(mode))
+        else:
+            await self._load_web().handle(head, connection)
 
     def _load_web(self):
         if self._web is None:
             gc.collect()
-            from ota.web import Web
+            known = list(sys.modules)
+            self._own_microdot = "microdot" not in known
+            try:
+                from ota.web import Web
 
-            self._web = Web(self._service, self.device)
+                self._web = Web(self._service, self.device)
+            except MemoryError:
+                # What did fit would only take from the application what it is short of.
+                self._let_microdot_go()
+                let_go("web", *[name[4:] for name in sys.modules if name not in known])
+                raise
         return self._web
+
+    def _let_microdot_go(self):
+        # An application that uses it itself would get a second one at the next request.
+        if self._own_microdot:
+            sys.modules.pop("microdot", None)
 
     def mount(self, app, prefix):
         """Add the routes to *app*, an application's own Microdot, below *prefix*."""

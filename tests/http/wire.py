@@ -142,7 +142,7 @@ class Wire:
         head = self._until(b"\r\n\r\n").decode("ascii")
         first, *lines = head[:-4].split("\r\n")
         version, status, _ = (first + " ").split(" ", 2)
-        assert version == "HTTP/1.1", first
+        assert version in ("HTTP/1.1", "HTTP/1.0"), first  # 1.0: an own Microdot server
         headers: dict[str, str] = {}
         for line in lines:
             name, _, value = line.partition(": ")
