@@ -112,16 +112,22 @@ def headers_module(html: str, policy: str) -> str:
 
 
 def main() -> int:
-    """Write both files and say how big they are."""
+    """Write both files and say how big they are; with ``--check`` only compare them."""
     try:
         html, policy = build()
     except PageError as error:
         print(f"build_page: {error}", file=sys.stderr)
         return 1
     packed = compress(html)
+    made = {"page.html.gz": packed, "page.py": headers_module(html, policy).encode()}
     target = ROOT / "device" / "ota"
-    (target / "page.html.gz").write_bytes(packed)
-    (target / "page.py").write_text(headers_module(html, policy), encoding="utf-8")
+    if "--check" in sys.argv[1:]:
+        stale = [name for name in made if (target / name).read_bytes() != made[name]]
+        for name in stale:
+            print(f"build_page: {name} is not what page/ makes: run it", file=sys.stderr)
+        return int(bool(stale))
+    for name, content in made.items():
+        (target / name).write_bytes(content)
     print(f"page.html.gz: {len(packed)} of at most {LIMIT} bytes, {len(html.encode())} unpacked")
     return int(len(packed) > LIMIT)
 

@@ -40,6 +40,8 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$extras"
     touch "$stamp"
 fi
-if [ "$what" = test ] && [ -x tools/setup_heap32.sh ]; then
-    tools/setup_heap32.sh
+if [ "$what" = test ]; then
+    # Parts that no pip package holds, each fetched once into .tools/.
+    for part in tools/setup_*.sh; do "$part"; done
+    .venv/bin/python tools/build_page.py --check
 fi
