@@ -16,6 +16,7 @@ SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "ota_sample.py"
 
 
 def main() -> None:
+    """Run the board until it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="port to listen at; 0: a free one")
     arguments = parser.parse_args()
