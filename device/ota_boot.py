@@ -738,7 +738,7 @@ def _start_over(error):
     littlefs goes wrong after such an error, and may lose the file, unless it is mounted anew
     before anything else is written (littlefs-project/littlefs#993).
     """
-    _restart("restart")
+    restart("restart")
     raise error  # not a board
 
 
