@@ -54,7 +54,7 @@ def steps(blocks):
     return [Step(place, command, "\n".join(lines)) for place, command, lines in found]
 
 
-def run(steps, folder, hosts=(), environment=(), timeout_s=60):
+def run(steps, folder, hosts=(), environment=(), timeout_s=200):
     """Run *steps* in *folder* and return the differences, as a list of texts.
 
     *hosts* is {address in the document: address of the simulated Pico}.
@@ -133,7 +133,7 @@ def difference(said, printed):
             f"{wanted[1]!r} is said behind it" if wanted[1] != got[1] else None
         )
     pattern = _pattern(said.strip())
-    return None if re.fullmatch(pattern, _evened(printed.strip())) else "it prints otherwise"
+    return None if re.match(pattern, _evened(printed.strip())) else "it prints otherwise"
 
 
 def _document(text):
@@ -186,8 +186,12 @@ def _evened(text):
 
 
 def _pattern(said):
-    lines = [
-        r"(?:.*\n)*?.*" if line.strip() == "…" else r"[^\n]*".join(map(re.escape, line.split("…")))
-        for line in _evened(said).split("\n")
-    ]
-    return "\n".join(lines)
+    return "".join(map(_line_pattern, _evened(said).split("\n"))) + r"\Z"
+
+
+def _line_pattern(line):
+    if line.strip() == "…":
+        return r"(?:[^\n]*(?:\n|\Z))*?"
+    pattern = r"[^\n]*".join(map(re.escape, line.split("…"))) + r"(?:\n|\Z)"
+    # Whether a question comes in time to see the trial depends on how busy this computer is.
+    return f"(?:{pattern})?" if line.startswith("On trial") else pattern

@@ -1,10 +1,13 @@
 """What the documents tell to type is typed, and prints what they say."""
 
+import shutil
+
 import pytest
 from fences import blocks
-from shell import run, steps
+from shell import difference, run, steps
 
 APP = """\
+{first}
 import asyncio
 
 from manager_wifi import WiFiManager
@@ -12,8 +15,8 @@ from service_ota import OTAUpdateService
 
 
 async def main():
-    wifi = WiFiManager("test-net", "test-password", "{name}")
-    ota = OTAUpdateService(wifi, confirm_after_s=1, {options})
+    wifi = WiFiManager("test-net", "test-password", {name!r})
+    ota = OTAUpdateService(wifi, confirm_after_s=0, {options})
     await ota.start()
     while True:
         await asyncio.sleep(1)
@@ -23,20 +26,19 @@ asyncio.run(main())
 """
 
 
+def write_app(folder, name=None, options="", first="", files=()):
+    """Make an application that confirms itself at once."""
+    source = APP.format(name=name, options=options, first=first)
+    for path, content in {"main.py": source.lstrip(), **dict(files)}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    return folder
+
+
 @pytest.fixture
 def device(board, tmp_path):
-    """Start a simulated Pico: device(name, options of the service, more files)."""
-
-    def start(name="pico-kitchen", options="", files=()):
-        app = tmp_path / "apps" / name
-        app.mkdir(parents=True)
-        (app / "main.py").write_text(APP.format(name=name, options=options))
-        for path, content in dict(files).items():
-            (app / path).parent.mkdir(parents=True, exist_ok=True)
-            (app / path).write_bytes(content)
-        return board(app)
-
-    return start
+    """Start a simulated Pico: device(name, more as for write_app)."""
+    return lambda name="pico-kitchen", **more: board(write_app(tmp_path / name, name, **more))
 
 
 @pytest.fixture
@@ -64,3 +66,57 @@ def test_http(device, folder):
     pico = device(options="trial_deadline_s=60, auto_confirm=False")
     pico.wait_console("Listening")
     check(run(steps(blocks("docs/http.md")), folder, hosts(pico_kitchen=pico)))
+
+
+def test_quickstart_developer(device, folder):
+    pico = device(
+        options="trial_deadline_s=60",
+        first="from lib import limits",
+        files={"lib/limits.py": "HIGHEST = 25\n"},
+    )
+    shutil.copytree(pico.app, folder / "app")
+    check(run(steps(blocks("docs/quickstart-developer.md")), folder, hosts(pico_kitchen=pico)))
+
+
+def test_quickstart_fleet(device, folder):
+    keygen, *rest = steps(blocks("docs/quickstart-fleet.md"))
+    check(run([keygen], folder))
+    trusting = {
+        "options": 'public_key="/public.json"',
+        "files": {"public.json": (folder / "keys/public.json").read_text()},
+    }
+    picos = hosts(
+        pico_kitchen=device("pico-kitchen", **trusting),
+        pico_garage=device("pico-garage", **trusting),
+    )
+    write_app(folder / "app", "pico-kitchen", **trusting)
+    check(run(rest, folder, picos))
+
+
+@pytest.mark.parametrize(
+    ("said", "printed", "same"),
+    [
+        ("a\nb", "a\nb", True),
+        ("a\nb", "a\nc", False),
+        ("a\nb", "a\nb\nc", False),
+        ("a\n…", "a\nb\nc", True),
+        ("a\n…\nd", "a\nd", True),
+        ("a\n…\nd", "a\nb\nc\ne", False),
+        ("a … b", "a 1 2 b", True),
+        ("a … b", "a\nb", False),
+        ("took 1.5 s", "took 12 s", True),
+        ("took 1.5 s", "took 12 m", False),
+        ("On trial, attempt 1 of 3\nb", "b", True),
+        ('{"a": 1} 200', '{"a":1} 200', True),
+        ('{"a": 1} 200', '{"a":1} 201', False),
+        ('{"a": 1}', '{"a":2}', False),
+        ('{"a": 1}', '{"a":1, "b":2}', False),
+        ('{"a": "…"}', '{"a": {"b": 2}}', True),
+        ('{"free": 1}', '{"free": 2}', True),
+        ('{"free": 1}', '{"free": "2"}', False),
+        ('["x", "…"]', '["x", "y", "z"]', True),
+        ('["x"]', '["x", "y"]', False),
+    ],
+)
+def test_the_comparison_sees_what_differs(said, printed, same):
+    assert (difference(said, printed) is None) == same

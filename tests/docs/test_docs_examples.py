@@ -89,17 +89,14 @@ def test_the_existing_application_works_and_decides_over_its_updates(
         status = wait_for(lambda: http.get("/api/v1/status").json())
     assert status["last"]["reason"] == "not confirmed in time"
 
+    # The good one is busy as well: it puts the commit of the next off.
+    source = source.replace("watering = False", "watering = True")
     main.write_text(source.replace("return 27 -", "return 22.5 -"))
     assert pico_ota(["push", "-q", str(app), "--version", "good"]) == 0
     pico.wait_console("22.5 degrees")
     with client(pico) as http:
         status = http.get("/api/v1/status").json()
-    assert (status["version"], status["last"]["outcome"]) == ("good", "confirmed")
-
-    # Busy: the commit is put off.
-    main.write_text(source.replace("watering = False", "watering = True"))
-    assert pico_ota(["push", "-q", str(app), "--version", "busy"]) == 0
-    with client(pico) as http:
+        assert (status["version"], status["last"]["outcome"]) == ("good", "confirmed")
         manifest = {"version": "next", "delete": ["/nothing"]}
         assert http.post("/api/v1/update", json=manifest).status_code == 201
         answer = http.post("/api/v1/update/commit", json={})
