@@ -11,10 +11,9 @@ import json
 import os
 
 from ota.errors import Refused
+from ota.release_store import KEYRING
 from ota.signature import Key
 
-#: Where replaced keys are kept.
-KEYRING = "/ota/keys.json"
 #: Most bytes of it; room for four keys of 4096 bits.
 MAX_KEYRING = 6144
 _MAX_KEYS = 4

@@ -23,11 +23,9 @@ from micropython import const
 
 import ota_boot
 from ota import let_go, release_store, staging
-from ota.cpio import Entries, span
+from ota.cpio import Entries
 from ota.errors import Refused
 
-#: Where the trusted keys are kept once a release has replaced those of the application.
-KEYRING = "/ota/keys.json"
 _STEPS = const(8)  # of planning in one feed(): a few lines of text, a few KB hashed
 _ENOSPC = const(28)
 # What is loaded for the description and its signature, and for the plan.
@@ -291,12 +289,12 @@ class Reader:
         self._open(path, size, 0)
 
     def _open(self, path, size, offset):
-        if path == KEYRING:
+        if path == release_store.KEYRING:
             from ota.keyring import check_size
 
             check_size(path, size)
             self._ring = bytearray()
-        if self._row[3] or path == KEYRING:
+        if self._row[3] or path == release_store.KEYRING:
             self._writer = staging.open_file(path, offset)
         else:
             # Here already: only to be compared with what was listed.
@@ -325,64 +323,22 @@ class Reader:
 
         Raises Refused(409) with `received`, where to go on, unless that is *offset*.
         """
-        inside = self._find_place()
-        received = self.received + (span(self._file[0], 0) + inside if inside else 0)
-        if received != offset:
-            self._leave()
-            raise Refused(
-                409,
-                "wrong_offset",
-                "%d bytes of the release are here: go on there." % received,
-                received=received,
-            )
+        from ota.release_resume import find_place
+
+        record, here, position, inside = find_place(offset)
+        self._session = record["id"]
+        self._ours = True
+        self.version = record["version"]
+        self.signer = record["signer"]
+        self._first = 2 if record["signature"] else 1
+        self._open_lists()
+        for _ in range(here):
+            self._advance()
+        self._entries = Entries(self, self._first + here, position)
         if inside:
             name, path, size, _, _ = self._file
             self._open(path, size, inside)
             self._entries.skip_into(name, size, inside)
-
-    def _find_place(self):
-        """Pass over the files that are here; return how many bytes of the next one are."""
-        record = release_store.load()
-        if record is None:
-            return 0
-        self._session = record["id"]
-        self._ours = True
-        self.signer = record["signer"]
-        position = span("sw-description", record["size"])
-        if record["signature"]:
-            position += span("sw-description.sig", record["signature"])
-        index = self._first = 2 if record["signature"] else 1
-        self.version = ota_boot.load()["next"]
-        self._open_lists()
-        while self._file and not self._row[3]:
-            position += span(self._file[0], self._file[2])
-            index += 1
-            self._advance()
-        self._entries = Entries(self, index, position)
-        # A keyring is read as a whole, so it comes as a whole.
-        here = self._row[2] if self._file and self._file[1] != KEYRING else 0
-        return here if self._file and here < self._file[2] else 0
-
-
-def pending():
-    """Return {"received", "version", "signer", "sha256"} of a release half here, or None.
-
-    *received* is the byte of the archive to go on with, *sha256* that of its sw-description.
-    """
-    record = release_store.load()
-    if record is None:
-        return None
-    reader = Reader()
-    try:
-        reader.resume(-1)
-    except Refused as error:
-        received = error.extra["received"]
-    return {
-        "received": received,
-        "version": reader.version,
-        "signer": record["signer"],
-        "sha256": record["text"],
-    }
 
 
 def _abort_transaction():

@@ -46,5 +46,5 @@ def plan(head, board, revision, min_version, trial_s):
         raise
     finally:
         lines.close()
-    release_store.save(session, head.text_size, head.sign_size, head.signer)
+    release_store.save(session, description.version, head.text_size, head.sign_size, head.signer)
     yield description.version, session

@@ -12,6 +12,8 @@ from ota.flash import digest
 
 TEXT = "/.ota/release"
 RECORD = "/.ota/release.json"
+#: Where the trusted keys are kept once a release has replaced those of the application.
+KEYRING = "/ota/keys.json"
 #: A line is shorter than this.
 MAX_LINE = 512
 _MAX_RECORD = const(512)
@@ -51,10 +53,11 @@ def files():
             yield part[1], part[3], int(part[6][9:-11]), part[5], int(part[7], 16)
 
 
-def save(session, text_size, sign_size, signer):
+def save(session, version, text_size, sign_size, signer):
     """Remember that TEXT is the release staged as *session*. Raises OSError."""
     record = {
         "id": session,
+        "version": version,
         "text": digest(TEXT),
         "size": text_size,
         "signature": sign_size,

@@ -21,7 +21,9 @@ class Releases:
 
     async def show(self, request):
         """Tell of a release that is half here."""
-        found = release.pending()
+        from ota.release_resume import pending
+
+        found = pending()
         if found is None:
             raise Refused(404, "no_release", "No release is half received. Send it from byte 0.")
         return found

@@ -44,7 +44,16 @@ sys.path[:] = ["/rom", ".frozen"]
 
 import ota  # noqa: E402
 import ota_boot  # noqa: E402
-from ota import flash, keyring, release, release_store, staging, transaction, version  # noqa: E402
+from ota import (  # noqa: E402
+    flash,
+    keyring,
+    release,
+    release_resume,
+    release_store,
+    staging,
+    transaction,
+    version,
+)
 from ota.errors import Refused  # noqa: E402
 
 chip = None
@@ -111,7 +120,7 @@ def look():
         "last": status["last"],
         "live": tree(),
         "left": sorted([path for path in tree(True) if path not in TOP]),
-        "half": release.pending(),
+        "half": release_resume.pending(),
     }
 
 
