@@ -132,8 +132,9 @@ class OTAUpdateService:
         """Serve from *app*, an application's own Microdot, below *prefix*, on its port.
 
         The service then does not listen itself. Host names are checked without the port. Limits
-        on connections and header sizes are those of *app*. Raises ValueError for a bad prefix,
-        RuntimeError after start().
+        on connections and header sizes are those of *app*; Microdot's limit for the length of
+        a body is raised to the size of the flash, for all routes of *app*. Raises ValueError for
+        a bad prefix, RuntimeError after start().
         """
         if self._task is not None:
             raise RuntimeError("mount() comes before start()")

@@ -26,11 +26,11 @@ _GARBAGE_MS = const(500)
 
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
-_SAFE = (
+SAFE = (
     "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
     "Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
 )
-_CLOSED_CSP = "default-src 'none'; frame-ancestors 'none'"
+CLOSED_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 
 class Connection:
@@ -187,8 +187,8 @@ class Connection:
         """
         head = self.head
         self._chunked = length is None and head is not None and head.minor == 1
-        lines = ["HTTP/1.1 %d %s\r\n" % (status, reason), _SAFE]
-        lines.append("Content-Security-Policy: %s\r\n" % (csp or _CLOSED_CSP))
+        lines = ["HTTP/1.1 %d %s\r\n" % (status, reason), SAFE]
+        lines.append("Content-Security-Policy: %s\r\n" % (csp or CLOSED_CSP))
         for name, value in headers:
             lines.append("%s: %s\r\n" % (name, value))
         if self._chunked:

@@ -4,8 +4,9 @@ import gc
 
 from microdot import Microdot, Request, Response
 
+from ota import flash
 from ota.body import CHUNK, Body, MountedSource
-from ota.connection import internal, low_memory
+from ota.connection import CLOSED_CSP, SAFE, internal, low_memory
 from ota.errors import Gone, Refused
 from ota.head import METHODS, Head
 from ota.uploads import Uploads
@@ -119,6 +120,9 @@ class Web:
 
     def mount(self, app, prefix, access):
         """Add the routes to *app* below *prefix*; *access* lets their requests in."""
+        # Microdot refuses bodies of more than 16 KB unless told; longer ones it leaves in the
+        # stream, so that this costs no memory.
+        Request.max_content_length = max(Request.max_content_length, flash.space()[1])
         self._add(app, Table(self, prefix, access))
 
     def _add(self, app, table):
@@ -140,6 +144,7 @@ class Web:
         head = Head(request.method, request.url[len(prefix) :], 1)
         for name in headers:
             head.headers[name.lower()] = headers[name]
+        request.after_request(_make_safe)
         access.check(head, request.client_addr[0])
         request.g.body = Body(MountedSource(request, head.length or 0), head.length)
 
@@ -157,6 +162,16 @@ class Web:
         if request.g.gone:
             raise Gone(104)
         await _send(response, connection)
+
+
+def _make_safe(request, response):
+    """Add what our own listener says with every answer."""
+    for line in SAFE.strip().split("\r\n"):
+        name, _, value = line.partition(": ")
+        response.headers[name] = value
+    if response.headers.get("Content-Security-Policy") is None:
+        response.headers["Content-Security-Policy"] = CLOSED_CSP
+    return response
 
 
 def _signed_only():

@@ -226,10 +226,10 @@ def test_mounted_it_serves_everything_below_its_prefix(mounted):
         got = ask(mounted, "GET", f"/ota/fs/dir/f{size}")
         assert got.body == data[:size]
         assert got.headers["etag"] == f'"{digest(data[:size])}"'
-    names = [f["name"] for f in ask(mounted, "GET", "/ota/fs/dir/").json["files"]]
-    assert names == ["f0", "f10", "f100000", "f20000", "f5000"]
+    names = {f["name"] for f in ask(mounted, "GET", "/ota/fs/dir/").json["files"]}
+    assert names == {"f0", "f10", "f5000", "f20000", "f100000"}
     moved = ask(mounted, "MOVE", "/ota/fs/dir/f0", x_destination="/fs/dir/g")
-    assert moved.status in (201, 400), moved
+    assert moved.status == 201, moved
     assert ask(mounted, "DELETE", "/ota/fs/dir", x_ota_recursive="yes").status == 204
     assert ask(mounted, "GET", "/ota/api/v1/status").json["state"] == "idle"
 
