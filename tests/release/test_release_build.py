@@ -187,7 +187,7 @@ def test_bad_folders(tmp_path):
     assert not out.exists()
 
 
-def test_a_thousand_files_fit(tmp_path, device, trusted, keys):
+def test_300_files_fit(tmp_path, device, trusted, keys):
     app = write_app(tmp_path / "many", {f"d/f{n:04d}": b"%d" % n for n in range(300)})
     out = tmp_path / "x.swu"
     made = build(app, out, "1.0.0", sign_key=keys[0].private)

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
-from release_attacks import entries_of, span_of
+from release_attacks import Signer, entries_of, span_of
+from release_device import ROOT
 from release_samples import APP, LIVE, write_app
 
 from pico_ota.release import archive as cpio
@@ -55,6 +58,44 @@ def test_without_keys_anything_sound_is_taken(device, make_release, archive):
     assert device.take(unsigned[:-600])["word"] == "truncated"
     answer = device.take(unsigned, keys=None, floor="2.0.1")
     assert answer["word"] == "downgrade"
+
+
+def test_signed_only_without_a_key_takes_nothing(device, archive):
+    assert device.take(archive, required=True)["word"] == "no_key"
+    assert device.look()["left"] == []
+
+
+def test_modules_that_this_firmware_cannot_load(device, archive, keys, trusted):
+    signer = Signer(archive, keys[0].private)
+    line = r"^floor = "
+    for lines, word in {
+        'mpy = "6.0";': None,
+        'mpy = "6.3";': None,
+        'mpy = "5.3";': "mpy_incompatible",
+        'mpy = "7.0";': "mpy_incompatible",
+        'mpy = "6.3";\narch = "armv6m";': "mpy_incompatible",  # the test runs on another one
+        'mpy = "6.3";\narch = "rv32imc";': "mpy_incompatible",
+        'arch = "armv6m";': "bad_description",
+        'mpy = "6.3";\narch = "z80";': "bad_description",
+        'mpy = "6";': "bad_description",
+    }.items():
+        data = signer.edited((line, f"{lines}\nfloor = "))
+        assert device.take(data, keys=trusted).get("word") == word, lines
+
+
+def test_what_this_board_is_called():
+    sys.path.append(str(ROOT / "device"))
+    from ota.board import board_name
+
+    def named(build="", machine=""):
+        return board_name(SimpleNamespace(_build=build, _machine=machine))
+
+    assert named("RPI_PICO_W") == "RPI_PICO_W"
+    assert named("RPI_PICO2_W-RISCV") == "RPI_PICO2_W"
+    assert named("", "Raspberry Pi Pico W with RP2040") == "RPI_PICO_W"
+    assert named("", "Raspberry Pi Pico 2 W with RP2350") == "RPI_PICO2_W"
+    assert named("MY_BOARD", "something else") == "MY_BOARD"
+    assert board_name(SimpleNamespace()) is None
 
 
 # --- floor -----------------------------------------------------------------------------------
