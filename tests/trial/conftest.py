@@ -29,6 +29,7 @@ def make_board(fresh_image, board_files, tmp_path):
     yield make
     for board in made:
         board.close()
+        board.client.close()
 
 
 @pytest.fixture

@@ -91,6 +91,9 @@ class Board:
         self.image = image
         self.pico = SimulatedPico(image, **options)
         self.before = self.tree()
+        # A board that has restarted knows nothing of a connection that was kept.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(auth=AUTH, headers=HEADERS, timeout=20, limits=limits)
 
     def __getattr__(self, name):
         return getattr(self.pico, name)
@@ -99,11 +102,13 @@ class Board:
         """Every file of the image but ours; the board is off."""
         return {p: d for p, d in read_tree(self.image).items() if not p.startswith("/.ota/")}
 
+    def changed(self):
+        """The paths that are not as they were at first."""
+        after = self.tree()
+        return {p for p in {*self.before, *after} if self.before.get(p) != after.get(p)}
+
     def request(self, method, path, **options):
-        headers = {**HEADERS, **options.pop("headers", {})}
-        return httpx.request(
-            method, self.url + path, auth=AUTH, headers=headers, timeout=20, **options
-        )
+        return self.client.request(method, self.url + path, **options)
 
     def status(self):
         return self.request("GET", "/api/v1/status").json()
@@ -116,7 +121,7 @@ class Board:
                 last = self.status()
                 if ready(last):
                     return last
-            time.sleep(0.1)
+            time.sleep(0.25)
         raise TimeoutError(f"{last}\n{self.events}\n{self.console()[-1500:]}")
 
     def order(self, code, answered=True):
