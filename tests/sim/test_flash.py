@@ -47,8 +47,10 @@ def test_operations_are_counted(make_board, program, erases, calls):
     board = make_board(f"import os\n{program}", files=files)
     board.start()
     board.wait_event("prompt")
+    running = board.flash_counts
     board.stop()
     assert lines(board) == []
+    assert running == board.flash_counts == flash(board)
     assert flash(board)["erases"] == erases
     if calls is not None:
         assert flash(board)["programs"] == calls

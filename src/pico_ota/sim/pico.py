@@ -251,6 +251,15 @@ class SimulatedPico:
                 return self._operations
             return self._hardware.registers.words[reg.OPS]
 
+    @property
+    def flash_counts(self) -> Event:
+        """The `flash` event of this moment: erases, program calls and bytes since power-on."""
+        with self._changed:
+            if self._hardware is not None:
+                return self._hardware.counters()
+            past = [event for event in self._events if event["event"] == "flash"]
+            return past[-1] if past else {"event": "flash", "erases": 0, "programs": 0, "bytes": 0}
+
     def wait_listening(self, timeout: float = 10) -> str:
         """Wait until the board listens, in the boot that is under way; returns its address.
 
