@@ -39,7 +39,7 @@ def kb(size: float) -> str:
 
 def times(ratio: float) -> str:
     """Write a ratio."""
-    return f"{ratio:.2f}×"
+    return f"{ratio:.2f}x"
 
 
 def seconds(duration: float) -> str:

@@ -1,0 +1,193 @@
+"""Heap of the service on a board: at rest, and at the worst moment of each kind of update.
+
+Measured on a MicroPython with a Pico's object sizes (see bench/heap32), by what is still in use
+after each step of the event loop: a buffer that lives across a wait is in it, garbage is not.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from bench import board, figures
+from bench.figures import Data, Row, at_most, kb
+from bench.heap32 import run32
+from pico_ota import release
+from pico_ota.devicefiles import compile_tree, device_files
+
+TITLE = "Memory of the board"
+FAR_S = 600
+
+_BEGIN = """
+import asyncio
+from client import Client, answer, settle, started
+client = Client()
+settings = {}
+"""
+_UPLOAD = """
+def scenario():
+    before = yield
+    service = yield from started(settings)
+    held = yield from settle()
+    client.dial()
+    print("started", held - before)
+    for size in SIZES:
+        client.ask("PUT", "/fs/upload.bin", size)
+        peak = yield from answer(client, b"201" if size == SIZES[0] else b"204")
+        print("upload", size, peak - before)
+    client.hang_up()
+    print("after", (yield from settle()) - before)
+"""
+_UPDATE = """
+source = open("/manifest.json", "rb")
+def scenario():
+    service = yield from started(settings)
+    base = yield from settle()
+    client.dial()
+    client.ask("POST", "/api/v1/update", MANIFEST, source)
+    print("begin", (yield from answer(client, b"201")) - base)
+    peak = 0
+    for number in range(COUNT):
+        path = "/api/v1/update/files" + PATH % (number % 10, number)
+        client.ask("PUT", path, SIZE, None, number)
+        peak = max(peak, (yield from answer(client, b"201")))
+    print("files", peak - base)
+    client.ask("POST", "/api/v1/update/commit")
+    print("commit", (yield from answer(client, b"202")) - base)
+"""
+_RELEASE = """
+source = open("/release.swu", "rb")
+settings["public_key"] = "/public.json"
+import pico_w
+def scenario():
+    service = yield from started(settings)
+    base = yield from settle()
+    client.dial()
+    client.ask("PUT", "/api/v1/update/release", ARCHIVE, source)
+    print("release", (yield from answer(client, b"202")) - base)
+"""
+_PATH = "/app/part%d/file%03d.txt"
+_SIZE = 300
+
+
+def upload(sizes: tuple[int, ...]) -> Data:
+    """Return what is held at rest and at most during an upload of each size, above asyncio."""
+    printed = _run(f"SIZES = {sizes}\n{_UPLOAD}", {})
+    return {
+        "started": printed["started"],
+        "upload": {str(size): printed[f"upload {size}"] for size in sizes},
+        "after": printed["after"],
+    }
+
+
+def update(count: int) -> Data:
+    """Return the most that an update of *count* small files holds above the started service."""
+    files = [
+        {
+            "path": _PATH % (n % 10, n),
+            "size": _SIZE,
+            "sha256": hashlib.sha256(bytes([n % 256]) * _SIZE).hexdigest(),
+        }
+        for n in range(count)
+    ]
+    manifest = json.dumps({"version": "2.0.0", "trial": True, "files": files}).encode()
+    values = f"COUNT, SIZE, PATH, MANIFEST = {count}, {_SIZE}, {_PATH!r}, {len(manifest)}\n"
+    return _run(values + _UPDATE, {"/manifest.json": manifest})
+
+
+def signed_release(count: int, size: int) -> Data:
+    """Return the most that a signed release of *count* files, *size* bytes, holds above it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        release.keygen(folder / "keys")
+        board.make_files(folder / "app", count, size)
+        archive = folder / "release.swu"
+        release.build(folder / "app", archive, "2.0.0", sign_key=folder / "keys/private.pem")
+        data = archive.read_bytes()
+        files = {
+            "/release.swu": data,
+            "/public.json": (folder / "keys/public.json").read_bytes(),
+        }
+    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**files, **_pico_w()})
+
+
+def _pico_w() -> dict[str, bytes]:
+    """Return a module that makes releases for a Pico W fit the build that is measured on."""
+    source = (Path(__file__).parents[1] / "device/ota/board.py").read_bytes()
+    named = source.replace(b"import sys\n", b"import pico_w as sys\n")
+    if named == source:
+        raise ValueError("ota/board.py asks for the name of the board in another way")
+    sys_module = b"class implementation:\n    _build = 'RPI_PICO_W'\n"
+    return {"/pico_w.py": sys_module, **compile_tree({"/ota/board.py": named})}
+
+
+def _run(script: str, files: dict[str, bytes]) -> dict[str, int]:
+    client = {"/client.py": (Path(__file__).parent / "heap_board/client.py").read_bytes()}
+    printed = run32(_BEGIN + script, {**device_files(), **client, **files}, timeout_s=FAR_S)
+    lines = [line.rpartition(" ") for line in printed.splitlines() if not line.startswith("ota:")]
+    return {what: int(value) for what, _, value in lines}
+
+
+def small_heap(heap: str, size: int) -> bool:
+    """Return whether an upload of *size* bytes succeeds on a simulated Pico with that *heap*."""
+    data = board.noise(size)
+    with board.started(heap=heap) as pico, board.client(pico) as client:
+        try:
+            answer = client.put("/fs/data/upload.bin", content=data)
+            back = client.get("/fs/data/upload.bin").content
+        except httpx.HTTPError as error:
+            print(error, file=sys.stderr)
+            return False
+        return answer.status_code == 201 and back == data
+
+
+def measure(quick: bool = False) -> Data:
+    """Measure all of it; *quick* with fewer files."""
+    few, many = (3, 12) if quick else (3, 300)
+    count, size = (6, 40_000) if quick else (60, 400_000)
+    return {
+        **upload((5_000, 500_000)),
+        "update": {str(number): update(number) for number in (few, many)},
+        "release": {"files": count, "bytes": size, **signed_release(count, size)},
+        "small_heap": small_heap("200K", 500_000),
+    }
+
+
+def rows(data: Data) -> list[Row]:
+    """Compare with the limits."""
+    small, large = data["upload"].values()
+    few, many = (max(parts.values()) for parts in data["update"].values())
+    numbers = " and ".join(data["update"])
+    archive = data["release"]
+    return [
+        at_most("the started service, above `import asyncio`", data["started"], 12 * 1024, kb),
+        at_most("peak of an upload of 500 KB, above the same", large, 64 * 1024, kb),
+        at_most("… its difference to an upload of 5 KB", abs(large - small), 2048, kb),
+        Row(
+            "an upload of 500 KB on `sim --heap 200K`",
+            "succeeds" if data["small_heap"] else "fails",
+            "succeeds",
+            data["small_heap"],
+        ),
+        at_most(
+            f"peak of an update of {list(data['update'])[1]} files, above the started service",
+            many,
+            40 * 1024,
+            kb,
+        ),
+        at_most(f"… difference between {numbers} files", abs(many - few), 2048, kb),
+        at_most(
+            f"peak of a signed release of {archive['files']} files, {archive['bytes'] // 1000} KB,"
+            " above the started service",
+            archive["release"],
+            44 * 1024,
+            kb,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(figures.run(__name__))
