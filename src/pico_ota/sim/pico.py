@@ -252,13 +252,14 @@ class SimulatedPico:
             return self._hardware.registers.words[reg.OPS]
 
     @property
-    def flash_counts(self) -> Event:
-        """The `flash` event of this moment: erases, program calls and bytes since power-on."""
+    def flash_counts(self) -> dict[str, int]:
+        """Erases, program calls and programmed bytes since power-on, as in the `flash` event."""
         with self._changed:
             if self._hardware is not None:
-                return self._hardware.counters()
-            past = [event for event in self._events if event["event"] == "flash"]
-            return past[-1] if past else {"event": "flash", "erases": 0, "programs": 0, "bytes": 0}
+                latest = self._hardware.counters()
+            else:
+                latest = next(e for e in reversed(self._events) if e["event"] == "flash")
+            return {name: value for name, value in latest.items() if name != "event"}
 
     def wait_listening(self, timeout: float = 10) -> str:
         """Wait until the board listens, in the boot that is under way; returns its address.
