@@ -298,6 +298,7 @@ def test_a_push_goes_on_over_a_power_cut(own_device, cli, here):
     before = own_device.flash_operations
     pushing.start()
     while own_device.flash_operations < before + 400:
+        assert pushing.is_alive()
         time.sleep(0.005)
     own_device.power_cut()
     own_device.start()

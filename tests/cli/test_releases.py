@@ -223,6 +223,7 @@ def test_ctrl_c_in_the_middle_of_a_release(make_pico, cli, app, keys, monkeypatc
     )
     process.stdout.readline()
     while not (json.loads(cli("status", "--json").out).get("upload") or {}).get("received"):
+        assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
