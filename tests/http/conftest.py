@@ -1,6 +1,7 @@
 """Boards that several tests use one after the other."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,30 @@ from wire import ask, until
 from pico_ota.sim import SimulatedPico
 
 
+def settle(pico):
+    """Wait until *pico*, with the application `settled`, writes nothing by itself any more."""
+    pico.wait_listening(20)
+    until(lambda: pico.flash_operations)
+    seen = 0
+    while seen != pico.flash_operations:
+        seen = pico.flash_operations
+        time.sleep(0.3)
+    return pico
+
+
+@pytest.fixture
+def calm_board(make_pico):
+    """A board of this test's own that writes nothing by itself."""
+    return settle(make_pico("settled"))
+
+
 @pytest.fixture(scope="session")
 def _one_board(fresh_image, board_files, tmp_path_factory):
     image = tmp_path_factory.mktemp("board") / "flash.img"
-    shutil.copyfile(fresh_image("plain"), image)
+    shutil.copyfile(fresh_image("settled"), image)
     with SimulatedPico(image, device_files=board_files) as pico:
         pico.start()
-        pico.wait_listening(20)
-        yield pico
+        yield settle(pico)
 
 
 @pytest.fixture

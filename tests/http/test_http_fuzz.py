@@ -103,12 +103,6 @@ def check(board, data, pieces):
         assert got.startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.fixture
-def calm_board(make_pico):
-    """A board whose wrong tries nobody counts: they would make every later answer a 429."""
-    return make_pico()
-
-
 def fuzz(board, examples):
     info = ask(board, "GET", "/api/v1/info").json
 
