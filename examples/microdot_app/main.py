@@ -3,14 +3,10 @@
 
 import asyncio
 
-from microdot import Microdot, Request
+from microdot import Microdot
 
 from manager_wifi import WiFiManager
 from service_ota import OTAUpdateService
-
-# Microdot refuses bodies above 16 KB unless told otherwise. It holds none of this in memory: what
-# is longer than Request.max_body_length is read in pieces.
-Request.max_content_length = 2 * 1024 * 1024
 
 app = Microdot()
 lamp = {"on": False}

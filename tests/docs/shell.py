@@ -47,7 +47,7 @@ def steps(blocks):
         for number, line in enumerate(block.text.splitlines(), block.line + 1):
             if line.startswith("$ "):
                 found.append([f"{block.document}:{number}", line[2:], []])
-            elif line.startswith("> ") and not found[-1][2]:
+            elif (line + " ").startswith("> ") and not found[-1][2]:
                 found[-1][1] += "\n" + line[2:]
             else:
                 found[-1][2].append(line)

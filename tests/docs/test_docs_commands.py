@@ -93,6 +93,21 @@ def test_quickstart_fleet(device, folder):
     check(run(rest, folder, picos))
 
 
+def test_signing(device, folder):
+    keygen, *rest = steps(blocks("docs/signing.md"))
+    check(run([keygen], folder))
+    app = {
+        "options": 'public_key="/public.json", min_version="1.0.0"',
+        "files": {
+            "public.json": (folder / "keys/public.json").read_text(),
+            "lib/util.py": "UTIL = 1\n",
+        },
+    }
+    write_app(folder / "app", "pico-kitchen", **app)
+    (folder / "app/public.json").unlink()
+    check(run(rest, folder, hosts(pico_kitchen=device(**app))))
+
+
 @pytest.mark.parametrize(
     ("said", "printed", "same"),
     [

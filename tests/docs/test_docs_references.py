@@ -8,6 +8,7 @@ import re
 import tomllib
 from importlib.metadata import distribution
 
+import pytest
 from fences import ROOT, blocks, documents, table
 
 from pico_ota import __version__, project
@@ -210,3 +211,90 @@ def test_the_limits_are_those_of_the_code():
     assert number("device/ota/routes_update.py", "_LEASE_S") == 120
     assert number("device/ota/access.py", "_FREE_TRIES") == 10
     assert number("device/ota/access.py", "_MAX_WAIT_S") == 60
+
+
+# --- Python -----------------------------------------------------------------------------------
+
+PYTHON = (ROOT / "docs/python.md").read_text("utf-8")
+CLASSES = [
+    ("device/service_ota.py", "OTAUpdateService"),
+    ("device/manager_wifi.py", "WiFiManager"),
+]
+
+
+def methods(path, name):
+    """Return {name: (arguments as source, whether it is async)} of the public part of a class."""
+    (body,) = [
+        node.body
+        for node in ast.parse((ROOT / path).read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == name
+    ]
+    return {
+        node.name: node
+        for node in body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and (node.name == "__init__" or not node.name.startswith("_"))
+    }
+
+
+@pytest.mark.parametrize(("path", "name"), CLASSES)
+def test_arguments_and_their_defaults_are_those_of_the_code(path, name):
+    arguments = methods(path, name)["__init__"].args
+    named = arguments.args[1:]
+    defaults = [""] * (len(named) - len(arguments.defaults))
+    defaults += [ast.unparse(value) for value in arguments.defaults]
+    defaults += [ast.unparse(value) for value in arguments.kw_defaults]
+    wanted = [
+        (argument.arg, default)
+        for argument, default in zip([*named, *arguments.kwonlyargs], defaults, strict=True)
+    ]
+    rows = table(PYTHON, f"## {name}")
+    listed = [(row[0].strip("`"), row[1].strip("`").replace('"', "'")) for row in rows]
+    assert listed == wanted
+
+
+@pytest.mark.parametrize(("path", "name"), CLASSES)
+def test_methods_and_their_arguments_are_those_of_the_code(path, name):
+    listed = {}
+    section = PYTHON.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    for code in re.findall(r"^\| (`.*?`) \|", section.split("| member | |")[1], re.MULTILINE):
+        for call in re.findall(r"`(await )?(\w+)\(([^`]*)\)`", code):
+            listed[call[1]] = (bool(call[0]), call[2].replace('"', "'"))
+    listed = {
+        called: call for called, call in listed.items() if called not in ("log", "isconnected")
+    }
+    wanted = {}
+    for called, node in methods(path, name).items():
+        if node.decorator_list or called == "__init__":
+            continue
+        node.args.args = node.args.args[1:]
+        wanted[called] = (isinstance(node, ast.AsyncFunctionDef), ast.unparse(node.args))
+    assert listed == wanted
+
+
+def test_every_python_block_uses_what_there_is():
+    known = {}
+    for path, name in CLASSES:
+        arguments = methods(path, name)["__init__"].args
+        known[name] = {a.arg for a in [*arguments.args[1:], *arguments.kwonlyargs]}
+    calls = 0
+    for document in documents():
+        for block in blocks(document):
+            if block.language != "python":
+                continue
+            for node in ast.walk(ast.parse(block.text)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", None) in known:
+                    calls += 1
+                    used = {keyword.arg for keyword in node.keywords}
+                    assert used <= known[node.func.id], block.place
+    assert calls >= 5
+
+
+def test_the_errors_of_the_wifi_are_listed():
+    errors = {
+        node.name
+        for node in ast.parse((ROOT / "device/ota/wifi_errors.py").read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    }
+    section = PYTHON.split("| error of `connect()`")[1]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == errors
