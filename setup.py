@@ -11,6 +11,7 @@ class BuildWithDevice(build_py):
     """Copies device/ into the package, where pico_ota.devicefiles looks for it."""
 
     def run(self):
+        """Build as usual, then copy."""
         super().run()
         if not self.editable_mode:
             package = Path(self.build_lib) / "pico_ota"
