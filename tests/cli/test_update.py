@@ -248,6 +248,17 @@ def test_a_device_that_is_gone_ends_the_session(update, books, files):
         update.send(files["/small.py"])
 
 
+def test_breaks_that_bring_nothing_further_end(update, books, files):
+    def always(request, books):
+        if request.method == "PUT":
+            raise httpx.ReadError("cut")
+
+    books.faults.append(always)
+    with pytest.raises(UnreachableError):
+        update.send(files["/small.py"])
+    assert [method for method, _ in books.requests].count("PUT") == 1 + update.remote.retries
+
+
 def test_abort_drops_all(update, books, files):
     update.send(files["/small.py"])
     update.abort()
