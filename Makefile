@@ -22,10 +22,10 @@ lint:
 	$(PY) -m mypy
 
 test: lint  ## check and run all tests, the heavy sweeps as a stratified sample
-	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not full"
+	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal -m "not full"
 
 test-full: lint  ## the same with every sweep in full
-	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal
+	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal
 
 bench: setup  ## measure every figure that the README quotes
 	@tools/setup.sh test
