@@ -17,7 +17,6 @@ from pico_ota.sim import SimulatedPico
 
 PASSWORD = "otapico"
 APP = Path(__file__).parent / "app"
-_CONTROL = 9000  # where the application takes orders
 
 
 @contextmanager
@@ -55,11 +54,20 @@ def client(pico: SimulatedPico, **options: Any) -> httpx.Client:
 
 def order(pico: SimulatedPico, what: str, **values: Any) -> Any:
     """Let the application on the board do *what* and return its answer."""
-    port = next(event["port"] for event in reversed(pico.events) if event.get("for") == _CONTROL)
-    with socket.create_connection(("127.0.0.1", port), 120) as wire:
+    with _dial(pico.wait_event("tcp")["port"]) as wire:
         wire.sendall(json.dumps({"do": what, **values}).encode() + b"\n")
         with wire.makefile("rb") as answer:
             return json.loads(answer.read())
+
+
+def _dial(port: int) -> socket.socket:
+    # The board asks for the port a moment before it listens there.
+    for _ in range(100):
+        try:
+            return socket.create_connection(("127.0.0.1", port), 120)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise TimeoutError("the application takes no orders")
 
 
 def wait_state(web: httpx.Client, version: str, limit_s: float = 60) -> dict[str, Any]:

@@ -16,11 +16,13 @@ async def main():
         confirm_after_s=1,
         **settings,
     )
+    await ota_service.start()
     if "control.py" in os.listdir("/"):
         import control
 
+        while ota_service.port is None:  # the first port to listen is the one the host knows
+            await asyncio.sleep_ms(10)
         await control.start()
-    await ota_service.start()
     while True:
         await asyncio.sleep(1)
 
