@@ -88,9 +88,3 @@ def remove():
     # The record goes first: without it nobody trusts the text.
     ota_boot.remove(RECORD)
     ota_boot.remove(TEXT)
-
-
-def clean():
-    """Remove what no resume can use; for the start of the service."""
-    if load() is None:
-        remove()

@@ -11,6 +11,10 @@ async def run(service):
         _repair(service)
     # Loading ota.store for its name of this file would leave that module's names in memory.
     ota_boot.remove("/.ota/incoming")
+    if ota_boot.load()["state"] != "staging":
+        # Nor ota.release_store: what a release left that nobody can go on with.
+        ota_boot.remove("/.ota/release.json")
+        ota_boot.remove("/.ota/release")
     if service.auth[1] == ota.DEFAULT_PASSWORD:
         service.log("The default password is in use. Choose another one.")
     if hasattr(service.wifi_service, "log"):

@@ -49,8 +49,8 @@ from ota import (  # noqa: E402
     keyring,
     release,
     release_resume,
-    release_store,
     staging,
+    startup,
     transaction,
     version,
 )
@@ -201,6 +201,25 @@ def boot():
     ota_boot.repair()
 
 
+def start():
+    """What the service does at its start."""
+
+    class Service:
+        auth = ("admin", "secret")
+        wifi_service = None
+        log = print_nothing
+
+    ota.started = True
+    try:
+        startup.run(Service()).send(None)
+    except StopIteration:
+        pass
+
+
+def print_nothing(*_):
+    pass
+
+
 def peak(request, archive):
     """Measure the heap that taking in the archive needs, in bytes of this port."""
     gc.collect()
@@ -231,7 +250,7 @@ def answer_to(request, archive):
             return {}
         if op == "boot":
             boot()
-            release_store.clean()
+            start()
             return {}
         if op == "confirm":
             transaction.confirm()
