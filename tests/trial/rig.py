@@ -3,7 +3,9 @@
 import hashlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from traceback import format_exc
 
 import httpx
 
@@ -31,7 +33,8 @@ def after_install(version):
     calls.append(("after", version))
 
 def on_progress(path, received, size):
-    calls.append((path, received, size))
+    if path != "/order":
+        calls.append((path, received, size))
 
 def answer(value):
     with open("/answer", "w") as file:
@@ -83,12 +86,46 @@ CHANGES = {
 DELETED = ["/data/old.txt"]
 
 
+class Scenarios:
+    """Functions that wait most of the time, and so are run at the same time.
+
+    Decorate each: `@scenario()`, or more than once with what it gets beside *make_board*.
+    """
+
+    def __init__(self):
+        self._all = []
+
+    def __call__(self, *arguments):
+        def add(function):
+            name = " ".join(map(str, (function.__name__, *arguments)))
+            self._all.append((name, function, arguments))
+            return function
+
+        return add
+
+    def run(self, make_board, part, parts):
+        """Run every *parts*-th, and fail with what went wrong in all of them."""
+
+        def run(entry):
+            name, function, arguments = entry
+            try:
+                function(make_board, *arguments)
+            except Exception:
+                return f"{name}: {format_exc()}"
+            return None
+
+        with ThreadPoolExecutor(20) as pool:
+            wrong = list(filter(None, pool.map(run, self._all[part::parts])))
+        assert not wrong, "\n\n".join(wrong)
+
+
 class Board:
     """A SimulatedPico and a client of it that bears restarts."""
 
     def __init__(self, image, files, **options):
         write_files(image, files)
         self.image = image
+        self._requests = []
         self.pico = SimulatedPico(image, **options)
         self.before = self.tree()
         # A board that has restarted knows nothing of a connection that was kept.
@@ -102,13 +139,29 @@ class Board:
         """Every file of the image but ours; the board is off."""
         return {p: d for p, d in read_tree(self.image).items() if not p.startswith("/.ota/")}
 
+    def ours(self):
+        """The files below `/.ota/`; the board is off."""
+        return {p: d for p, d in read_tree(self.image).items() if p.startswith("/.ota/")}
+
+    def damage(self, path):
+        """Change some bytes in the middle of a file; the board is off."""
+        data = bytearray(read_tree(self.image)[path])
+        middle = len(data) // 2
+        data[middle : middle + 4] = b"\xff\0\xff\0"
+        write_files(self.image, {path: bytes(data)})
+
     def changed(self):
         """The paths that are not as they were at first."""
         after = self.tree()
         return {p for p in {*self.before, *after} if self.before.get(p) != after.get(p)}
 
     def request(self, method, path, **options):
+        self._requests.append(method)
         return self.client.request(method, self.url + path, **options)
+
+    def request_count(self, method):
+        """How many requests of this kind were sent."""
+        return self._requests.count(method)
 
     def status(self):
         return self.request("GET", "/api/v1/status").json()

@@ -88,7 +88,7 @@ CASES = {
 
 
 def fate(make_board, name):
-    """What becomes of the update: (reason, what is different afterwards, restarts after that)."""
+    """What becomes of the update: (reason, restarts, what is different, restarts after that)."""
     files, reason = CASES[name]
     deadline_s = DEADLINE_S[reason]
     board = make_board(rig.app(trial_deadline_s=deadline_s))
@@ -97,6 +97,7 @@ def fate(make_board, name):
     board.wait_listening(60)
     if isinstance(files, bytes):
         files = {"/main.py": files}
+    events = len(board.events)
     board.update({**rig.CHANGES, **files}, rig.DELETED)
     begun = time.monotonic()
     status = board.outcome(90)
@@ -104,13 +105,25 @@ def fate(make_board, name):
     assert status["last"]["outcome"] == "reverted"
     assert (status["mode"], status["version"], status["trial"]) == ("normal", None, None)
     assert took < deadline_s + 30, took
+    restarts = board.boots(events)
     # A watchdog that is still armed would bite by now.
     events = len(board.events)
     time.sleep(9)
     assert board.status()["boot_id"] == status["boot_id"], board.events
     later = board.boots(events)
     board.stop()
-    return status["last"]["reason"], board.changed(), later
+    return status["last"]["reason"], restarts, board.changed(), later
+
+
+def wanted(name):
+    files, reason = CASES[name]
+    restarts = ["machine.reset", "watchdog" if reason == HUNG else "machine.reset"]
+    if reason == THREE_STARTS:
+        restarts += 2 * restarts[1:] if name == "resets the board" else ["soft reset"] * 2
+        restarts[1] = restarts[2]
+    if "/boot.py" in files:
+        restarts[1:] = ["machine.reset"] * 3  # what runs from boot.py is of the other set
+    return reason, restarts, set(), []
 
 
 @pytest.mark.parametrize("half", [0, 1])
@@ -125,5 +138,5 @@ def test_dead_applications_are_undone(make_board, half):
 
     with ThreadPoolExecutor(len(names)) as pool:
         fates = dict(zip(names, pool.map(run, names), strict=True))
-    wrong = {name: fate for name, fate in fates.items() if fate != (CASES[name][1], set(), [])}
-    assert not wrong, "\n\n".join(f"{name}: {what}" for name, what in wrong.items())
+    wrong = {name: fate for name, fate in fates.items() if fate != wanted(name)}
+    assert not wrong, "\n\n".join(f"{name}: {what} is not {wanted(name)}" for name, what in wrong.items())

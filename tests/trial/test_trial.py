@@ -1,0 +1,206 @@
+"""The life of a trial: what uses up a start, what confirms it, and that it is over afterwards."""
+
+import time
+
+import pytest
+import rig
+
+OUT_OF_TIME_S = 9  # a watchdog that nobody feeds has bitten by then
+scenario = rig.Scenarios()
+
+
+@scenario()
+def a_power_cut_uses_up_one_of_three_starts(make_board):
+    board = make_board(rig.app(trial_deadline_s=300))
+    board.start()
+    board.wait_listening(20)
+    board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
+    seen = []
+    for _ in range(3):
+        status = board.wait_status(lambda s: s["state"] == "trial")
+        seen.append((status["trial"]["attempt"], status["trial"]["attempts"], status["version"]))
+        assert 200 < status["trial"]["remaining_s"] <= 300
+        board.power_cut()
+        board.start()
+    status = board.outcome()
+    assert seen == [(1, 3, "2.0.0"), (2, 3, "2.0.0"), (3, 3, "2.0.0")]
+    assert status["last"] == {
+        "version": "2.0.0",
+        "outcome": "reverted",
+        "reason": "not confirmed in 3 starts",
+    }
+    assert board.boots() == []
+    board.stop()
+    assert board.changed() == set()
+
+
+@scenario()
+def all_kinds_of_starts_count_together(make_board):
+    board = make_board(rig.app(trial_deadline_s=300))
+    board.start()
+    board.wait_listening(20)
+    board.update({"/main.py": rig.app(auto_confirm=False)})
+    for number, restart in enumerate(("sys.exit()", None, "machine.reset()"), 1):
+        board.wait_status(lambda s, n=number: s["trial"] and s["trial"]["attempt"] == n)
+        if restart:
+            board.order(restart, answered=False)
+        else:
+            board.power_cut()
+            board.start()
+    assert board.outcome()["last"]["reason"] == "not confirmed in 3 starts"
+    assert board.boots() == ["machine.reset"]  # since power came back
+
+
+@scenario("pico_w")
+@scenario("pico2_w")
+def after_the_confirmation_nothing_restarts_the_board(make_board, kind):
+    board = make_board(rig.app(trial_deadline_s=5), kind=kind)
+    board.start()
+    board.wait_listening(20)
+    board.update({"/main.py": rig.app(trial_deadline_s=5)})
+    status = board.outcome()
+    assert status["last"] == {"version": "2.0.0", "outcome": "confirmed", "reason": None}
+    assert (status["version"], status["trial"]) == ("2.0.0", None)
+    assert board.boots() == ["machine.reset"]
+    time.sleep(5 + OUT_OF_TIME_S)
+    assert board.status()["boot_id"] == status["boot_id"]
+    # Nor after a soft reset at the console, over which a watchdog would run on.
+    board.order("sys.exit()", answered=False)
+    status = board.wait_status(lambda s: s["boot_id"] != status["boot_id"])
+    time.sleep(OUT_OF_TIME_S)
+    assert board.status()["boot_id"] == status["boot_id"]
+    assert board.boots() == ["machine.reset", "soft reset"]
+    assert status["mode"] == "normal"
+
+
+@scenario(1500)
+@scenario(5000)
+@scenario(8000)
+@scenario(8388)
+def a_watchdog_of_the_application_stays_armed(make_board, timeout_ms):
+    board = make_board()
+    board.start()
+    board.wait_listening(30)
+    armed = f"feed = machine.WDT(timeout={timeout_ms}).feed"
+    board.update({"/main.py": rig.app().replace(b"feed = None", armed.encode())})
+    status = board.outcome()
+    assert status["last"]["outcome"] == "confirmed"
+    events = len(board.events)
+    time.sleep(timeout_ms / 1000 + 1)
+    assert board.status()["boot_id"] == status["boot_id"]
+    board.order("feed = None", answered=False)
+    board.wait_event("boot", 12, events)
+    assert board.boots(events) == ["watchdog"]
+
+
+@scenario()
+def the_application_may_confirm_by_itself(make_board):
+    board = make_board(rig.app(trial_deadline_s=20))
+    board.start()
+    board.wait_listening(20)
+    board.update({"/main.py": rig.app(auto_confirm=False)})
+    status = board.wait_status(lambda s: s["state"] == "trial")
+    board.wait_console("Healthy; waiting for the application to confirm.", 10)
+    assert board.status()["state"] == "trial"
+    assert board.order("answer([service.confirm(), service.confirm(), calls])") == [
+        True,
+        False,
+        [["after", "2.0.0"]],
+    ]
+    after = board.status()
+    assert (after["state"], after["boot_id"]) == ("idle", status["boot_id"])
+    assert after["last"]["outcome"] == "confirmed"
+    time.sleep(1.5)
+    assert board.order("answer(calls)") == [["after", "2.0.0"]]  # once
+    board.stop()
+    assert b"test-net" in board.ours()["/.ota/settings"]
+
+
+@scenario()
+def a_person_may_confirm(make_board):
+    board = make_board()
+    board.start()
+    board.wait_listening(20)
+    assert board.request("POST", "/api/v1/confirm").status_code == 409
+    board.update({"/main.py": rig.app(auto_confirm=False)})
+    board.wait_status(lambda s: s["state"] == "trial")
+    confirmed = board.request("POST", "/api/v1/confirm")
+    assert (confirmed.status_code, confirmed.json()) == (200, {"state": "idle", "version": "2.0.0"})
+    again = board.request("POST", "/api/v1/confirm")
+    assert (again.status_code, again.json()["error"]) == (409, "wrong_state")
+    assert board.status()["last"]["outcome"] == "confirmed"
+    assert board.order("answer(calls)") == [["after", "2.0.0"]]
+
+
+@scenario()
+def a_roll_back_restores_exactly_and_needs_no_download(make_board):
+    board = make_board()
+    board.start()
+    board.wait_listening(20)
+    nothing = board.request("POST", "/api/v1/rollback")
+    assert (nothing.status_code, nothing.json()["error"]) == (409, "nothing_kept")
+    board.update({**rig.CHANGES, "/main.py": rig.app(name="other")}, rig.DELETED)
+    status = board.outcome()
+    assert (status["version"], status["kept"]) == ("2.0.0", "unknown")
+    board.stop()
+    assert board.changed() == {"/main.py", *rig.CHANGES, *rig.DELETED}
+    board.start()
+    board.wait_listening(20)
+    assert board.request("POST", "/api/v1/rollback").status_code == 202
+    status = board.wait_status(lambda s: s["last"]["outcome"] == "reverted")
+    assert (status["last"]["reason"], status["version"], status["kept"]) == (
+        "asked for",
+        None,
+        None,
+    )
+    time.sleep(1)
+    board.stop()
+    assert board.changed() == set()
+    assert board.request_count("PUT") == 6  # all of the update: none for the way back
+
+
+@scenario()
+def a_trial_may_be_rolled_back_by_hand(make_board):
+    board = make_board(rig.app(trial_deadline_s=60))
+    board.start()
+    board.wait_listening(20)
+    board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
+    board.wait_status(lambda s: s["state"] == "trial")
+    busy = board.request("POST", "/api/v1/update", json={"version": "3.0.0", "files": []})
+    assert (busy.status_code, busy.json()["error"]) == (409, "busy")
+    assert "roll it back" in busy.json()["message"]
+    assert board.request("POST", "/api/v1/rollback").status_code == 202
+    status = board.outcome()
+    assert status["last"]["reason"] == "asked for"
+    events = len(board.events)
+    time.sleep(OUT_OF_TIME_S)
+    assert board.boots(events) == []
+    board.stop()
+    assert board.changed() == set()
+
+
+@scenario()
+def a_plan_damaged_during_the_trial_does_not_restart_the_board_for_ever(make_board):
+    board = make_board()
+    board.start()
+    board.wait_listening(20)
+    board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
+    board.wait_status(lambda s: s["state"] == "trial")
+    board.power_cut()
+    board.damage("/.ota/plan")
+    board.start()
+    board.wait_listening(20)
+    status = board.status()
+    time.sleep(6 + OUT_OF_TIME_S)
+    after = board.status()
+    assert after["boot_id"] == status["boot_id"]
+    assert (after["state"], after["version"]) == ("idle", "2.0.0")
+    assert "damaged" in " ".join(after["warnings"])
+    # And the next update works.
+    board.update({"/main.py": rig.app(), "/lib/x.py": b"x = 3\n"}, version="3.0.0")
+    assert board.wait_status(lambda s: s["version"] == "3.0.0" and s["state"] == "idle")
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_trials(make_board, half):
+    scenario.run(make_board, half, 2)
