@@ -47,7 +47,8 @@ class Updates:
 
     def _make_way(self, refused):
         """Drop an update that nobody goes on with, if it is in the way; return what to raise."""
-        if refused.word != "busy" or not self._device.lease_over():
+        staging = transaction.status()["state"] == states.STAGING
+        if refused.word != "busy" or not staging or not self._device.lease_over():
             return refused
         transaction.abort()
         return Refused(

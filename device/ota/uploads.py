@@ -79,7 +79,10 @@ class Turn:
             write(view)
             entry["received"] += len(view)
             if on_progress:
-                on_progress(entry["path"], entry["received"], entry["size"])
+                try:
+                    on_progress(entry["path"], entry["received"], entry["size"])
+                except Exception as error:  # the application's: no reason to refuse the file
+                    print("ota: on_progress raised %r" % error)
 
         return counted
 

@@ -5,10 +5,12 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from traceback import format_exc
 
 import httpx
 
+from pico_ota.devicefiles import compile_tree
 from pico_ota.sim import SimulatedPico
 from pico_ota.sim.image import read_tree, write_files
 
@@ -65,6 +67,18 @@ def app(**options):
     """The text of main.py with these options of the service; short limits unless given."""
     options = {"trial_deadline_s": 6, "confirm_after_s": 1, **options}
     return APP.replace("OPTIONS", ", ".join(f"{k}={v!r}" for k, v in options.items())).encode()
+
+
+DEVICE = Path(__file__).parents[2] / "device"
+
+
+def patched(path, *changes):
+    """The device file *path* with each (old, new) text of *changes* in it, for `files`."""
+    text = (DEVICE / path[1:]).read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, f"{path} has changed: {old!r}"
+        text = text.replace(old, new)
+    return compile_tree({path: text.encode()})
 
 
 #: What else is on the board, for an update to replace, delete and leave alone.

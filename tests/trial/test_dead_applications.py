@@ -139,4 +139,6 @@ def test_dead_applications_are_undone(make_board, half):
     with ThreadPoolExecutor(len(names)) as pool:
         fates = dict(zip(names, pool.map(run, names), strict=True))
     wrong = {name: fate for name, fate in fates.items() if fate != wanted(name)}
-    assert not wrong, "\n\n".join(f"{name}: {what} is not {wanted(name)}" for name, what in wrong.items())
+    assert not wrong, "\n\n".join(
+        f"{name}: {what} is not {wanted(name)}" for name, what in wrong.items()
+    )

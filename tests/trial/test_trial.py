@@ -125,7 +125,10 @@ def a_person_may_confirm(make_board):
     board.update({"/main.py": rig.app(auto_confirm=False)})
     board.wait_status(lambda s: s["state"] == "trial")
     confirmed = board.request("POST", "/api/v1/confirm")
-    assert (confirmed.status_code, confirmed.json()) == (200, {"state": "idle", "version": "2.0.0"})
+    assert (confirmed.status_code, confirmed.json()) == (
+        200,
+        {"state": "idle", "version": "2.0.0"},
+    )
     again = board.request("POST", "/api/v1/confirm")
     assert (again.status_code, again.json()["error"]) == (409, "wrong_state")
     assert board.status()["last"]["outcome"] == "confirmed"
