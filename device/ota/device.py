@@ -85,12 +85,25 @@ class Device:
         return lease is None or time.ticks_diff(lease, time.ticks_ms()) <= 0
 
     def restart(self, mode="normal"):
-        """Restart in a second; return what the answer says. Raises Refused for another *mode*."""
+        """Restart in a second; return what the answer says.
+
+        Raises Refused for another *mode*, and for rescue mode on an unknown network.
+        """
         if mode not in ("normal", "rescue"):
             raise Refused(400, "bad_mode", "mode is 'normal' or 'rescue', got %r." % (mode,))
+        if mode == "rescue" and self.service.mode != "rescue":
+            self._prepare_rescue()
         self.service.log("Restarting (%s)." % mode)
         self._resetting = asyncio.create_task(_reset_later(mode))
         return {"boot_id": self.service.boot_id, "restart_ms": _RESTART_MS}
+
+    def _prepare_rescue(self):
+        try:
+            from ota import health
+
+            health.prepare_rescue(self.service)
+        except MemoryError:
+            pass  # that is why it is asked for; what is known from before has to do
 
 
 async def _reset_later(mode):

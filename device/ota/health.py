@@ -38,6 +38,20 @@ def confirm(service):
         _tell_application(service, version)
 
 
+def prepare_rescue(service):
+    """See that rescue mode will know the network. Raises Refused(409) when it cannot."""
+    if settings.load() is None and ota_boot.load()["state"] != "trial":
+        # Whoever asks has reached the service: that is as good as a good start.
+        _save_settings(service)
+    if settings.load() is None:
+        raise Refused(
+            409,
+            "no_network",
+            "Rescue mode would not know how to join the network: it learns that from the service's"
+            " first good start, or from OTAUpdateService(rescue_network=(ssid, password)).",
+        )
+
+
 def _tell_application(service, version):
     try:
         told = service.after_install(version)
