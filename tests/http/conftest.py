@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from wire import ask, until
 
+from pico_ota.devicefiles import compile_tree, device_files
 from pico_ota.sim import SimulatedPico
+
+APPS = Path(__file__).parents[1] / "apps"
 
 
 def settle(pico):
@@ -25,6 +28,39 @@ def settle(pico):
 def calm_board(make_pico):
     """A board of this test's own that writes nothing by itself."""
     return settle(make_pico("settled"))
+
+
+IMPATIENT = {
+    "/ota/connection.py": {"_STALL_MS": (10000, 1500), "_DRAIN_MS": (8000, 1500)},
+    "/ota/uploads.py": {"_WAIT_MS": (10000, 1500)},
+    "/ota/reception.py": {"_IDLE_MS": (60000, 1000)},
+}
+
+
+@pytest.fixture(scope="session")
+def impatient_files():
+    """The device files with time limits that a test can wait for.
+
+    What the limits are without that is said by test_clients_that_stall_are_told_and_cut_in_time
+    and in tests/device.
+    """
+    sources = device_files(mpy=False)
+    for path, limits in IMPATIENT.items():
+        for name, (real, short) in limits.items():
+            line = f"{name} = const({real})".encode()
+            assert sources[path].count(line) == 1, (path, line)
+            sources[path] = sources[path].replace(line, f"{name} = const({short})".encode())
+    return compile_tree(sources)
+
+
+@pytest.fixture
+def impatient_board(impatient_files, tmp_path):
+    """A board, still off, with the plain application and short time limits."""
+    with SimulatedPico(
+        tmp_path / "impatient.img", app=APPS / "plain", device_files=impatient_files
+    ) as pico:
+        pico.prepare()
+        yield pico
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +94,3 @@ def folder(board, request):
     yield name
     answer = ask(board, "DELETE", "/fs/t", x_ota_recursive="yes")
     assert answer.status in (204, 404), answer
-
-
-@pytest.fixture(scope="session")
-def apps() -> Path:
-    """The folder with the applications of the tests."""
-    return Path(__file__).parents[1] / "apps"

@@ -114,7 +114,7 @@ def cuts(make_pico, tmp_path):
 def test_a_power_cut_leaves_the_old_or_the_new_file_and_nothing_else(cuts):
     cut, numbers = cuts
     # The last operations, where the new file goes live, and some of those before.
-    sample = sorted({*numbers[:: max(1, len(numbers) // 4)], *numbers[-3:]})
+    sample = sorted({*numbers[:: max(1, len(numbers) // 3)], *numbers[-3:]})
     seen = [cut(number, ("none", "half")[n % 2]) for n, number in enumerate(sample)]
     assert seen[0] == "old"
     assert seen == sorted(seen, reverse=True), "once new, always new"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from wire import Answer, Wire, address_of, ask, digest, put, read, refused, request, until
 
-from pico_ota.devicefiles import compile_tree, device_files
 from pico_ota.sim.image import write_files
 
 ROOT = Path(__file__).parents[2]
@@ -267,17 +266,6 @@ def test_mounted_an_uploaded_page_is_not_rendered_either(mounted):
 # --- memory -----------------------------------------------------------------------------------
 
 
-def with_short_idle_time(seconds):
-    """Return the device files, letting go of the web stack after *seconds* instead of a minute."""
-    sources = device_files(mpy=False)
-    path = "/ota/reception.py"
-    changed = sources[path].replace(
-        b"_IDLE_MS = const(60000)", b"_IDLE_MS = const(%d)" % (1000 * seconds)
-    )
-    assert changed != sources[path]
-    return compile_tree({**sources, path: changed})
-
-
 WATCHING = """
 import asyncio, gc, sys
 from manager_wifi import WiFiManager
@@ -294,13 +282,9 @@ asyncio.run(main())
 """
 
 
-def test_the_web_stack_is_let_go_when_nobody_has_asked_for_a_while(make_pico, tmp_path):
-    from pico_ota.sim import SimulatedPico
-
-    image = tmp_path / "short.img"
-    SimulatedPico(image, device_files=with_short_idle_time(1)).prepare()
-    pico = make_pico(image=image, start=False)
-    write_files(image, {"/main.py": WATCHING.encode()})
+def test_the_web_stack_is_let_go_when_nobody_has_asked_for_a_while(impatient_board):
+    pico = impatient_board
+    write_files(pico.image, {"/main.py": WATCHING.encode()})
     pico.start()
     pico.wait_listening()
 

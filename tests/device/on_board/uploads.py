@@ -62,6 +62,7 @@ def test_waiting_ends_with_busy():
             raise AssertionError("let in")
 
     assert refused(503, "busy", second).extra["retry_after"] > 0
+    assert 10000 <= Soon.now <= 20000
 
 
 def test_a_turn_ends_with_an_error_and_with_a_cancel():
