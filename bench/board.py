@@ -16,6 +16,8 @@ from pico_ota.devicefiles import device_files
 from pico_ota.sim import SimulatedPico
 
 PASSWORD = "otapico"
+#: Where an application of 400 KB and the next version of it have room beside each other.
+LARGE = "pico2_w"
 APP = Path(__file__).parent / "app"
 
 

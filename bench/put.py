@@ -19,7 +19,7 @@ def erases(sizes: tuple[int, ...], rounds: int) -> dict[str, Data]:
     files = {f"/data/{who}{size}": board.noise(size) for size in sizes for who in ("plain", "put")}
     found = {}
     with (
-        board.started(control=True, files=files, board="pico2_w") as pico,
+        board.started(control=True, files=files, board=board.LARGE) as pico,
         board.client(pico) as web,
     ):
         for size in sizes:

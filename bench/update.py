@@ -57,7 +57,7 @@ def flash_use(count: int, size: int) -> Data:
     )
     plain = {path.replace("/app/", "/plain/"): len(data) for path, data in new.items()}
     content = {**old, **{path: bytes(size) for path, size in plain.items()}}
-    with board.started(control=True, files=content, board="pico2_w") as pico:
+    with board.started(control=True, files=content, board=board.LARGE) as pico:
         with board.client(pico) as web:
             install(web, "1.0.0", {"/app/first.txt": b"1"})
             settled = pico.flash_counts
