@@ -108,6 +108,19 @@ def test_signing(device, folder):
     check(run(rest, folder, hosts(pico_kitchen=device(**app))))
 
 
+def test_simulator(folder):
+    write_app(folder / "app", "pico-kitchen")
+    check(run(steps(blocks("docs/simulator.md")), folder))
+
+
+def test_the_simulator_as_a_python_object(folder, monkeypatch, capsys):
+    write_app(folder / "app", "pico-kitchen")
+    monkeypatch.chdir(folder)
+    (block,) = [b for b in blocks("docs/simulator.md") if b.language == "python"]
+    exec(compile(block.text, block.place, "exec"), {})
+    assert "flash operations, {'event': 'flash'" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("said", "printed", "same"),
     [

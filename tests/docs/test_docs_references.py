@@ -298,3 +298,68 @@ def test_the_errors_of_the_wifi_are_listed():
     }
     section = PYTHON.split("| error of `connect()`")[1]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == errors
+
+
+# --- design -----------------------------------------------------------------------------------
+
+DESIGN = (ROOT / "docs/design.md").read_text("utf-8")
+
+
+def words(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_state_table_is_that_of_the_code():
+    source = (ROOT / "device/ota/states.py").read_text("utf-8")
+    names = dict(re.findall(r"^([A-Z]+) = \"(\w+)\"", source, re.MULTILINE))
+    (rows,) = re.findall(r"^_NEXT = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    wanted = [
+        (names[state], event, names[following], "guard" if "# guard" in line else "")
+        for line in rows.splitlines()
+        for state, event, following in re.findall(r"\((\w+), \"(\w+)\"\): (\w+),", line)
+    ]
+    assert len(wanted) >= 12
+    listed = [
+        (words(state)[0], words(event)[0], words(following)[0], by if by == "guard" else "")
+        for state, event, following, by in table(DESIGN, "## The transaction")
+    ]
+    assert listed == wanted
+    assert [word for word in names.values() if f"\n| `{word}` | " not in DESIGN] == []
+
+
+def test_the_record_is_that_of_the_code():
+    fields = [name for name, _ in literal("device/ota_boot.py", "_FIELDS")]
+    assert [words(row[0])[0] for row in table(DESIGN, "### The record")] == fields
+
+
+def test_the_kinds_of_a_plan_are_those_of_the_code():
+    text = ast.get_docstring(ast.parse((ROOT / "device/ota/plan.py").read_text("utf-8")))
+    (kinds,) = re.findall(r"moved out of `/`:\n\n(.*?)\n\n", text, re.DOTALL)
+    wanted = [line.strip().split("  ")[0].split() for line in kinds.splitlines()]
+    assert [words(row[0]) for row in table(DESIGN, "### The plan")] == wanted
+
+
+def test_every_room_has_its_place_in_the_house():
+    rooms = {path.stem for path in (ROOT / "device/ota").glob("*.py")} - {"__init__"}
+    section = DESIGN.split("The rooms, from the wire")[1].split("\n## ")[0]
+    named = {
+        word for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE) for word in words(row)
+    }
+    whole = {word for word in named if not word.endswith("*")}
+    stems = tuple(word[:-1] for word in named if word.endswith("*"))
+    assert whole <= rooms
+    # Errors, logs and small helpers need no place of their own there.
+    rest = {
+        "errors",
+        "log",
+        "device",
+        "board",
+        "checks",
+        "credentials",
+        "discovery",
+        "address",
+        "page",
+    }
+    assert {
+        room for room in rooms - whole - rest if not room.startswith((*stems, "wifi_"))
+    } == set()

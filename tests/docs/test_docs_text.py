@@ -1,0 +1,95 @@
+"""What holds for all documents: links lead somewhere, and nothing of a workplace is in them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fences import ROOT, anchors, blocks, documents, links, prose
+
+from pico_ota import __version__
+
+ALL = documents()
+# Of which a test types every command: test_docs_commands.py.
+TYPED = {
+    "docs/http.md",
+    "docs/quickstart-developer.md",
+    "docs/quickstart-fleet.md",
+    "docs/signing.md",
+    "docs/simulator.md",
+}
+PROMISED = {
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/cli.md",
+    "docs/design.md",
+    "docs/format.md",
+    "docs/http.md",
+    "docs/python.md",
+    "docs/quickstart-developer.md",
+    "docs/quickstart-fleet.md",
+    "docs/quickstart-hobbyist.md",
+    "docs/signing.md",
+    "docs/simulator.md",
+    "docs/troubleshooting.md",
+}
+
+
+def test_every_document_is_there():
+    assert set(ALL) >= PROMISED
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_links_lead_somewhere(name):
+    for target in links(ALL[name]):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            assert path.startswith("https://"), target
+            continue
+        place = (ROOT / name).parent / path if path else ROOT / name
+        assert place.exists(), f"{name}: {target}"
+        if anchor:
+            assert anchor in anchors(place.read_text("utf-8")), f"{name}: {target}"
+
+
+def test_every_document_can_be_reached_from_the_readme():
+    reached, left = set(), ["README.md"]
+    while left:
+        name = left.pop()
+        reached.add(name)
+        for target in links(ALL[name]):
+            path = ((ROOT / name).parent / target.partition("#")[0]).resolve()
+            if path.suffix == ".md" and path.exists():
+                found = path.relative_to(ROOT).as_posix()
+                if found in ALL and found not in reached:
+                    left.append(found)
+    assert set(ALL) <= reached
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_is_typed_by_a_test_or_says_why_not(name):
+    if name in TYPED or name == "README.md":
+        return
+    for block in blocks(name):
+        if block.language in ("console", "sh", "bash"):
+            assert re.match(r"not run: \w", block.mark), f"{block.place} is never run"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_of_a_workplace_is_in_it(name):
+    text = ALL[name]
+    for word in (r"\bagents?\b", r"\bsub-?agent", r"\bregistry\.", r"\bpypi\.", r"\bLLM\b"):
+        assert not re.search(word, text, re.IGNORECASE), word
+    for path in re.findall(r"(?<![\w.:/~$}])/(?:home|root|work|tmp|usr|var)/[\w./-]*", text):
+        raise AssertionError(f"{name} names {path}")
+    assert str(Path.home()) == "/" or str(Path.home()) not in text
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_fences_are_closed(name):
+    assert "```" not in prose(ALL[name])
+
+
+def test_the_changelog_knows_this_version():
+    assert f"\n## [{__version__}] - " in ALL["CHANGELOG.md"]
