@@ -129,6 +129,7 @@ def power_on(flash):
         guard = _import_guard()
         guard._ran = False
         guard.ignored = None
+        guard.changed = guard.trial_s = 0
         guard.registers = registers
         guard.Supervisor = _no_supervisor
         try:
