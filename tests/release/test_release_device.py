@@ -220,6 +220,15 @@ def test_what_was_staged_otherwise_is_in_the_way(device, archive, trusted):
     assert device.take(archive, fresh=False, keys=trusted)["version"] == "2.0.0"
 
 
+def test_an_old_record_does_not_stand_for_another_update(device, archive, trusted):
+    _, content, _ = span_of(archive, "0003-main.py")
+    device.take(archive, keys=trusted, stop=content + 300)
+    device.ask("abort")
+    device.ask("push", sha=hashlib.sha256(b"a=1").hexdigest())
+    assert device.look()["half"] is None
+    assert device.take(archive, fresh=False, keys=trusted)["word"] == "busy"
+
+
 def test_a_release_on_trial_is_in_the_way(device, archive, make_release, trusted):
     device.take(archive, keys=trusted, commit=True)
     newer = make_release("2.0.1").read_bytes()
@@ -235,6 +244,24 @@ def test_an_old_record_is_cleaned_up(device, archive, trusted):
     device.ask("abort")
     device.ask("boot")
     assert device.look()["left"] == []
+
+
+def test_a_damaged_record_is_not_gone_on_with(device, archive, trusted):
+    _, content, _ = span_of(archive, "0003-main.py")
+    text = entries_of(archive)[0][1]
+    for path, data in (
+        ("/.ota/release", text.replace(b"/main.py", b"/evil.py")),
+        ("/.ota/release.json", b"{}"),
+        ("/.ota/release.json", b"\xff"),
+    ):
+        device.take(archive, keys=trusted, stop=content + 300)
+        device.ask("write", path=path, data=data.hex())
+        assert device.look()["half"] is None
+        answer = device.take(archive, fresh=False, keys=trusted, offset=content + 300)
+        assert (answer["word"], answer["extra"]) == ("wrong_offset", {"received": 0})
+        assert device.take(archive, fresh=False, keys=trusted)["word"] == "busy"
+        device.ask("abort")
+        assert device.take(archive, fresh=False, keys=trusted)["version"] == "2.0.0"
 
 
 # --- keys ------------------------------------------------------------------------------------
