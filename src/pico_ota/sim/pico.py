@@ -386,9 +386,13 @@ def _locked(image: Path) -> int:
         fd = os.open(image, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         raise SimError(f"cannot write the flash image {image}: {error.strerror}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise SimError(f"the flash image {image} is in use by another simulator") from None
-    return fd
+    for _ in range(20):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            # The process of another board may have been born with it, and not have closed it yet.
+            time.sleep(0.05)
+        else:
+            return fd
+    os.close(fd)
+    raise SimError(f"the flash image {image} is in use by another simulator")
