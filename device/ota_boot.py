@@ -494,9 +494,8 @@ _CLEAR = const(0x3000)  # writing a bit of CTRL here clears it (RP2040 data shee
 _ENABLE = const(0x40000000)
 _MAGIC = const(0x07A50000)  # bits 8 to 15 are free for a count, 0 to 7 hold the mark
 
-# running: the application is on trial; again: the same, but the reason is of an earlier start;
-# seen: not on trial, the reason is of an earlier start. The others are why we restart the board.
-_MARKS = ("", "running", "seen", "restart", "exception", "deadline", "rescue", "again")
+# running: the application is on trial. The others are why the guard or the service restarted it.
+_MARKS = ("", "running", "bitten", "restart", "exception", "deadline", "rescue")
 
 
 class _Registers:
@@ -575,19 +574,13 @@ def read_mark():
     return _MARKS[why] if why < len(_MARKS) else "", cause
 
 
-def _mark_calm(deaths=None):
-    """Leave the mark of a start outside a trial."""
-    # The reason register outlives a soft reset: an old bite must not be taken for a new one.
-    mark("seen" if read_mark()[1] == "watchdog" else "", deaths)
-
-
 def _ended_badly(why, cause):
     """Return what was wrong with the last start of a trial, or None: it may have been power."""
     if why == "exception":
         return "the application ended in an exception"
     if why == "deadline":
         return "not confirmed in time"
-    if why == "running" and cause == "watchdog":
+    if why == "bitten" or (why == "running" and cause == "watchdog"):
         return "the application hung: the watchdog restarted the board"
     return None
 
@@ -627,13 +620,17 @@ def _careful(step, *args):
 
 def _begin(may_rescue):
     why, cause = read_mark()
-    if why not in ("", "seen"):
+    if why:
         # The watchdog of a trial runs on over a soft reset; nobody would feed it after the trial.
         registers[_CLEAR] = _ENABLE
-    rescue = _rescue_reason(why, cause) if may_rescue else None
+    if may_rescue and cause == "watchdog" and why != "bitten":
+        # The reason register keeps its value over soft resets, and over further bites. A wanted
+        # reset changes it, so that none is overlooked or counted twice.
+        restart("bitten")
+    rescue = _rescue_reason(why) if may_rescue else None
     _put_right(rescue)
     if rescue:
-        _mark_calm(0)
+        mark("", 0)
         if _careful(_rescue, rescue):
             restart("restart")  # what it has loaded and begun is not for the application
         _put_right(None)  # no network is known: the application runs after all
@@ -663,8 +660,8 @@ def repair(attempt=True):
             _tidy_staging(record)
         if record["state"] == "committed":
             done = _finish_commit(record)
-        if record["state"] == "trial" and done < 2 and attempt:
-            _use_attempt(record)
+        if record["state"] == "trial" and done < 2:
+            _judge(record, attempt)
         if record["state"] == "reverting":
             done = max(done, _finish_revert(record))
         if record["dirty"]:
@@ -704,24 +701,28 @@ def _finish_commit(record):
     return 2 if guard_in(record) else 1
 
 
-def _use_attempt(record):
-    """Write down that one more start was tried, before the application gets to run."""
+def _judge(record, attempt):
+    """Undo a trial whose last start ended badly; else write down, with *attempt*, one more start.
+
+    That is written before the application gets to run.
+    """
     global trial_s
     why, cause = read_mark()
     bad = None
     if record["tries"]:
         plan_of(record)  # without it there is nothing to be undone: Damaged
         bad = _ended_badly(why, cause)
-        if bad is None and record["tries"] >= TRIES:
+        if bad is None and attempt and record["tries"] >= TRIES:
             bad = "not confirmed in %d starts" % TRIES
     if bad:
         turn_back(record, bad)
         return
+    if not attempt:
+        return
     trial_s = max(record["trial"], _MIN_TRIAL_S)
     record["tries"] += 1
     save(record)
-    # The reason register outlives a soft reset: an old bite must not be taken for a new one.
-    mark("again" if cause == "watchdog" else "running")
+    mark("running")
 
 
 def turn_back(record, reason):
@@ -799,12 +800,11 @@ _MAX_TRIAL_S = const(86400)  # time.ticks_ms() counts six days
 supervisor = None
 
 
-def _rescue_reason(why, cause):
+def _rescue_reason(why):
     """Return why the application is not to run this time, or None. Counts deaths."""
     deaths = count_deaths()
-    if why == "exception" or (cause == "watchdog" and why not in ("seen", "again")):
+    if why in ("exception", "bitten"):
         deaths += 1
-        # The reason register outlives a soft reset: the same bite must not count twice.
         mark(why, deaths)
     if why == "rescue":
         return "asked for"
@@ -830,10 +830,8 @@ def _watch():
     global supervisor
     if trial_s:
         supervisor = Supervisor(trial_s)
-    else:
-        why, cause = read_mark()
-        if why or cause == "watchdog":
-            _mark_calm()
+    elif read_mark()[0]:
+        mark("")
     _lend_marks()
     from ota import prompt
 
@@ -891,4 +889,4 @@ def stand_down():
     if supervisor is not None:
         supervisor.stop()
         supervisor = None
-    _mark_calm()
+    mark("")
