@@ -2,13 +2,8 @@
 
 import itertools
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import rig
 
 from pico_ota.sim.image import create

@@ -125,7 +125,7 @@ class Scenarios:
             try:
                 function(make_board, *arguments)
             except Exception:
-                return f"{name}: {format_exc()}"
+                return f"{name}: {format_exc()[-3000:]}"
             return None
 
         with ThreadPoolExecutor(20) as pool:
@@ -157,6 +157,10 @@ class Board:
         """The files below `/.ota/`; the board is off."""
         return {p: d for p, d in read_tree(self.image).items() if p.startswith("/.ota/")}
 
+    def write(self, files):
+        """Change the image by hand; the board is off."""
+        write_files(self.image, files)
+
     def damage(self, path):
         """Change some bytes in the middle of a file; the board is off."""
         data = bytearray(read_tree(self.image)[path])
@@ -180,7 +184,15 @@ class Board:
     def status(self):
         return self.request("GET", "/api/v1/status").json()
 
-    def wait_status(self, ready, timeout=40):
+    def wait_saved(self):
+        """Wait for what a good start leaves: settings for rescue mode."""
+        end = time.monotonic() + 30
+        self.wait_listening(30)
+        while not self.order("answer(service.good_ms is None)"):
+            assert time.monotonic() < end, self.console()[-1500:]
+            time.sleep(0.2)
+
+    def wait_status(self, ready, timeout=40, every=0.25):
         """The first status that *ready* says yes to; restarts in between are borne."""
         end, last = time.monotonic() + timeout, None
         while time.monotonic() < end:
@@ -188,7 +200,7 @@ class Board:
                 last = self.status()
                 if ready(last):
                     return last
-            time.sleep(0.25)
+            time.sleep(every)
         raise TimeoutError(f"{last}\n{self.events}\n{self.console()[-1500:]}")
 
     def order(self, code, answered=True):

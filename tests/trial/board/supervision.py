@@ -155,23 +155,11 @@ def marks_and_causes():
 
 
 def deaths_are_counted_once():
-    memory = board()
-    for reason, why, died in (
-        (0, "", 0),
-        (2, "", 0),
-        (2, "restart", 0),
-        (2, "running", 0),
-        (2, "deadline", 0),
-        (2, "exception", 1),
-        (1, "", 1),
-        (1, "running", 1),
-        (1, "seen", 0),  # a soft reset, the reason is still that of the start before
-        (1, "again", 0),
-    ):
-        memory[BASE + REASON] = reason
+    board()
+    for why in ota_boot._MARKS:
         ota_boot.mark(why, 1)
-        ota_boot._rescue_reason(why, ota_boot.read_mark()[1])
-        assert ota_boot.count_deaths() == 1 + died, (reason, why)
+        ota_boot._rescue_reason(why)
+        assert ota_boot.count_deaths() == 1 + (why in ("exception", "bitten")), why
 
 
 for check in (

@@ -1,0 +1,321 @@
+"""Rescue mode: when it begins, that it is reachable and of use, and how it ends."""
+
+import json
+import re
+import time
+
+import pytest
+import rig
+
+scenario = rig.Scenarios()
+
+#: A person at the prompt has 15 s to press a key, rescue mode waits 15 minutes: not here.
+QUICK = {
+    **rig.patched("/ota/prompt.py", ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)")),
+    **rig.patched("/ota/rescue.py", ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(6)")),
+}
+RAISES = b"print('dead')\n1 / 0\n"
+BITTEN = b"import machine, time\nprint('dead')\nmachine.WDT(timeout=200)\ntime.sleep(100)\n"
+DEATHS = "machine.mem32[0x4005800c] >> 8 & 255"
+
+
+def good_board(make_board, main=None, **options):
+    """A board that has had a good start, switched off."""
+    board = make_board(main, **{"files": QUICK, **options})
+    board.start()
+    board.wait_listening(30)
+    board.wait_saved()
+    board.power_cut()
+    return board
+
+
+def wait_mode(board, mode, timeout=40):
+    return board.wait_status(lambda s: s["mode"] == mode, timeout)
+
+
+def ask_for_rescue(board):
+    asked = board.request("POST", "/api/v1/reboot", json={"mode": "rescue"})
+    assert asked.status_code == 202, asked.text
+    return wait_mode(board, "rescue")
+
+
+def start_anew(board):
+    assert board.request("POST", "/api/v1/reboot", json={"mode": "normal"}).status_code == 202
+    return wait_mode(board, "normal")
+
+
+@scenario()
+def it_comes_when_asked_with_what_the_application_uses(make_board):
+    main = rig.app(auth_username="me", auth_password="my word", port=9090, name="toaster")
+    board = make_board(main, QUICK)
+    board.client.auth = ("me", "my word")
+    board.start()
+    board.wait_listening(30)
+    board.wait_saved()
+    status = ask_for_rescue(board)
+    assert (status["name"], status["state"], status["trial"]) == ("toaster", "idle", None)
+    assert "Rescue mode: asked for" in status["warnings"]
+    assert "'toaster'" not in board.console()
+    board.client.auth = rig.AUTH
+    assert board.request("GET", "/api/v1/status").status_code == 401
+    board.client.auth = ("me", "my word")
+    assert "GET" not in board.console().split("Rescue mode")[1].split("Traceback")[0]
+    # The mark holds for one restart.
+    after = start_anew(board)
+    assert after["boot_id"] != status["boot_id"]
+    assert board.order("answer(1)") == 1
+    bad = board.request("POST", "/api/v1/reboot", json={"mode": "resc"})
+    assert (bad.status_code, bad.json()["error"]) == (400, "bad_mode")
+
+
+@scenario()
+def it_takes_an_update_and_a_roll_back(make_board):
+    board = good_board(make_board, rig.app(trial_deadline_s=33))
+    board.start()
+    board.wait_listening(30)
+    ask_for_rescue(board)
+    board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
+    status = board.wait_status(lambda s: s["state"] == "trial")
+    assert (status["mode"], status["version"]) == ("normal", "2.0.0")
+    assert 20 < status["trial"]["remaining_s"] <= 33  # the application's own limit
+    assert board.request("POST", "/api/v1/confirm").status_code == 200
+    ask_for_rescue(board)
+    back = board.request("POST", "/api/v1/rollback")
+    assert (back.status_code, back.json()["state"]) == (202, "reverting")
+    status = board.wait_status(lambda s: s["last"]["outcome"] == "reverted")
+    assert (status["mode"], status["kept"]) == ("normal", None)
+    board.stop()
+    assert board.changed() == set()
+
+
+@scenario("exception", RAISES)
+@scenario("watchdog", BITTEN)
+def it_comes_when_the_application_keeps_dying(make_board, kind, main):
+    board = good_board(make_board)
+    board.write({"/main.py": main})
+    board.start()
+    status = wait_mode(board, "rescue")
+    restart = ["machine.reset"] if kind == "exception" else ["watchdog", "machine.reset"]
+    assert board.boots() == restart * 3
+    assert board.flash_operations == 0
+    assert "Rescue mode: the application died 3 times" in status["warnings"]
+    assert board.console().count("dead\n") == 3
+    # It can be repaired, and is then an ordinary board again.
+    board.update({"/main.py": rig.app()})
+    status = board.wait_status(lambda s: s["last"])
+    status = board.outcome()
+    assert (status["mode"], status["last"]["outcome"]) == ("normal", "confirmed")
+    board.wait_saved()
+    assert board.order(f"answer({DEATHS})") == 0
+
+
+@scenario()
+def an_application_that_still_dies_is_tried_three_times_again(make_board):
+    board = good_board(make_board)
+    board.write({"/main.py": RAISES})
+    board.start()
+    deaths = 3 + 1 + 3  # and a quiet while in between
+    while len(board.boots()) < deaths:
+        time.sleep(0.2)
+    board.wait_listening(30)
+    assert board.status()["mode"] == "rescue"
+    assert board.boots() == ["machine.reset"] * deaths
+    assert board.flash_operations == 0
+
+
+@scenario()
+def it_comes_when_the_set_before_is_dead_as_well(make_board):
+    board = good_board(make_board)
+    board.start()
+    board.wait_listening(30)
+    assert board.request("PUT", "/fs/main.py", content=RAISES).is_success
+    board.update({**rig.CHANGES, "/main.py": b"print('new')\n1 / 0\n"}, rig.DELETED)
+    status = wait_mode(board, "rescue")
+    assert status["last"]["reason"] == "the application ended in an exception"
+    assert re.findall("(new|dead)\n", board.console()) == ["new", "dead", "dead"]
+    board.stop()
+    assert board.changed() == {"/main.py"}
+    assert board.tree()["/main.py"] == RAISES
+
+
+@scenario("KeyboardInterrupt", b"raise KeyboardInterrupt\n", True)
+@scenario("its end", b"print('done')\n", True)
+@scenario("an exception, but it never ran the service", RAISES, False)
+def a_board_at_the_prompt_is_left_alone(make_board, why, main, was_good):
+    board = good_board(make_board) if was_good else make_board(files=QUICK)
+    board.write({"/main.py": main})
+    board.start()
+    board.wait_event("prompt", 30)
+    time.sleep(2)
+    assert board.boots() == []
+
+
+@scenario()
+def without_a_network_the_application_runs_in_any_case(make_board):
+    board = make_board(BITTEN, QUICK)
+    board.start()
+    board.wait_console("dead\n" * 3, 60)
+    said = "ota: rescue mode is not possible, no network is known yet\n"
+    board.wait_console(said + "dead\n", 60)
+    assert board.boots()[:6] == ["watchdog", "machine.reset"] * 3
+    board.power_cut()
+    # Also with BOOTSEL held.
+    board.write({"/main.py": rig.app(confirm_after_s=300)})
+    board.press_bootsel()
+    board.start()
+    board.wait_listening(30)
+    assert board.status()["mode"] == "normal"
+    assert said in board.console()
+
+
+@scenario()
+def it_comes_while_the_button_is_held(make_board):
+    board = good_board(make_board)
+    board.press_bootsel()
+    board.start()
+    status = wait_mode(board, "rescue")
+    assert "Rescue mode: BOOTSEL was held" in status["warnings"]
+    board.press_bootsel(False)
+    start_anew(board)
+    assert board.boots() == ["machine.reset"]
+
+
+@scenario()
+def it_ends_when_nobody_uses_it(make_board):
+    board = good_board(make_board)
+    board.start()
+    board.wait_listening(30)
+    status = ask_for_rescue(board)
+    begun = time.monotonic()
+    while time.monotonic() < begun + 9:  # longer than it waits
+        assert board.status()["boot_id"] == status["boot_id"]
+        time.sleep(0.5)
+    events = len(board.events)
+    board.wait_event("boot", 30, events)
+    assert time.monotonic() - begun > 14
+    after = wait_mode(board, "normal")
+    assert after["boot_id"] != status["boot_id"]
+    assert board.order("answer(1)") == 1
+    assert board.boots(events) == ["machine.reset"]
+
+
+@scenario("asked to")
+@scenario("by itself")
+def a_trial_is_not_forgotten_in_it(make_board, ends):
+    board = good_board(make_board, rig.app(trial_deadline_s=9))
+    board.start()
+    board.wait_listening(30)
+    board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
+    board.wait_status(lambda s: s["state"] == "trial")
+    status = ask_for_rescue(board)
+    assert (status["state"], status["version"]) == ("trial", "2.0.0")
+    assert status["trial"]["attempt"] == 1
+    if ends == "asked to":
+        start_anew(board)
+    else:
+        board.wait_event("boot", 30, len(board.events))
+        wait_mode(board, "normal")
+    status = board.status()
+    assert status["trial"]["attempt"] == 2
+    assert status["trial"]["remaining_s"] <= 9
+    status = board.outcome()
+    assert status["last"]["reason"] == "not confirmed in time"
+    board.stop()
+    assert board.changed() == set()
+
+
+@scenario()
+def a_trial_goes_on_when_it_is_not_possible(make_board):
+    board = make_board(rig.app(confirm_after_s=300, trial_deadline_s=9), QUICK)
+    board.start()
+    board.wait_listening(30)
+    board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
+    board.wait_status(lambda s: s["state"] == "trial")
+    board.press_bootsel()
+    board.order("machine.reset()", answered=False)
+    board.wait_console("rescue mode is not possible")
+    status = board.wait_status(lambda s: s["trial"] and s["trial"]["attempt"] == 2)
+    assert status["mode"] == "normal"
+    assert board.outcome()["last"]["reason"] == "not confirmed in time"
+    board.stop()
+    assert board.changed() == set()
+
+
+@scenario()
+def settings_are_those_of_the_last_good_start(make_board):
+    board = make_board(rig.app(confirm_after_s=4, trial_deadline_s=60), QUICK)
+    board.start()
+    board.wait_listening(30)
+    board.power_cut()
+    assert "/.ota/settings" not in board.ours()  # not yet a good start
+    board.start()
+    board.wait_saved()
+    board.power_cut()
+    saved = board.ours()["/.ota/settings"]
+    assert json.loads(saved)["ssid"] == "test-net"
+    assert len(saved) <= 512
+    # The same again is not written again.
+    board.start()
+    board.wait_listening(30)
+    time.sleep(6)
+    assert board.flash_operations == 0
+    # What is on trial does not count,
+    board.update({"/main.py": rig.app(name="other", auto_confirm=False)})
+    board.wait_status(lambda s: s["state"] == "trial")
+    time.sleep(2)
+    board.power_cut()
+    assert board.ours()["/.ota/settings"] == saved
+    # until it is confirmed.
+    board.start()
+    board.wait_status(lambda s: s["state"] == "trial")
+    time.sleep(2)
+    assert board.request("POST", "/api/v1/confirm").status_code == 200
+    board.power_cut()
+    assert json.loads(board.ours()["/.ota/settings"])["name"] == "other"
+
+
+@scenario()
+def deaths_are_forgotten_at_a_good_start_and_without_power(make_board):
+    main = b"import machine\ndeaths = " + DEATHS.encode() + b"\nprint('deaths', deaths)\n"
+    dies = main + b"if deaths < 2: 1 / 0\nimport time\ntime.sleep(100)\n"
+    board = good_board(make_board)
+    board.write({"/main.py": dies})
+    for _ in range(2):
+        board.start()
+        board.wait_console("deaths 2\n", 30)
+        assert "deaths 0\n" in board.console()
+        assert "deaths 1\n" in board.console()
+        board.power_cut()
+    board.write({"/main.py": main + b"if deaths < 2: 1 / 0\n" + rig.app(confirm_after_s=2)})
+    board.start()
+    board.wait_console("deaths 2\n", 30)
+    board.wait_listening(30)
+    assert board.order(f"answer({DEATHS})") == 2
+    board.wait_saved()
+    assert board.order(f"answer({DEATHS})") == 0
+    # An old bite does not count once more after a soft reset.
+    for order in ("machine.WDT(timeout=50)", "sys.exit()"):
+        events = len(board.events)
+        board.order(order, answered=False)
+        board.wait_event("listening", 30, events)
+        board.wait_saved()
+    assert re.findall("deaths (.)", board.console()) == list("012" + "12" + "012")
+
+
+@scenario("no JSON", b"{")
+@scenario("no dict", b"[1, 2]")
+@scenario("half of it", b'{"ssid": "test-net"}')
+@scenario("other kinds", b'{"ssid": 1, "password": [], "user": {}, "key": null, "port": "x"}')
+@scenario("too long", b'{"ssid": "' + b"x" * 600 + b'"}')
+def settings_damaged_by_hand_do_not_keep_the_application_from_running(make_board, why, data):
+    board = good_board(make_board)
+    board.write({"/.ota/settings": data})
+    board.press_bootsel()
+    board.start()
+    board.wait_listening(30)
+    assert board.status()["mode"] == "normal"
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_rescue(make_board, part):
+    scenario.run(make_board, part, 2)
