@@ -94,7 +94,8 @@ class OTAUpdateService:
         self.notes = []
         #: Requests that were let in, so that rescue mode sees whether it is used.
         self.requests = 0
-        #: ticks_ms until which an update that was begun may not be pushed aside, or None.
+        #: (ticks_ms, milliseconds from then on) in which an update that was begun may not be
+        #: pushed aside, or None.
         self.lease = None
         self.boot_id = hexlify(os.urandom(4)).decode()
         self.uptime_ms = 0

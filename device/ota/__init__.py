@@ -39,6 +39,7 @@ def _let_guard_go():
     if guard is None or guard.supervisor is not None:
         return
     del sys.modules["ota_boot"]
-    main = sys.modules.get("__main__")
-    if getattr(main, "ota_boot", None) is guard:
-        del main.ota_boot
+    import __main__  # which boot.py and main.py share; MicroPython has it not in sys.modules
+
+    if getattr(__main__, "ota_boot", None) is guard:
+        del __main__.ota_boot

@@ -77,12 +77,15 @@ class Device:
 
     def renew_lease(self, seconds):
         """Let nobody else begin an update for *seconds*."""
-        self.service.lease = time.ticks_add(time.ticks_ms(), seconds * 1000)
+        self.service.lease = (time.ticks_ms(), seconds * 1000)
 
     def lease_over(self):
         """Return True when an update that was begun before may be pushed aside."""
-        lease = self.service.lease
-        return lease is None or time.ticks_diff(lease, time.ticks_ms()) <= 0
+        if self.service.lease is None:
+            return True
+        since, length = self.service.lease
+        # Negative after six quiet days, when the counter has gone half round: long over.
+        return not 0 <= time.ticks_diff(time.ticks_ms(), since) < length
 
     def restart(self, mode="normal"):
         """Restart in a second; return what the answer says.

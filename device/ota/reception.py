@@ -20,9 +20,9 @@ _TICK_MS = const(100)
 # that came before accept() again after up to 250 ms, so anything shorter would hit good clients.
 _GRACE_MS = const(300)
 _IDLE_MS = const(60000)
-# The socket module of the rp2 port has the first as a constant, that of the unix port neither.
 _IPPROTO_TCP = const(6)
-_TCP_NODELAY = const(1)
+# 64 on the board, where it is a flag of lwIP; 1 where an operating system has the sockets.
+_TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 
 
 class Reception:
