@@ -365,13 +365,12 @@ def plan_of(record):
     raise Damaged("The plan of the update is damaged.")
 
 
-def lines(path):
-    """Yield (kind, name, size, sha256, path) of each line of the plan at *path*.
+def lines(path, at=0):
+    """Yield (kind, name, size, sha256, path) of the lines of the plan at *path*, from byte *at* on.
 
     The file is not left open in between: who stops halfway would leave that to the collector.
     """
     rest = b""
-    at = 0
     while True:
         with open(path, "rb") as file:
             file.seek(at)
@@ -554,7 +553,8 @@ def count_deaths():
     if _registers() is None:
         return 0
     word = registers[_SCRATCH0]
-    return word >> 8 & 0xFF if word & 0xFFFF0000 == _MAGIC else 0
+    # Shifted, since a mask of more than 30 bits would need heap, which mark() may not have.
+    return word >> 8 & 0xFF if word >> 16 == _MAGIC >> 16 else 0
 
 
 def forget_deaths():
@@ -568,7 +568,7 @@ def read_mark():
     if _registers() is None:
         return "", "power"
     word = registers[_SCRATCH0]
-    why = word & 0xFF if word & 0xFFFF0000 == _MAGIC else 0
+    why = word & 0xFF if word >> 16 == _MAGIC >> 16 else 0
     reason = registers[_REASON]
     cause = "watchdog" if reason & 1 else "reset" if reason & 2 else "power"
     return _MARKS[why] if why < len(_MARKS) else "", cause
@@ -679,6 +679,7 @@ def _tidy_staging(record):
 
 
 def _finish_commit(record):
+    plan_of(record)
     if record["tries"] >= TRIES:
         turn_back(record, "could not be put in place")
         return 0
@@ -744,6 +745,7 @@ def _start_over(error):
 
 
 def _finish_revert(record):
+    plan_of(record)
     if record["tries"] < 2 * TRIES:
         record["tries"] += 1
         save(record)

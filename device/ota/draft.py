@@ -10,7 +10,7 @@ from ota.errors import Refused
 from ota.flash import digest_steps, walk
 from ota.flash import space as flash_space
 from ota.plan import Seen, companion, find, in_root, line, parent
-from ota.staging import check_boot
+from ota.staging import check_start
 from ota_boot import DRAFT, NEW, OLD, exists, is_dir
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
@@ -70,8 +70,8 @@ class Draft:
         for step in self._live(path, size, sha):
             yield step
         kind = self._kind
-        if kind == "=" and path == "/boot.py":
-            check_boot(path)
+        if kind == "=":
+            check_start(path, path)
         if kind != "=":
             self.bytes += size
             self.need += space.cost(size)

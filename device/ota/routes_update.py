@@ -33,7 +33,7 @@ class Updates:
         if body.length is None:
             raise Refused(411, "length_required", "Send the manifest with its Content-Length.")
         async with self._web.uploads.turn("/.ota/plan", body.length):
-            draft = transaction.begin()
+            draft = transaction.begin(trial=self._service.trial_deadline_s)
             try:
                 await self._read_manifest(body, draft)
                 session = draft.seal()

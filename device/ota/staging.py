@@ -20,6 +20,7 @@ from ota_boot import NEW, PLAN, is_dir, lines, remove
 
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
+_MAX_START = const(40000)  # of a boot.py or an ota_boot.py, which is read and compiled whole
 _ENOSPC = const(28)
 _EACH = "aArR"
 
@@ -27,7 +28,7 @@ _EACH = "aArR"
 # where they outlive this module, which is unloaded when nobody is connected: a second handle on
 # a file that is open would put the older content back when the first one is closed.
 _writers = ota_boot.writers
-_cursor = (None, 0)  # plan and number of the entry found last: clients send them in order
+_cursor = (None, 0)  # plan, and where in it to go on: clients send files in its order
 
 
 def entries():
@@ -68,13 +69,12 @@ def needed():
 def _lookup(path, plan):
     global _cursor
     known, start = _cursor
-    if known != plan:
-        start = 0
-    for again in (False, True):
-        for number, entry in enumerate(entries()):
-            if (number >= start) != again and entry[4] == path:
-                _cursor = (plan, number)
-                return entry
+    for at in (start if known == plan else 0, 0):
+        for kind, name, size, sha, found in lines(PLAN, at):
+            at += len(found.encode()) + len(kind) + len(name) + len(size) + len(sha) + 5
+            if found == path and kind in _EACH + "=":
+                _cursor = (plan, at)
+                return kind, name, int(size), sha, path
     raise Refused(404, "not_in_update", "%s is not in the manifest of this update." % path)
 
 
@@ -250,7 +250,7 @@ class Writer:
     def close(self):
         """End this piece; return True if the file is complete and right.
 
-        Raises Refused(422) for a boot.py that does not call the guard first, 507 when full.
+        Raises Refused(422) for a boot.py or a guard that would not start, 507 when full.
         """
         self._no_longer_active()
         if self.size == 0 and not self.complete:
@@ -261,9 +261,9 @@ class Writer:
             _writers["parked"] = self
             return False
         self.leave()
-        if self.path == "/boot.py" and self._stored:
+        if self._stored:
             try:
-                check_boot(NEW + "/" + self.name)
+                check_start(self.path, NEW + "/" + self.name)
             except Refused:
                 remove(NEW + "/" + self.name)
                 raise
@@ -288,20 +288,35 @@ class Writer:
                 raise _no_space(error)
 
 
-def check_boot(path):
-    """Raise Refused(422) unless the boot.py at *path* calls the guard before anything else."""
-    with open(path, "rb") as file:
-        head = file.read(_CHUNK)
-    if len(head) == _CHUNK:
-        head = head[: head.rfind(b"\n") + 1]
-    try:
-        good = manifest.guard_first(head.decode().split("\n"))
-    except ValueError:
-        good = False
-    if not good:
+def check_start(path, content):
+    """Raise Refused(422) if *path* is what the board starts with, and *content* would not start.
+
+    *content* is the path of the file that is to be *path*. A boot.py that cannot be compiled would
+    not even call the guard, and nothing could undo it.
+    """
+    if path not in ("/boot.py", "/ota_boot.py"):
+        return
+    if os.stat(content)[6] > _MAX_START:
         raise Refused(
             422,
-            "boot_without_guard",
-            "/boot.py has to begin with the two lines 'import ota_boot' and"
-            " 'ota_boot.run()': without them no update could be undone.",
+            "boot_too_large",
+            "%s has at most %d bytes: import the rest from it, or send the guard as .mpy."
+            % (path, _MAX_START),
+        )
+    try:
+        with open(content) as file:
+            text = file.read()
+        if path == "/boot.py" and not manifest.guard_first(text.split("\n")):
+            raise Refused(
+                422,
+                "boot_without_guard",
+                "/boot.py has to begin with the two lines 'import ota_boot' and"
+                " 'ota_boot.run()': without them no update could be undone.",
+            )
+        compile(text, path, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise Refused(
+            422,
+            "boot_syntax",
+            "%s cannot be compiled (%r): the board would not start." % (path, error),
         )

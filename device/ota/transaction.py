@@ -273,8 +273,8 @@ def _check_complete():
             count += 1
             if count <= _LISTED:
                 missing.append(path)
-        elif path == "/boot.py":
-            staging.check_boot(NEW + "/" + name)
+        else:
+            staging.check_start(path, NEW + "/" + name)
     if count:
         raise Refused(
             409,
