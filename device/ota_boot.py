@@ -366,7 +366,7 @@ def plan_of(record):
 
 
 def lines(path, at=0):
-    """Yield (kind, name, size, sha256, path) of the lines of the plan at *path*, from byte *at* on.
+    """Yield (kind, name, size, sha256, path) of the lines of the plan *path*, from byte *at* on.
 
     The file is not left open in between: who stops halfway would leave that to the collector.
     """
