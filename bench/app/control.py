@@ -21,10 +21,12 @@ async def _serve(reader, writer):
     await writer.wait_closed()
 
 
-def write(files, chunk=4096, digest=True):
+def write(files, chunk=4096, digest=True, folders=()):
     """Write [path, size] of *files* as plainly as can be; return the microseconds."""
     buffer = memoryview(bytearray(os.urandom(chunk)))
     start = time.ticks_us()
+    for folder in folders:
+        os.mkdir(folder)
     for path, left in files:
         sha = hashlib.sha256()
         with open(path, "wb") as out:
@@ -43,9 +45,4 @@ def remove(paths):
         os.remove(path)
 
 
-def folders(paths):
-    for path in paths:
-        os.mkdir(path)
-
-
-_ORDERS = {"write": write, "remove": remove, "folders": folders}
+_ORDERS = {"write": write, "remove": remove}
