@@ -50,6 +50,10 @@ def check_file(path, size, sha):
         raise Refused(
             400, "bad_path", "MicroPython does not run %s: send it as a .py file." % path
         )
+    if path.startswith("/ota_boot/"):
+        raise Refused(
+            403, "protected", "A folder /ota_boot would be imported in place of the guard."
+        )
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
         raise Refused(
             400,

@@ -20,7 +20,7 @@ from ota_boot import NEW, PLAN, is_dir, lines, remove
 
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
-_MAX_START = const(40000)  # of a boot.py or an ota_boot.py, which is read and compiled whole
+_MAX_START = const(32768)  # of a boot.py or an ota_boot.py, which is read and compiled whole
 _ENOSPC = const(28)
 _EACH = "aArR"
 

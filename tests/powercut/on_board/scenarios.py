@@ -67,6 +67,7 @@ class Scenario:
         self.blocks = blocks
         self.full = full  # leave just the room that the update asks for
         self.guard_from_image = False
+        self.bare = False  # never updated before
         self.ignore = ()  # files of the application that come and go meanwhile
         self.trial = trial
         self.steps = []
@@ -88,11 +89,12 @@ class Scenario:
     def _build(self, filler):
         flash = ramflash.RamFlash(self.blocks)
         world.mount(flash, fresh=True)
-        for folder in ("/.ota", "/.ota/new", "/.ota/old"):
-            os.mkdir(folder)
-        record = ota_boot.load()
-        record["version"] = "1.0"
-        ota_boot.save(record)
+        if not self.bare:
+            for folder in ("/.ota", "/.ota/new", "/.ota/old"):
+                os.mkdir(folder)
+            record = ota_boot.load()
+            record["version"] = "1.0"
+            ota_boot.save(record)
         world.write_tree(self.sets["old"])
         for folder in self.empty_folders:
             os.mkdir(folder)
@@ -404,6 +406,13 @@ def _filled(name, sets, blocks=64):
     return Scenario(name, *sets, blocks=blocks).install().fill_up().rollback().boot("old")
 
 
+def _first(name):
+    scenario = Scenario(name, *_mix())
+    scenario.bare = True
+    scenario.versions["old"] = None
+    return scenario.whole()
+
+
 def _untried(name):
     return Scenario(name, *_mix(), trial=False).install().rollback().boot("old")
 
@@ -418,6 +427,7 @@ def _aborted(name):
 
 _ALL = (
     ("tiny", lambda name: _kept(name, _tiny(), blocks=48)),
+    ("first update of a board", _first),
     ("replace, add, delete", lambda name: _kept(name, _mix())),
     (
         "folders made and emptied",

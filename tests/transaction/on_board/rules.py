@@ -69,6 +69,11 @@ def test_what_micropython_would_not_run():
     assert manifest.check_file("/lib/main.mpy", 5, SHA)
 
 
+def test_a_folder_that_would_shadow_the_guard():
+    refused(403, "protected", manifest.check_file, "/ota_boot/__init__.py", 5, SHA)
+    assert manifest.check_file("/ota_boots/x.py", 5, SHA)
+
+
 def test_boot_py_calls_the_guard_first():
     good = (
         "import ota_boot\nota_boot.run()\n",
