@@ -111,7 +111,7 @@ class Scenarios:
 
     def __call__(self, *arguments):
         def add(function):
-            name = " ".join(map(str, (function.__name__, *arguments)))
+            name = " ".join(str(part)[:60] for part in (function.__name__, *arguments))
             self._all.append((name, function, arguments))
             return function
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.heap32 import LIBRARY, run32
+
 HERE = Path(__file__).parent
+DEVICE = HERE.parents[1] / "device"
 MICROPYTHON = Path(sys.executable).with_name("micropython")
+SCRIPTS = pytest.mark.parametrize(("script", "checks"), [("console", 8), ("supervision", 8)])
 
 
-@pytest.mark.parametrize(("script", "checks"), [("console", 8), ("supervision", 8)])
+@SCRIPTS
 def test_on_micropython(script, checks):
-    path = f"{HERE / 'board'}:{HERE.parents[1] / 'device'}:.frozen"
+    path = f"{HERE / 'board'}:{DEVICE}:.frozen"
     done = subprocess.run(
         [MICROPYTHON, HERE / "board" / f"{script}.py"],
         env={**os.environ, "MICROPYPATH": path},
@@ -23,3 +27,15 @@ def test_on_micropython(script, checks):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == checks
+
+
+@SCRIPTS
+def test_with_numbers_of_a_board(script, checks):
+    """With 32-bit words, where more numbers need heap."""
+    if not LIBRARY.exists():
+        pytest.skip(f"{LIBRARY} is missing: tools/setup_heap32.sh fetches it")
+    names = ("ota_boot.py", "ota/__init__.py", "ota/mark.py", "ota/prompt.py")
+    files = {f"/{name}": (DEVICE / name).read_bytes() for name in names}
+    files["/board/machine.py"] = (HERE / "board" / "machine.py").read_bytes()
+    said = run32((HERE / "board" / f"{script}.py").read_text(), files)
+    assert len(said.splitlines()) == checks, said

@@ -9,8 +9,8 @@ from micropython import heap_lock, heap_unlock
 import ota_boot
 
 CTRL, REASON, SCRATCH0, CLEAR = 0, 8, 12, 0x3000
-# As large as no number is that needs no heap: on a board such are all beyond 30 bits.
-BASE = 1 << 62
+# A number that needs heap, as the addresses on a board do, whose small numbers have 31 bits.
+BASE = 1 << 62 if sys.maxsize >> 32 else 0x40058000
 
 
 class Memory:
