@@ -28,6 +28,8 @@ def confirm(service):
     """Keep the release on trial. Raises Refused(409) when none is on trial."""
     from ota import transaction
 
+    if service.require_signed:
+        _check_keys(service)
     transaction.confirm()
     ota_boot.stand_down()
     version = transaction.status()["version"]
@@ -36,6 +38,14 @@ def confirm(service):
         _save_settings(service)  # held back until now
     if service.after_install:
         _tell_application(service, version)
+
+
+def _check_keys(service):
+    # Confirmed without a key it would refuse every release to come.
+    from ota import keyring
+
+    if not keyring.load(service.public_key):
+        raise Refused(409, "no_key", "No key to check releases with: public_key is missing.")
 
 
 def prepare_rescue(service):
