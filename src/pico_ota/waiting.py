@@ -125,7 +125,7 @@ class Watch:
             raise RevertedError(
                 f"{last.get('version')} was tried and taken back: {last.get('reason')}. "
                 f"{status.get('version') or 'What ran before'} runs again, as it was.{rescue} "
-                "'pico-ota log' shows the last lines of the device."
+                "What the application printed went to the board's USB console."
             )
         if version is not None and status.get("version") != version:
             raise PicoOtaError(
