@@ -28,18 +28,19 @@ from ota.errors import Refused
 
 _STEPS = const(8)  # of planning in one feed(): a few lines of text, a few KB hashed
 _ENOSPC = const(28)
-# What is loaded for the description and its signature, and for the plan.
-_HEAD_ROOMS = ("release_head", "keyring", "signature")
+# What is loaded for the description and its signature, and for the plan; each after what it
+# imports itself, since an import inside of an import takes C stack that the board has not.
+_HEAD_ROOMS = ("signature", "keyring", "release_head")
 _PLAN_ROOMS = (
-    "release_plan",
+    "version",
     "board",
     "description",
-    "version",
-    "transaction",
-    "draft",
-    "plan",
     "space",
+    "plan",
     "states",
+    "draft",
+    "transaction",
+    "release_plan",
 )
 
 
@@ -97,6 +98,8 @@ class Reader:
         """
         try:
             if self._steps is None:
+                if not self.received:
+                    self._open_rooms(_HEAD_ROOMS)  # here, for there is no C stack left deeper down
                 return self._entries.feed(view)
             for _ in range(_STEPS):
                 if self._steps is not None:
@@ -207,7 +210,6 @@ class Reader:
 
     def _begin_head(self, name, size, check):
         self._refuse_other_update()
-        self._open_rooms(_HEAD_ROOMS)
         from ota.release_head import Head
 
         self._ours = True
@@ -234,10 +236,14 @@ class Reader:
         head, self._head = self._head, None
         # The keys have done their work, and so has what checked them.
         self._close_rooms()
+        self._steps = self._planning(head)
+
+    def _planning(self, head):
+        # Begun by feed() like all that follows: where the entry ends there is no C stack left.
         self._open_rooms(_PLAN_ROOMS)
         from ota.release_plan import plan
 
-        self._steps = plan(head, *self._device)
+        yield from plan(head, *self._device)
 
     def _plan_on(self, result):
         if result is None:
@@ -253,6 +259,8 @@ class Reader:
 
     def _open_rooms(self, names):
         self._rooms = [name for name in names if "ota." + name not in sys.modules]
+        for name in names:
+            __import__("ota." + name)
 
     def _close_rooms(self):
         rooms, self._rooms = self._rooms, ()
