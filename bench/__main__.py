@@ -13,6 +13,7 @@ NAMES = (
     "heap",
     "put",
     "update",
+    "idle_boot",
     "release",
     "push",
     "compare",

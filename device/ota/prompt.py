@@ -103,11 +103,14 @@ class Watch(io.IOBase):
             self._died = False
         elif word is _PROMPT and self._died and not self._waiting:
             self._waiting = True
-            self._timer.init(
-                mode=Timer.ONE_SHOT,
-                period=1 if self._urgent else _GRACE_MS,
-                callback=self._time_is_up,
-            )
+            try:
+                self._timer.init(
+                    mode=Timer.ONE_SHOT,
+                    period=1 if self._urgent else _GRACE_MS,
+                    callback=self._time_is_up,
+                )
+            except OSError:
+                self._restart(None)  # the application uses all alarms of the chip
         else:
             self._leave()  # a person is at work, or main.py came to its end
 

@@ -188,6 +188,24 @@ def it_works_with_a_full_heap():
     _Os.settings = True
 
 
+def without_a_free_timer_nobody_is_waited_for():
+    looker = watch()
+    init = looker._timer.init
+    ota.marks = None
+
+    def no_alarm(**options):
+        raise OSError(12)
+
+    looker._timer.init = no_alarm
+    try:
+        looker.write(bytearray(_RAISED + _END))
+    except machine.Reset:
+        return
+    finally:
+        looker._timer.init = init
+    raise AssertionError("no reset")
+
+
 def another_terminal_may_take_its_place():
     looker = watch()
     assert not looker  # what WebREPL asks, before it turns a client away
@@ -209,6 +227,7 @@ for check in (
     what_is_no_death,
     a_person_has_time_to_press_a_key,
     it_works_with_a_full_heap,
+    without_a_free_timer_nobody_is_waited_for,
     another_terminal_may_take_its_place,
 ):
     check()
