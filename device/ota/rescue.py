@@ -18,8 +18,22 @@ def run(why):
     if found is None:
         print("ota: rescue mode is not possible, no network is known yet")
         return False
+    _open_console()
     asyncio.run(_serve(found, why))
     return True
+
+
+def _open_console():
+    """Start USB, which the firmware does only after boot.py: Ctrl-C and mpremote get in."""
+    try:
+        from machine import USBDevice
+
+        usb = USBDevice()
+        usb.builtin_driver = USBDevice.BUILTIN_DEFAULT
+        usb.active(True)
+    except (ImportError, AttributeError, OSError, ValueError) as error:
+        # The network is the way in that counts. A firmware of one's own may lack this one.
+        print("ota: no USB console in rescue mode: %r" % error)
 
 
 async def _serve(found, why):

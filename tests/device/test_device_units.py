@@ -26,7 +26,7 @@ CASES = [(script.stem, name) for script in SCRIPTS for name in functions(script)
 
 
 def test_the_scripts_are_found() -> None:
-    assert len(SCRIPTS) >= 12
+    assert len(SCRIPTS) >= 13
     assert len(CASES) > 60
 
 

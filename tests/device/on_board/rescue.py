@@ -1,0 +1,49 @@
+"""ota/rescue.py: the console that it opens."""
+
+import sys
+
+
+class USBDevice:
+    """As in the rp2 port: active(True) starts USB, unless there is no driver to serve it."""
+
+    BUILTIN_NONE, BUILTIN_DEFAULT = 0, 1
+    made = []
+
+    def __init__(self):
+        self.builtin_driver = self.BUILTIN_NONE
+        self.started = False
+        self.made.append(self)
+
+    def active(self, value):
+        if value and self.builtin_driver == self.BUILTIN_NONE:
+            raise OSError(22)
+        self.started = value
+
+
+class Machine:
+    pass
+
+
+def _rescue(machine):
+    sys.modules["machine"] = machine
+    from ota import rescue
+
+    served = []
+
+    async def serve(found, why):
+        served.append(why)
+
+    rescue.settings.load = lambda: {"ssid": "net"}
+    rescue._serve = serve
+    assert rescue.run("asked for") is True
+    assert served == ["asked for"]
+
+
+def test_usb_is_started_since_boot_py_runs_before_the_firmware_does_it():
+    Machine.USBDevice = USBDevice
+    _rescue(Machine)
+    assert [usb.started for usb in USBDevice.made] == [True]
+
+
+def test_a_firmware_without_it_is_served_over_the_network():
+    _rescue(Machine)
