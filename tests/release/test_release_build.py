@@ -104,6 +104,7 @@ def test_modules_are_compiled_but_what_runs_by_name(tmp_path):
     # The path of this machine is nowhere in it, the one of the device is.
     assert str(tmp_path).encode() not in content["/a.mpy"]
     assert b"a.py" in content["/a.mpy"]
+    assert b"/" not in content["/a.mpy"]
 
 
 @pytest.mark.parametrize(

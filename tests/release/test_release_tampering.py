@@ -137,7 +137,7 @@ def mutated(data, draw):
     return data
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.data())
 def test_random_changes_of_a_signed_archive(device, small, trusted, keys, data):
     bad = mutated(small[0], data.draw)
@@ -150,7 +150,7 @@ def test_random_changes_of_a_signed_archive(device, small, trusted, keys, data):
         assert list(before.items()) == list(after.items())
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.data())
 def test_random_changes_of_an_unsigned_archive(device, small, data):
     bad = mutated(small[1], data.draw)
@@ -164,7 +164,7 @@ TOKENS = ['"', "\\", "/", "//", "/../", "\t", "é", "\x7f", "0", "9", " ", ",", 
           "/.ota/", "1.0.0", "A", "a", "-", "}", "{", "/main.py", "/lib"]  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.data())
 def test_random_descriptions(device, small, data):
     entries = entries_of(small[1])
