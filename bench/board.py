@@ -19,6 +19,7 @@ PASSWORD = "otapico"
 #: Where an application of 400 KB and the next version of it have room beside each other.
 LARGE = "pico2_w"
 APP = Path(__file__).parent / "app"
+_CONTROL = 9000  # where the application takes orders
 
 
 @contextmanager
@@ -28,10 +29,10 @@ def started(
     """Run a board for a `with` block: the device files, the application, and *files*.
 
     Args:
-        control: with orders(), for which the application takes memory.
+        control: with order(), for which the application takes memory.
         options: of SimulatedPico.
     """
-    names = ("main.py", "control.py") if control else ("main.py",)
+    names = ("main.py", "control.py", "others.py") if control else ("main.py",)
     app = {"/" + name: (APP / name).read_bytes() for name in names}
     content = {**device_files(), **app, **(files or {})}
     with (
@@ -56,20 +57,27 @@ def client(pico: SimulatedPico, **options: Any) -> httpx.Client:
 
 def order(pico: SimulatedPico, what: str, **values: Any) -> Any:
     """Let the application on the board do *what* and return its answer."""
-    with _dial(pico.wait_event("tcp")["port"]) as wire:
+    with dial(pico, _CONTROL) as wire:
         wire.sendall(json.dumps({"do": what, **values}).encode() + b"\n")
         with wire.makefile("rb") as answer:
             return json.loads(answer.read())
 
 
-def _dial(port: int) -> socket.socket:
-    # The board asks for the port a moment before it listens there.
-    for _ in range(100):
+def dial(pico: SimulatedPico, port: int) -> socket.socket:
+    """Connect to *port* of the application, which may have only just started.
+
+    Raises:
+        TimeoutError: nobody listens there.
+    """
+    for _ in range(200):
+        numbers = [event["port"] for event in pico.events if event.get("for") == port]
         try:
-            return socket.create_connection(("127.0.0.1", port), 120)
+            if numbers:
+                return socket.create_connection(("127.0.0.1", numbers[-1]), 120)
         except ConnectionRefusedError:
-            time.sleep(0.05)
-    raise TimeoutError("the application takes no orders")
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(f"nobody listens at port {port} of the board")
 
 
 def wait_state(web: httpx.Client, version: str, limit_s: float = 60) -> dict[str, Any]:

@@ -45,4 +45,16 @@ def remove(paths):
         os.remove(path)
 
 
-_ORDERS = {"write": write, "remove": remove}
+def download(**given):
+    import others
+
+    others.download(**given)
+
+
+def restart():
+    import machine
+
+    machine.reset()
+
+
+_ORDERS = {"write": write, "remove": remove, "download": download, "restart": restart}

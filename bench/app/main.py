@@ -23,6 +23,10 @@ async def main():
         while ota_service.port is None:  # the first port to listen is the one the host knows
             await asyncio.sleep_ms(10)
         await control.start()
+    if "others.py" in os.listdir("/"):
+        import others
+
+        await others.start_webrepl()
     while True:
         await asyncio.sleep(1)
 
