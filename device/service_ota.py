@@ -145,13 +145,17 @@ class OTAUpdateService:
         self._receive().mount(app, prefix)
 
     def confirm(self):
-        """Keep the release on trial; return False, and do nothing, when none is on trial."""
+        """Keep the release on trial; return False, and do nothing, when none is on trial.
+
+        Raises ota.errors.Refused when the release has broken the updater.
+        """
         guard = sys.modules.get("ota_boot")
         # An application may call this after each good measurement: it must cost nothing then.
         if guard is None or guard.supervisor is None:
             return False
-        from ota import health
+        from ota import health, selftest
 
+        selftest.run(self)
         health.confirm(self)
         self._tidy()
         return True

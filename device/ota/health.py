@@ -15,7 +15,10 @@ def passed(service):
     if ota_boot.load()["state"] != "trial":
         _save_settings(service)
     elif service.auto_confirm:
+        from ota import selftest
+
         try:
+            selftest.run(service)
             confirm(service)
             _save_settings(service)
         except Refused as refused:

@@ -114,9 +114,10 @@ class Reception:
             mode = (await Body(connection, head.length).json()).get("mode", "normal")
             await connection.send_json(202, "Accepted", self.device.restart(mode))
         else:
-            await self._load_web().handle(head, connection)
+            await self.load_web().handle(head, connection)
 
-    def _load_web(self):
+    def load_web(self):
+        """Return the Web, loading it if need be. Raises MemoryError."""
         if self._web is None:
             gc.collect()
             known = list(sys.modules)
@@ -139,7 +140,7 @@ class Reception:
 
     def mount(self, app, prefix):
         """Add the routes to *app*, an application's own Microdot, below *prefix*."""
-        self._load_web().mount(app, prefix, self._access)
+        self.load_web().mount(app, prefix, self._access)
 
 
 def _address_of(peer):

@@ -148,6 +148,11 @@ class Web:
             found = self._groups[module] = _load(module).handlers(self.service, self)
         return found
 
+    def load_all(self):
+        """Load the handlers of every route. Raises what is wrong with one."""
+        for _, _, module, handler in _ROUTES:
+            getattr(self.group(module), handler)
+
     def admit(self, request, access, prefix):
         """Check a request that another Microdot has read already, as our listener would have."""
         headers = request.headers
