@@ -8,10 +8,9 @@ import ota_boot
 from ota import manifest, space
 from ota.errors import Refused
 from ota.flash import digest_steps, walk
-from ota.flash import space as flash_space
 from ota.plan import Seen, companion, find, in_root, line, parent
 from ota.staging import check_start
-from ota_boot import DRAFT, NEW, OLD, exists, is_dir
+from ota_boot import DRAFT, exists, is_dir
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
 _RECENT = 8  # directories remembered, so that a folder's files do not search the plan
@@ -254,21 +253,3 @@ def _loses_all(folder):
             elif kind != "-":
                 return False
     return left == 0
-
-
-def check_space(need):
-    """Raise Refused(507) unless *need* sixteenths of a block are free."""
-    free, _, block = flash_space()
-    for folder in (NEW, OLD):
-        if not is_dir(folder):
-            need += space.DIRECTORY
-    need = (need + 15) // 16 * block
-    if free < need:
-        raise Refused(
-            507,
-            "no_space",
-            "The update needs %d bytes of flash while it is put in place, %d are free:"
-            " delete something or update in smaller parts." % (need, free),
-            need=need,
-            free=free,
-        )

@@ -17,10 +17,10 @@ replaced is kept by copy, since nothing may ever be moved out of `/`:
 
 *name* is what the staged (`/.ota/new/<name>`) and the kept file (`/.ota/old/<name>`) are called:
 the number of the entry in the manifest, from 000 (in name order, so that the directories that
-littlefs chains run empty one after the other), "<number>p" for a file retired by that entry, "m" or "x"
-and a number for directories. *size* and *sha256* (64 hex digits) are those of the new file, "-"
-for d, m and x. *path* is the rest of the line and may contain spaces. The record holds the
-digest of the whole file; a plan that does not match it is not used.
+littlefs chains run empty one after the other), "<number>p" for a file retired by that entry, "m"
+or "x" and a number for directories. *size* and *sha256* (64 hex digits) are those of the new
+file, "-" for d, m and x. *path* is the rest of the line and may contain spaces. The record holds
+the digest of the whole file; a plan that does not match it is not used.
 """
 
 import hashlib

@@ -6,7 +6,7 @@ from micropython import const
 
 from microdot import Response
 
-from ota import health, manifest, paths, states, transaction
+from ota import health, let_go, paths, states, transaction
 from ota.errors import Refused
 from ota.ranges import content_range
 
@@ -41,6 +41,7 @@ class Updates:
                 raise self._make_way(refused)
             finally:
                 draft.drop()
+                let_go("begin", "draft", "manifest_reader")  # until the next manifest
         self._device.renew_lease(_LEASE_S)
         self._service.log("Update to %s begins." % draft.version)
         return Response(_begun(session), 201, {"Content-Type": "application/json"})
@@ -60,7 +61,9 @@ class Updates:
         )
 
     async def _read_manifest(self, body, draft):
-        reader = manifest.Reader()
+        from ota.manifest_reader import Reader
+
+        reader = Reader()
         view = memoryview(self._web.buffer)[:_FEED]
         while True:
             count = await body.readinto(view)

@@ -1,6 +1,10 @@
-"""How much flash a file takes on littlefs: arithmetic for the check before the first byte."""
+"""How much flash a file takes on littlefs, and the check before the first byte."""
 
 from micropython import const
+
+from ota.errors import Refused
+from ota.flash import space
+from ota_boot import NEW, OLD, is_dir
 
 _INLINE = const(512)  # up to here a file lives inside its directory
 _USABLE = const(4084)  # of a 4096-byte block, after the pointers that chain them
@@ -29,3 +33,21 @@ def cost(size):
 def freed(size):
     """Return what removing such a file gives back at least."""
     return size // 4096 * UNIT
+
+
+def check(need):
+    """Raise Refused(507) unless *need* sixteenths of a block are free."""
+    free, _, block = space()
+    for folder in (NEW, OLD):
+        if not is_dir(folder):
+            need += DIRECTORY
+    need = (need + 15) // 16 * block
+    if free < need:
+        raise Refused(
+            507,
+            "no_space",
+            "The update needs %d bytes of flash while it is put in place, %d are free:"
+            " delete something or update in smaller parts." % (need, free),
+            need=need,
+            free=free,
+        )

@@ -22,21 +22,18 @@ import os
 
 import ota_boot
 from ota import space, staging, states
-from ota.draft import Draft, check_space
 from ota.errors import Refused
-from ota.flash import digest_steps, walk
-from ota.manifest import check_version
+from ota.flash import digest_steps
 from ota.staging import files, needed, open_file, open_steps
-from ota_boot import DRAFT, NEW, OLD, PLAN, STATE, Damaged, exists, is_dir
+from ota_boot import NEW, OLD, PLAN, Damaged, exists
 
 __all__ = ("abort", "begin", "commit", "confirm", "files", "needed", "open_file", "open_steps")
 
-_TRIAL_S = 180  # the time for a trial, unless the caller knows better
 _LISTED = 20  # of missing files, in one answer
 _sound = None  # digest of the plan that was last found undamaged
 
 
-def _load():
+def load():
     """Return the record as it can be used: a damaged plan makes it idle, and says so."""
     global _sound
     record = ota_boot.load()
@@ -48,12 +45,12 @@ def _load():
             ota_boot.ignored = "%s It was %s." % (error, record["state"])
             if record["state"] in (states.COMMITTED, states.REVERTING):
                 record["version"] = None  # perhaps files of two
-            _forget(record)
+            forget(record)
             record["kept"] = None
     return record
 
 
-def _forget(record):
+def forget(record):
     """Make *record* idle and let all of the update go, but what is kept."""
     record["state"] = states.IDLE
     record["dirty"] = 1
@@ -66,126 +63,14 @@ def _forget(record):
 # --- begin ------------------------------------------------------------------------------------
 
 
-class Update(Draft):
-    """A Draft that can become the update that is staged."""
-
-    def seal(self):
-        """End the manifest: check it as a whole, let go of the old kept set, start staging.
-
-        Returns the id of the session. Raises Refused, and forgets the draft, when a rule is
-        broken, there is no room, or another update is being staged.
-        """
-        try:
-            return _resume(self.session()) if self.compare else _seal(self)
-        except Exception:
-            self.drop()
-            raise
-
-    def drop(self):
-        """Forget the draft, quiet if it was sealed; what was staged before stays."""
-        record = ota_boot.load()
-        if not self.compare and record["state"] == states.IDLE:
-            Draft.drop(self)
-            if record["dirty"]:
-                ota_boot.collect(record)
-
-
 def begin(version=None, trial=True, origin="push", floor=None, force=False):
-    """Return an Update, a draft for the update to *version*.
+    """Return a draft for the update to *version*; see ota.begin.begin().
 
-    *trial* is the number of seconds that the update has to prove itself, True for a usual time,
-    False for none. *floor* is the lowest version accepted once this one is confirmed.
-    While the same update is being staged the draft only compares, and sealing it resumes.
-    *force* drops another one that is being staged. Raises Refused(409) if one is in the way.
+    Loaded only for this: sending the files needs none of it.
     """
-    if version is not None:
-        check_version(version)
-    record = _load()
-    if record["state"] == states.STAGING and not force:
-        return Update(version, trial, origin, floor, compare=True)
-    if record["state"] == states.STAGING:
-        abort()
-        record = _load()
-    states.after(record["state"], "begin")
-    _make_home()
-    # From here on a cut leaves something to tidy up, which the next start must know.
-    record["dirty"] = 1
-    ota_boot.save(record)
-    if is_dir(DRAFT):
-        _clear(DRAFT)
-    return Update(version, trial, origin, floor)
+    from ota.begin import begin
 
-
-def _make_home():
-    if not is_dir(ota_boot.HOME):
-        ota_boot.remove(ota_boot.HOME)
-        os.mkdir(ota_boot.HOME)
-    for path in (STATE, PLAN, ota_boot.HISTORY):
-        if is_dir(path):
-            _clear(path)
-    for path in (NEW, OLD):
-        if not is_dir(path):
-            ota_boot.remove(path)
-
-
-def _clear(path):
-    ota_boot.empty(path)
-    os.rmdir(path)
-
-
-def _seal(draft):
-    check_version(draft.version)
-    if not draft.count:
-        raise Refused(400, "empty", "The manifest lists no file and no deletion.")
-    session = draft.session()
-    digest = draft.close()
-    record = ota_boot.load()
-    if record["kept"] is not None:
-        # Not yet gone, but counted: without it there must be enough.
-        check_space(draft.need - _kept_blocks())
-        record["kept"] = record["plan"] = None
-        ota_boot.save(record)
-    ota_boot.empty(OLD)
-    ota_boot.empty(NEW)
-    check_space(draft.need)
-    for path in (NEW, OLD):
-        if not is_dir(path):
-            os.mkdir(path)
-    record.update(
-        {
-            "state": states.after(record["state"], "begin"),
-            "next": draft.version,
-            "id": session,
-            "plan": digest,
-            "trial": _TRIAL_S if draft.trial is True else int(draft.trial),
-            "tries": 0,
-            "next_floor": draft.floor,
-            "dirty": 0,
-        }
-    )
-    ota_boot.save(record)
-    ota_boot.plan_of(record)  # gives the plan its name
-    return session
-
-
-def _resume(session):
-    record = ota_boot.load()
-    if record["id"] != session:
-        raise Refused(
-            409,
-            "busy",
-            "Another update, to %s, is being staged: abort it, or send its manifest to go on."
-            % record["next"],
-            id=record["id"],
-        )
-    return session
-
-
-def _kept_blocks():
-    total = 0
-    for _, size in walk(OLD):
-        total += space.freed(size)
-    return total
+    return begin(version, trial, origin, floor, force)
 
 
 # --- commit -----------------------------------------------------------------------------------
@@ -204,7 +89,7 @@ def commit_steps():
     Raises Refused: 409 when files are missing, 507 when what is kept by copy does not fit.
     """
     staging.release()
-    record = _load()
+    record = load()
     following = states.after(record["state"], "commit")
     for fits in _still_fits():
         yield None
@@ -244,6 +129,8 @@ def _still_fits():
 
 def _plan_again(record):
     """Replace the plan by one that fits, yielding between steps; the session stays."""
+    from ota.draft import Draft
+
     draft = Draft(record["next"], record["trial"], None, record["next_floor"])
     try:
         for _, name, size, sha, path in ota_boot.lines(PLAN):
@@ -293,7 +180,7 @@ def _prepare():
             need += space.cost(os.stat(path)[6])
         elif (kind == "m" and not exists(NEW + "/" + name)) or kind == "X":
             need += space.DIRECTORY
-    check_space(need + space.UNIT)
+    space.check(need + space.UNIT)
     for kind, name, _, _, path in ota_boot.lines(PLAN):
         if kind in "RD":
             for step in ota_boot.copy_steps(path, OLD + "/" + name):
@@ -318,16 +205,16 @@ def _copy_folders(src, dst):
 def abort():
     """Drop what is being staged; the live files and their version stay. Raises Refused(409)."""
     staging.release()
-    record = _load()
+    record = load()
     states.after(record["state"], "abort")
-    _forget(record)
+    forget(record)
     ota_boot.save(record)
     ota_boot.collect(record)
 
 
 def confirm(reason=None):
     """Keep the set on trial. Raises Refused(409) outside a trial."""
-    record = _load()
+    record = load()
     record["state"] = states.after(record["state"], "confirm")
     record["floor"] = record["next_floor"] or record["floor"]
     record["next_floor"] = record["id"] = None
@@ -337,7 +224,7 @@ def confirm(reason=None):
 
 def rollback(reason="asked for"):
     """Decide that the kept set comes back at the next start. Raises Refused(409)."""
-    record = _load()
+    record = load()
     states.after(record["state"], "rollback")
     if record["kept"] is None:
         raise Refused(409, "nothing_kept", "Nothing is kept to roll back to.")
@@ -359,7 +246,7 @@ def _kept_is_whole(plan):
 
 def status():
     """Return what the record says, as a dict; see docs/http.md."""
-    record = _load()
+    record = load()
     state = record["state"]
     past = [record["last"]] if record["last"] else []
     past.extend([entry for entry in ota_boot.history() if past and entry[0] < record["last"][0]])

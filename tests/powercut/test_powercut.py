@@ -125,7 +125,7 @@ BREAKAGES = {
     "nobody remembers that there is something to tidy up": (
         "replace, add, delete",
         (
-            "ota/transaction.py",
+            "ota/begin.py",
             '    record["dirty"] = 1\n    ota_boot.save(record)\n    if is_dir(DRAFT)',
             "    ota_boot.save(record)\n    if is_dir(DRAFT)",
         ),
@@ -133,7 +133,7 @@ BREAKAGES = {
     "the version is told from the start": (
         "aborted",
         (
-            "ota/transaction.py",
+            "ota/begin.py",
             '            "next": draft.version,\n',
             '            "next": draft.version,\n            "version": draft.version,\n',
         ),

@@ -41,6 +41,8 @@ registers = None
 sys.modules["machine"] = _Machine
 
 import ota  # noqa: E402
+import ota.begin  # noqa: E402  - before the flash is mounted in place of the host's files
+import ota.manifest_reader  # noqa: E402
 import ota_boot  # noqa: E402
 
 # What runs beside the application is not what is proved here.

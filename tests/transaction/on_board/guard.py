@@ -105,8 +105,8 @@ def test_bad_ends_revert_at_once():
 
 
 def test_other_ends_count_one():
-    # A wanted reset, a reset by the application, power-on, and an old bite before a soft reset.
-    for mark, reason in (("restart", 2), ("running", 2), (None, 0), ("again", 1)):
+    # A wanted reset, a reset by the application, power-on.
+    for mark, reason in (("restart", 2), ("running", 2), (None, 0)):
         flash = board()
         installed(flash)
         _restart_with(flash, mark, reason)
@@ -118,10 +118,6 @@ def test_an_attempt_leaves_the_mark_running():
     flash = board()
     installed(flash)
     assert _restart_with(flash, None, 0) == "running"
-    # The reason register of a bite outlives a soft reset: then a bite is not believed.
-    flash = board()
-    installed(flash)
-    assert _restart_with(flash, "restart", 1) == "again"
 
 
 def test_marks_do_nothing_where_there_are_no_registers():

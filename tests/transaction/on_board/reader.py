@@ -5,7 +5,7 @@ import json
 
 from common import refused
 
-from ota import manifest
+from ota import manifest, manifest_reader
 
 SHA = "ab" * 32
 
@@ -13,7 +13,7 @@ SHA = "ab" * 32
 def read(text, piece=7):
     if isinstance(text, str):
         text = text.encode()
-    reader = manifest.Reader()
+    reader = manifest_reader.Reader()
     events = []
     for at in range(0, len(text), piece):
         events.extend(reader.feed(memoryview(text)[at : at + piece]))
@@ -142,7 +142,7 @@ def test_long_texts_are_refused_where_they_matter_and_skipped_elsewhere():
 
 
 def test_an_endless_manifest_is_refused():
-    reader = manifest.Reader()
+    reader = manifest_reader.Reader()
     piece = b" " * 4096
 
     def feed_for_ever():
@@ -155,7 +155,7 @@ def test_an_endless_manifest_is_refused():
 
 def test_memory_does_not_grow_with_the_number_of_entries():
     def peak(count):
-        reader = manifest.Reader()
+        reader = manifest_reader.Reader()
         most = 0
         entry = json.dumps(FILE).encode()
         for _ in reader.feed(b'{"version":"1","files":['):
