@@ -92,7 +92,7 @@ def _status(pico: SimulatedPico) -> Data:
 def _held(pico: SimulatedPico) -> int:
     # The least of several readings: connections that were cut are let go in their own time.
     readings = []
-    for _ in range(6):
+    for _ in range(4):
         readings.append(_status(pico)["memory"]["used"])
         time.sleep(0.5)
     return min(readings)
@@ -100,7 +100,7 @@ def _held(pico: SimulatedPico) -> int:
 
 def measure(quick: bool = False) -> Data:
     """Measure it."""
-    return attack(8, 2) if quick else attack(64, 20)
+    return attack(8, 1) if quick else attack(64, 20)
 
 
 def rows(data: Data) -> list[Row]:

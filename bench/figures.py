@@ -19,17 +19,22 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table; `met` is None where there is no limit."""
+    """One line of a table; `met` is None where there is no limit.
+
+    `timed` is true where a busy machine measures more.
+    """
 
     what: str
     measured: str
     limit: str = ""
     met: bool | None = None
+    timed: bool = False
 
 
 def at_most(what: str, measured: float, limit: float, show: Callable[[float], str] = str) -> Row:
     """Return the row of a figure that has an upper limit; *show* writes both numbers."""
-    return Row(what, show(measured), f"≤ {show(limit)}", measured <= limit)
+    timed = show in (seconds, times)
+    return Row(what, show(measured), f"≤ {show(limit)}", measured <= limit, timed)
 
 
 def kb(size: float) -> str:

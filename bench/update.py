@@ -96,8 +96,8 @@ def connections(count: int) -> int:
 
 def measure(quick: bool = False) -> Data:
     """Measure flash and connections."""
-    count, size = (6, 60_000) if quick else (20, 200_000)
-    return {**flash_use(count, size), "pushed": 60, "connections": connections(60)}
+    count, size, pushed = (6, 60_000, 12) if quick else (20, 200_000, 60)
+    return {**flash_use(count, size), "pushed": pushed, "connections": connections(pushed)}
 
 
 def rows(data: Data) -> list[Row]:

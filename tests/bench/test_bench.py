@@ -1,0 +1,79 @@
+"""The measurements measure: each in a small case, and no limit that only counts is missed."""
+
+import importlib
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from bench import __main__ as command
+from bench import figures
+from bench.figures import Row
+
+#: Limits that are missed so far, and what must not be exceeded instead, in KB.
+CEILINGS = {
+    "heap": {"peak of an upload": 82, "peak of an update": 110, "peak of a signed release": 132},
+}
+
+
+@pytest.mark.parametrize("name", command.NAMES)
+def test_each_script_measures_and_keeps_what_does_not_depend_on_the_load(name):
+    module = importlib.import_module(f"bench.{name}")
+    data = json.loads(json.dumps(module.measure(quick=True)))
+    ceilings = dict(CEILINGS.get(name, {}))
+    rows = module.rows(data)
+    assert len(rows) >= 2
+    for row in rows:
+        known = next((what for what in ceilings if row.what.startswith(what)), None)
+        if known is not None:
+            assert float(row.measured.split()[0]) <= ceilings.pop(known), row
+        elif not row.timed:
+            assert row.met is not False, row
+    assert not ceilings
+    assert "| what | measured | limit |" in figures.section(module, rows)
+
+
+def test_a_missed_limit_shows(capsys):
+    module = SimpleNamespace(
+        __name__="bench.some",
+        TITLE="Some",
+        measure=lambda quick: {"quick": quick},
+        rows=lambda data: [figures.at_most("size", 3, 2), figures.at_most("time", 1, 2)],
+    )
+    rows = module.rows({})
+    assert rows == [Row("size", "3", "≤ 2", False), Row("time", "1", "≤ 2", True)]
+    assert "| size | 3 | **≤ 2, missed** |\n| time | 1 | ≤ 2 |" in figures.table(rows)
+    assert figures.at_most("t", 1.0, 2.0, figures.times).timed
+
+
+def test_the_command_runs_what_is_asked_for_and_fails_when_a_limit_is_missed(monkeypatch, capsys):
+    asked = []
+
+    def loaded(name):
+        return SimpleNamespace(
+            __name__=name,
+            TITLE=f"About {name}",
+            measure=lambda quick: asked.append((name, quick)) or {"n": 3},
+            rows=lambda data: [figures.at_most("size", data["n"], 2 if "heap" in name else 3)],
+        )
+
+    monkeypatch.setattr(command.importlib, "import_module", loaded)
+    assert command.main(["put", "--quick"]) == 0
+    assert command.main(["put", "heap", "--json"]) == 1
+    assert asked == [("bench.put", True), ("bench.put", False), ("bench.heap", False)]
+    out, err = capsys.readouterr()
+    assert out.startswith("**About bench.put** (`python -m bench put`)")
+    assert json.loads(out[out.index("{") :]) == {"put": {"n": 3}, "heap": {"n": 3}}
+    assert "Missed: size" in err
+    for wrong in (["nothing"], ["put", "--write"], ["--quick", "--write"]):
+        with pytest.raises(SystemExit):
+            command.main(wrong)
+
+
+def test_the_figures_take_their_place_in_the_readme(monkeypatch, tmp_path):
+    text = "before\n<!-- figures -->\nold\n<!-- /figures -->\nafter\n"
+    assert command.replaced(text, "new\n") == text.replace("old", "new")
+    with pytest.raises(ValueError, match="no place"):
+        command.replaced("before\nafter\n", "new\n")
+    # The README that is there has such a place.
+    assert "new\n" in command.replaced(command.README.read_text(), "new\n")
