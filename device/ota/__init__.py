@@ -38,6 +38,8 @@ def _let_guard_go():
     # Its work is done at the start; only the supervision of a trial lives on in it.
     if guard is None or guard.supervisor is not None:
         return
+    for writer in list(guard.writers.values()):
+        writer.abandon()  # else its file would be closed, or closed over another, at any time
     del sys.modules["ota_boot"]
     import __main__  # which boot.py and main.py share; MicroPython has it not in sys.modules
 

@@ -193,9 +193,17 @@ class Writer:
     def write(self, data):
         """Take the next bytes, a memoryview of at most 4 KB.
 
-        Raises Refused: 413 for more than was announced, 422 for another digest or a `.mpy` of
-        another firmware, 507 when the flash is full. What was staged of the file is then dropped.
+        Raises Refused: 409 when it was closed meanwhile, 413 for more than was announced, 422 for
+        another digest or a `.mpy` of another firmware, which drop what was staged of the file, and
+        507 when the flash is full.
         """
+        if self._stored and self._file is None:
+            raise Refused(
+                409,
+                "interrupted",
+                "%s was closed by another request: ask what has arrived, and go on there."
+                % self.path,
+            )
         if self.received + len(data) > self.size:
             raise Refused(
                 413, "too_large", "%s was announced with %d bytes." % (self.path, self.size)

@@ -242,6 +242,38 @@ def test_a_writer_left_open_survives_the_unloading_of_its_module():
     assert ota_boot.writers == {}
 
 
+def test_a_writer_that_another_call_has_closed_stores_nothing_in_secret():
+    _begun(**{"/lib/big.py": BIG})
+    writer = transaction.open_file("/lib/big.py")
+    writer.write(memoryview(BIG)[:4096])
+    refused(409, "missing", transaction.commit)  # which closes it, to count what is here
+    refused(409, "interrupted", writer.write, memoryview(BIG)[4096:8192])
+    writer.abandon()
+    assert _state("/lib/big.py")[1] == 4096
+    writer = transaction.open_file("/lib/big.py", 4096)
+    transaction.abort()
+    refused(409, "interrupted", writer.write, memoryview(BIG)[4096:8192])
+    assert world.leftovers() == []
+
+
+def test_unloading_the_guard_closes_what_is_parked():
+    import ota
+
+    flash, new = _begun(**{"/lib/big.py": BIG})
+    _send_piece("/lib/big.py", 0, 10000)
+    loaded = {name: sys.modules[name] for name in sys.modules if name.startswith("ota")}
+    ota._let_guard_go()
+    assert "ota_boot" not in sys.modules
+    sys.modules.update(loaded)
+    assert ota_boot.writers["parked"]._file is None
+    world.power_on(flash)
+    assert _state("/lib/big.py")[1] == 10000
+    assert _send_piece("/lib/big.py", 10000, 100000)
+    transaction.commit()
+    world.power_on(flash)
+    assert live() == new
+
+
 def test_an_mpy_of_another_firmware_is_refused_at_once():
     own = sys.implementation._mpy
     for head in (b"M\x05\x00\x1f", b"M\x06\x1f\x1f", b"print"):
