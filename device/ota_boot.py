@@ -25,11 +25,14 @@ import time
 from binascii import crc32, hexlify
 
 try:
-    from micropython import const
+    from micropython import const, kbd_intr
 except ImportError:  # CPython
 
     def const(value):  # noqa: D103
         return value
+
+    def kbd_intr(char):  # noqa: D103
+        pass
 
 
 HOME = "/.ota"
@@ -638,7 +641,13 @@ def _begin(may_rescue):
 
 def _put_right(rescue):
     global changed
-    changed = max(changed, repair(attempt=not rescue))
+    # After a soft reset USB is up, and the flash driver lets Ctrl-C out between two pages: that
+    # would leave littlefs in the middle of what it does (ports/rp2/rp2_flash.c, writeblocks).
+    kbd_intr(-1)
+    try:
+        changed = max(changed, repair(attempt=not rescue))
+    finally:
+        kbd_intr(3)
     if changed == 2:
         # The rest of the boot.py that runs now, and this very file, are of the other set.
         restart("rescue" if rescue else "restart")

@@ -331,3 +331,21 @@ def test_the_guard_imports_nothing_of_ours_to_recover():
     assert world.power_on(flash) is None
     sys.modules.update(hidden)
     assert live() == changed()
+
+
+def test_ctrl_c_waits_until_the_guard_has_written():
+    flash = board()
+    world.update("2.0", OLD, changed())
+    world.mount(flash)
+    allowed, real = [], ota_boot.kbd_intr
+
+    def note(char):
+        allowed.append((char, flash.operations))
+
+    ota_boot.kbd_intr = note
+    ota_boot._ran, ota_boot.changed = False, 0
+    before = flash.operations
+    ota_boot.run()
+    ota_boot.kbd_intr = real
+    assert allowed == [(-1, before), (3, flash.operations)], allowed
+    assert flash.operations > before
