@@ -123,7 +123,7 @@ def wanted(name):
     if reason == THREE_STARTS:
         restarts += 2 * restarts[1:] if name == "resets the board" else ["soft reset"] * 2
         restarts[1] = restarts[2]
-    if "/boot.py" in files:
+    if not isinstance(files, bytes) and "/boot.py" in files:
         restarts[1:] = ["machine.reset"] * 3  # what runs from boot.py is of the other set
     return reason, restarts, set(), []
 
