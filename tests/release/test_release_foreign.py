@@ -38,7 +38,9 @@ def in_parallel(function, items):
 def test_swupdate_accepts_it_on_both_boards_and_no_other(archive, keys):
     certificate = keys[0].certificate
     asked = [*BOARDS, "RPI_PICO_W:1.1", "RPI_PICO:1.0", "RPI_PICO2:1.0"]
-    verdicts = in_parallel(lambda board: swupdate(archive, certificate, board)[0], asked)
+    verdicts = in_parallel(
+        lambda board: swupdate(archive, certificate, board, hoped=board in BOARDS)[0], asked
+    )
     assert dict(zip(asked, verdicts, strict=True)) == {board: board in BOARDS for board in asked}
 
 
@@ -79,7 +81,7 @@ def test_swupdate_refuses_what_the_device_refuses_or_there_is_a_reason(make_rele
 
     def verdict(one):
         board = "RPI_PICO:1.0" if one.device == ("board", "RPI_PICO") else BOARDS[0]
-        return swupdate(one.data, keys[0].certificate, board)
+        return swupdate(one.data, keys[0].certificate, board, hoped=bool(one.swupdate))
 
     verdicts = in_parallel(verdict, asked.values())
     surprises = [
