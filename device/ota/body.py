@@ -64,8 +64,7 @@ class Body:
             filled += count
             # Full chunks only: small network pieces would cost a flash call each.
             if filled and (not count or filled == len(view)):
-                # Other tasks run in between: each read waits for its turn, even for bytes that
-                # are here already.
+                # Other tasks run in between: a read waits for its turn when this has taken long.
                 write(view[:filled])
                 filled = 0
             if not count:

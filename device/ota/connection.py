@@ -23,6 +23,9 @@ _STALL_MS = const(10000)
 _DRAIN_BYTES = const(1 << 20)
 _DRAIN_MS = const(8000)
 _GARBAGE_MS = const(500)
+# How long bytes that are here already are taken without a turn for other tasks, since a turn
+# costs half as much as handling a chunk. An erase takes longer: with one, each chunk waits.
+_HOLD_MS = const(10)
 
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
@@ -53,6 +56,7 @@ class Connection:
         self._keep = True
         self._bounded = False  # whether it is known where the current request ends
         self._stall_ms = _STALL_MS
+        self._turn_ms = self.waiting_since  # when the others had theirs
 
     async def serve(self):
         """Answer requests until the client leaves, breaks a rule, or is sent away."""
@@ -154,7 +158,7 @@ class Connection:
             return 0
         if len(view) > self.left:
             view = view[: self.left]
-        count = self.reader.take(view)
+        count = self.reader.take(view) or self._at_hand(view)
         if not count:
             try:
                 if self._expects:
@@ -165,10 +169,19 @@ class Connection:
             except OSError:
                 raise Gone(104)
             self.deadline = None
+            self._turn_ms = time.ticks_ms()
             if not count:
                 raise Gone(104)
         self.left -= count
         return count
+
+    def _at_hand(self, view):
+        if self._expects or time.ticks_diff(time.ticks_ms(), self._turn_ms) > _HOLD_MS:
+            return None
+        try:
+            return self.stream.s.readinto(view)
+        except OSError:
+            return None  # it is raised again where it is expected
 
     def _allow(self, ms):
         self.deadline = time.ticks_add(time.ticks_ms(), ms)
