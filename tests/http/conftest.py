@@ -69,7 +69,13 @@ def _one_board(fresh_image, board_files, tmp_path_factory):
     shutil.copyfile(fresh_image("settled"), image)
     with SimulatedPico(image, device_files=board_files) as pico:
         pico.start()
-        yield settle(pico)
+        settle(pico)
+        before = ask(pico, "GET", "/fs/").json
+        yield pico
+        after = ask(pico, "GET", "/fs/").json
+    # All that the tests have written, moved, refused and broken off is gone again.
+    assert after["files"] == before["files"]
+    assert after["free"] >= before["free"] - 4 * 4096
 
 
 @pytest.fixture

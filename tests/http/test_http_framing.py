@@ -342,14 +342,14 @@ def curl(board, *arguments):
 def test_curl_uploads_without_waiting_a_second(board, path, tmp_path):
     big = tmp_path / "big.bin"
     # Beyond 1 MB curl asks for 100-continue by itself; a Pico W has no room for that.
-    big.write_bytes(BIG)
-    code, _, took = curl(
+    big.write_bytes(BIG[:300_000])
+    code, body, took = curl(
         board, "-T", str(big), "-H", "Expect: 100-continue",
         "-u", "admin:otapico", f"{board.url}/fs{path}",
     )  # fmt: skip
-    assert code == 204
+    assert code == 204, body
     assert took < 5  # this machine may be busy; the wait would come on top of some 0.5 s
-    assert read(board, path) == BIG
+    assert read(board, path) == BIG[:300_000]
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
