@@ -1,6 +1,7 @@
 """Fixtures for tests against a simulated Pico W that runs the real device files."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,10 @@ import pytest
 
 from pico_ota.devicefiles import device_files
 from pico_ota.sim import SimulatedPico
+
+# A shell that runs the tests in the background has told them to ignore Ctrl-C, and what they start
+# would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 AUTH = ("admin", "otapico")
 APPS = Path(__file__).parent / "apps"

@@ -18,6 +18,8 @@ if [ "$what" = test ]; then
     need openssl openssl
     need curl curl
     need git git
+    # What the node inside playwright is linked with; no package of ours depends on it.
+    /sbin/ldconfig -p | grep -q 'libatomic\.so\.1' || packages="$packages libatomic1"
 fi
 if [ -n "$packages" ]; then
     if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
