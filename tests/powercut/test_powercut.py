@@ -167,11 +167,14 @@ def broken_device(tmp_path: Path, changes: list[tuple[str, str, str]]) -> Path:
     return device
 
 
-def test_without_news_for_the_allocator_300_files_do_not_get_in(
+def test_without_news_for_the_allocator_300_files_need_restarts(
     guards: Path, tmp_path: Path
 ) -> None:
-    # The other littlefs defect that the design rests on, see ota_boot._move.
+    # The other littlefs defect that the design rests on, see ota_boot._move: renames fail for want
+    # of space that is there, until the flash is mounted anew. The guard gets over that, too.
+    job = {"scenario": "300 small files", "every": 4000, "follow": 0}
+    assert powercut.run_job(job, guards)["restarts"] == 0
     change = ("ota_boot.py", "    if _moves % 16 == 0:\n", "    if False:\n")
-    device = broken_device(tmp_path, [change])
-    with pytest.raises(RuntimeError, match="No confirm now"):
-        powercut.run_job({"scenario": "300 small files", "every": 4000}, guards, device)
+    result = powercut.run_job(job, guards, broken_device(tmp_path, [change]))
+    assert result["restarts"] >= 1
+    assert_exact(result)

@@ -36,6 +36,7 @@ def main(job):
                 "scenario": job["scenario"],
                 "cuts": result.cuts,
                 "second": result.second,
+                "restarts": result.restarts,
                 "counts": result.counts,
                 "problems": result.problems,
             }

@@ -22,6 +22,7 @@ class Result:
         self.cuts = 0
         self.counts = {"old": 0, "new": 0, "mixed": 0, "dead": 0}
         self.second = 0  # of the cuts, how many were second ones
+        self.restarts = 0  # by the guard, in the run without a cut
         self.problems = []
 
     def add(self, kind, where, detail):
@@ -188,7 +189,9 @@ def run(scenario, wanted, second=None, follow=1, result=None):
     Every *follow*-th recovery is followed by another update and its roll-back.
     """
     result = result or Result()
+    world.restarts.clear()
     clean = Clean(scenario)
+    result.restarts = len(world.restarts)
     counter = 0
     for index, tear, image in images(clean.start, clean.log, wanted):
         step = clean.step_of(index)

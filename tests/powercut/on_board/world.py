@@ -34,6 +34,8 @@ class _Rescue:
 
 #: What the guard entered rescue mode for.
 rescues = []
+#: One entry for each time the guard restarted the board.
+restarts = []
 #: The watchdog's registers, by offset: none on this board unless a test puts some here.
 registers = None
 
@@ -137,6 +139,7 @@ def power_on(flash):
         try:
             guard.run()
         except Restart:
+            restarts.append(1)
             continue
         try:
             with open("/main.py", "rb") as file:
