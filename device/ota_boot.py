@@ -577,10 +577,13 @@ def read_mark():
     return _MARKS[why] if why < len(_MARKS) else "", cause
 
 
+_RAISED = "the application ended in an exception"
+
+
 def _ended_badly(why, cause):
     """Return what was wrong with the last start of a trial, or None: it may have been power."""
     if why == "exception":
-        return "the application ended in an exception"
+        return _RAISED
     if why == "deadline":
         return "not confirmed in time"
     if why == "bitten" or (why == "running" and cause == "watchdog"):
@@ -809,6 +812,7 @@ _MAX_TRIAL_S = const(86400)  # time.ticks_ms() counts six days
 
 #: The Supervisor of a trial, None outside one.
 supervisor = None
+_console = None
 
 
 def _rescue_reason(why):
@@ -838,7 +842,7 @@ def _rescue(why):
 
 
 def _watch():
-    global supervisor
+    global supervisor, _console
     if trial_s:
         supervisor = Supervisor(trial_s)
     elif read_mark()[0]:
@@ -846,7 +850,18 @@ def _watch():
     _lend_marks()
     from ota import prompt
 
-    prompt.Watch(urgent=trial_s > 0)
+    _console = prompt.Watch(urgent=trial_s > 0)
+
+
+def blame(said):
+    """Undo the trial, if there is one, for the exception *said*; restoring is for the next start.
+
+    Without this the mark says that there was one, but not which. Raises Damaged, OSError.
+    """
+    record = load()
+    if record["state"] == "trial":
+        plan_of(record)
+        turn_back(record, "%s: %s" % (_RAISED, said) if said else _RAISED)
 
 
 class Supervisor:
@@ -900,4 +915,6 @@ def stand_down():
     if supervisor is not None:
         supervisor.stop()
         supervisor = None
+    if _console is not None:
+        _console.urgent = False
     mark("")

@@ -5,11 +5,13 @@ prompt is. So this listens on the console (os.dupterm) for a traceback with `>>>
 Ctrl-C is a person at work and counts as none, and so does a key pressed at the prompt.
 
 The firmware hands over what it prints in pieces that end anywhere (a line end is "\r" and "\n",
-or "\r\n", or begins the next piece), and the heap may be full: nothing below needs any.
+or "\r\n", or begins the next piece), and the heap may be full: nothing below needs any, but for
+telling the guard the exception of a trial, which is then left out.
 """
 
 import io
 import os
+import sys
 from machine import Timer
 from micropython import const
 
@@ -17,6 +19,14 @@ from ota import mark
 
 _GRACE_MS = const(15000)
 _SETTINGS = "/.ota/settings"
+_SAID_BYTES = const(60)
+
+# What is read while the exception is looked for: nothing (any more), a line of the traceback, the
+# end of one, the line of the exception.
+_COMPLETE = const(0)
+_INSIDE = const(1)
+_BETWEEN = const(2)
+_HERE = const(3)
 
 _TRACEBACK = b"Traceback (most recent call last):"
 _MEMORY = b"MemoryError"  # with a full heap it comes without a traceback
@@ -35,11 +45,15 @@ class Watch(io.IOBase):
     """
 
     def __init__(self, urgent=False):
-        self._urgent = urgent
+        #: As above; False from the confirmation on.
+        self.urgent = urgent
         self._fresh = True  # nothing of the current line has come yet
         self._word = None  # that may be coming,
         self._count = 0  # and how much of it is here
         self._died = False
+        self._said = bytearray(_SAID_BYTES)  # the exception, such as "ValueError: no sensor"
+        self._size = 0
+        self._reading = _COMPLETE
         self._waiting = False  # at the prompt, for a person
         self._over = False
         self._timer = Timer(-1)
@@ -56,7 +70,10 @@ class Watch(io.IOBase):
         if self._waiting and end == 1 and data[0] > 0x1F:
             self._leave()  # a key, echoed
         while at < end and not self._over:
-            at = self._skip(data, at) if self._word is None else self._match(data, at)
+            ahead = self._skip(data, at) if self._word is None else self._match(data, at)
+            if self._reading and ahead > at:
+                self._read(data[at])
+            at = ahead
         return end
 
     def readinto(self, buf):
@@ -83,7 +100,8 @@ class Watch(io.IOBase):
             elif code == _TRACEBACK[0]:
                 self._word = _TRACEBACK
                 return at
-            return _next(data, at + 1)
+            if not self._reading:
+                return _next(data, at + 1)
         return at + 1
 
     def _match(self, data, at):
@@ -96,9 +114,30 @@ class Watch(io.IOBase):
             self._found(word)
         return at + 1
 
+    def _read(self, code):
+        """Take the next byte after the head of a traceback."""
+        if code == 0x0A or code == 0x0D:
+            self._reading = _COMPLETE if self._reading == _HERE else _BETWEEN
+        elif self._reading != _INSIDE:
+            if self._reading == _BETWEEN:
+                self._size = 0
+                self._reading = _INSIDE if code == 0x20 else _HERE
+            if self._reading == _HERE and self._size < _SAID_BYTES:
+                self._said[self._size] = code
+                self._size += 1
+
     def _found(self, word):
-        if word is _TRACEBACK or word is _MEMORY:
+        if word is _TRACEBACK:
             self._died = True
+            self._reading = _INSIDE
+        elif word is _MEMORY:
+            self._died = True
+            if not self._reading:
+                self._size = 0
+                while self._size < len(word) - 1:  # the last one is still to come to _read()
+                    self._said[self._size] = word[self._size]
+                    self._size += 1
+                self._reading = _HERE
         elif word is _CTRL_C:
             self._died = False
         elif word is _PROMPT and self._died and not self._waiting:
@@ -106,7 +145,7 @@ class Watch(io.IOBase):
             try:
                 self._timer.init(
                     mode=Timer.ONE_SHOT,
-                    period=1 if self._urgent else _GRACE_MS,
+                    period=1 if self.urgent else _GRACE_MS,
                     callback=self._time_is_up,
                 )
             except OSError:
@@ -120,7 +159,9 @@ class Watch(io.IOBase):
         os.dupterm(None)
 
     def _restart(self, timer):
-        if not self._urgent:
+        if self.urgent:
+            self._tell_guard()
+        else:
             try:
                 os.stat(_SETTINGS)
             except OSError:
@@ -130,6 +171,15 @@ class Watch(io.IOBase):
             except MemoryError:
                 pass
         mark.reset("exception")
+
+    def _tell_guard(self):
+        try:
+            said = ""
+            for at in range(self._size):  # no comprehension: entering the function would need heap
+                said += chr(self._said[at])
+            sys.modules["ota_boot"].blame(said)
+        except Exception:
+            pass  # no memory left, or no guard: the mark says enough
 
 
 def _next(data, at):

@@ -101,7 +101,7 @@ def test_what_does_not_prove_healthy_is_undone_and_told_with_its_reason(trial_de
     result = cli("push", app, "--version", "9.9", "--json")
     assert result.status == 5
     assert result.err.startswith("pico-ota: 9.9 was tried and taken back: ")
-    assert "ended in an exception. What ran before runs again, as it was." in result.err
+    assert "ended in an exception: ValueError: no sensor. What ran before" in result.err
     answer = json.loads(result.out)
     assert answer["exit_status"] == 5
     assert (answer["error"], answer["outcome"]) == ("reverted", "reverted")

@@ -80,7 +80,7 @@ def a_roll_back_is_finished(make_board):
 @scenario(
     "raises",
     rig.app().replace(b"    while True:", b"    1 / 0\n    while True:"),
-    "the application ended in an exception",
+    "the application ended in an exception: ZeroDivisionError: divide by zero",
 )
 def a_trial_is_undone(make_board, why, main, reason):
     board = started(make_board(files=MINE))

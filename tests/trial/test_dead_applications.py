@@ -9,25 +9,27 @@ import rig
 
 NOT_CONFIRMED = "not confirmed in time"
 RAISED = "the application ended in an exception"
+ANY = RAISED + "*"
 HUNG = "the application hung: the watchdog restarted the board"
 THREE_STARTS = "not confirmed in 3 starts"
 
 # Who is undone at once is not to be mistaken for who had no time left.
-DEADLINE_S = {NOT_CONFIRMED: 5, RAISED: 30, HUNG: 30, THREE_STARTS: 30}
+DEADLINE_S = {NOT_CONFIRMED: 5}
 
 # What happens to the application: (the new main.py, or the new files; the reason in `status`).
 CASES = {
-    "raises at import": (b"raise ValueError('boom')\n", RAISED),
+    "raises at import": (b"raise ValueError('boom')\n", RAISED + ": ValueError: boom"),
     "raises after a while": (
         rig.app(auto_confirm=False).replace(
             b"await asyncio.sleep_ms(50)", b"await asyncio.sleep(5); 1 / 0"
         ),
-        RAISED,
+        RAISED + ": ZeroDivisionError: divide by zero",
     ),
     "loops for ever": (b"while True: pass\n", NOT_CONFIRMED),
     "sleeps": (b"import time\nwhile True: time.sleep(1000)\n", NOT_CONFIRMED),
-    "eats the heap in pieces": (b"x = []\nwhile True: x.append(bytearray(1000))\n", RAISED),
-    "eats the heap to the last byte": (b"x = None\nwhile True: x = [x]\n", RAISED),
+    # With a full heap nobody can say which exception it was.
+    "eats the heap in pieces": (b"x = []\nwhile True: x.append(bytearray(1000))\n", ANY),
+    "eats the heap to the last byte": (b"x = None\nwhile True: x = [x]\n", ANY),
     "eats the heap and goes on": (
         b"x = None\nwhile True:\n try:\n  x = [x]\n except MemoryError:\n  pass\n",
         NOT_CONFIRMED,
@@ -40,7 +42,11 @@ CASES = {
     "starts MicroPython anew": (b"import machine\nmachine.soft_reset()\n", THREE_STARTS),
     "does not confirm": (rig.app(auto_confirm=False), NOT_CONFIRMED),
     "comes to its end": (b"print('done')\n", NOT_CONFIRMED),
-    "has a syntax error": (b"def main(:\n", RAISED),
+    "has a syntax error": (b"def main(:\n", RAISED + ": SyntaxError: invalid syntax"),
+    "raises what no record holds": (
+        b"raise ValueError('\\x00\\n\\\\\"' * 200 + '\xc3\xa4' * 900)\n",
+        RAISED + ": ValueError: ?",
+    ),
     "is empty": (b"", NOT_CONFIRMED),
     "interrupts itself": (b"raise KeyboardInterrupt\n", NOT_CONFIRMED),
     "has a watchdog of its own": (
@@ -63,7 +69,10 @@ CASES = {
         b"1 / 0\n",
         NOT_CONFIRMED,
     ),
-    "brings a broken service": ({"/service_ota.py": b"import nothing_like_this\n"}, RAISED),
+    "brings a broken service": (
+        {"/service_ota.py": b"import nothing_like_this\n"},
+        RAISED + ": ImportError: no module named 'nothing_like_this'",
+    ),
     "brings a broken Wi-Fi manager": (
         {
             "/manager_wifi.py": b"class WiFiManager:\n def __init__(self, *a, **k): pass\n"
@@ -75,10 +84,13 @@ CASES = {
         {"/ota/prompt.py": b"1 / 0\n", "/main.py": b"1 / 0\n"},
         NOT_CONFIRMED,
     ),
-    "brings an empty library": ({"/ota/__init__.py": b""}, RAISED),
+    "brings an empty library": (
+        {"/ota/__init__.py": b""},
+        RAISED + ": ImportError: no module named 'ota.let_go'",
+    ),
     "has a boot.py that raises": (
         {"/boot.py": b"import ota_boot\n\nota_boot.run()\n1 / 0\n"},
-        RAISED,
+        RAISED + ": ZeroDivisionError: divide by zero",
     ),
     "has a boot.py that loops": (
         {"/boot.py": b"import ota_boot\n\nota_boot.run()\nimport time\ntime.sleep(1000)\n"},
@@ -90,7 +102,7 @@ CASES = {
 def fate(make_board, name):
     """What becomes of the update: (reason, restarts, what is different, restarts after that)."""
     files, reason = CASES[name]
-    deadline_s = DEADLINE_S[reason]
+    deadline_s = DEADLINE_S.get(reason, 30)
     board = make_board(rig.app(trial_deadline_s=deadline_s))
     board.set_wifi(networks={"test-net": "test-password"})
     board.start()
@@ -112,7 +124,13 @@ def fate(make_board, name):
     assert board.status()["boot_id"] == status["boot_id"], board.events
     later = board.boots(events)
     board.stop()
-    return status["last"]["reason"], restarts, board.changed(), later
+    said = status["last"]["reason"]
+    return (
+        ANY if reason == ANY and said.startswith(RAISED) else said,
+        restarts,
+        board.changed(),
+        later,
+    )
 
 
 def wanted(name):

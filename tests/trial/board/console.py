@@ -134,6 +134,49 @@ def what_is_no_death():
     assert _Os.second is None
 
 
+def the_exception_is_told_to_the_guard():
+    class Guard:
+        said = None
+
+        def blame(self, said):
+            self.said = said
+
+    guard = sys.modules["ota_boot"] = Guard()
+    for text, said in (
+        (_RAISED, "ValueError: The Traceback (most likely) >>> is TTraceback here"[:60]),
+        (_RAISED + _RAISED.replace(b"ValueError: The", b"KeyError: e"), "KeyError: e"),
+        (b"MemoryError: \r\n", "MemoryError: "),
+        (_RAISED.replace(b"ValueError", b"MemoryError"), "MemoryError: The"),
+        (
+            b"Traceback (most recent call last):\r\nOSError: [Errno 5] EIO\r\n",
+            "OSError: [Errno 5] EIO",
+        ),
+        (b"Traceback (most recent call last):\r\n  File\r\nE: \xff\r\n", "E: \xff"),
+    ):
+        for size in range(1, 40):
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            pieces.append(_END)
+            looker, _ = feed(pieces, urgent=True)
+            try:
+                looker._time_is_up(None)
+            except machine.Reset:
+                pass
+            assert guard.said.startswith(said), (guard.said, said, size)
+            assert len(guard.said) <= 60
+    # From the confirmation on it is an application like any other.
+    guard.said = None
+    looker, _ = feed([_RAISED], urgent=True)
+    looker.urgent = False
+    looker.write(bytearray(_END))
+    assert looker._timer.period == 15000
+    try:
+        looker._time_is_up(None)
+    except machine.Reset:
+        pass
+    assert guard.said is None
+    del sys.modules["ota_boot"]
+
+
 def a_person_has_time_to_press_a_key():
     for typed in ((b"i",), (b"\r\n", b">>> "), (b"\r\n", b"raw REPL; CTRL-B to exit\r\n>")):
         looker, _ = feed([_RAISED, _END])
@@ -225,6 +268,7 @@ for check in (
     a_traceback_may_follow_a_line_that_has_no_end,
     a_full_heap_prints_no_traceback,
     what_is_no_death,
+    the_exception_is_told_to_the_guard,
     a_person_has_time_to_press_a_key,
     it_works_with_a_full_heap,
     without_a_free_timer_nobody_is_waited_for,
