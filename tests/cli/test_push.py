@@ -254,7 +254,7 @@ def test_one_changed_file_of_fifty_costs_little(board_files, cli, here, monkeypa
         path = app / f"package{number // 10}" / f"module_{number:02}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"# %02d\n" % number + bytes(7995 if number != 7 else 2043))
-    with SimulatedPico(here / "flash.img", app=app, device_files=board_files) as pico:
+    with SimulatedPico(here / "flash.img", "pico2_w", app, device_files=board_files) as pico:
         pico.start()
         wire = Proxy(int(pico.wait_listening(20).rpartition(":")[2]))
         monkeypatch.setenv("PICO_OTA_HOST", f"127.0.0.1:{wire.port}")
