@@ -5,4 +5,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trial"))
 
-from boards import board, make_board  # noqa: F401
+from boards import make_board  # noqa: F401

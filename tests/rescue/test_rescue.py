@@ -12,7 +12,7 @@ scenario = rig.Scenarios()
 #: A person at the prompt has 15 s to press a key, rescue mode waits 15 minutes: not here.
 QUICK = {
     **rig.patched("/ota/prompt.py", ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)")),
-    **rig.patched("/ota/rescue.py", ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(6)")),
+    **rig.patched("/ota/rescue.py", ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(4)")),
 }
 RAISES = b"print('dead')\n1 / 0\n"
 BITTEN = b"import machine, time\nprint('dead')\nmachine.WDT(timeout=200)\ntime.sleep(100)\n"
@@ -187,12 +187,12 @@ def it_ends_when_nobody_uses_it(make_board):
     board.wait_listening(30)
     status = ask_for_rescue(board)
     begun = time.monotonic()
-    while time.monotonic() < begun + 9:  # longer than it waits
+    while time.monotonic() < begun + 6:  # longer than it waits
         assert board.status()["boot_id"] == status["boot_id"]
         time.sleep(0.5)
     events = len(board.events)
     board.wait_event("boot", 30, events)
-    assert time.monotonic() - begun > 14
+    assert time.monotonic() - begun > 9
     after = wait_mode(board, "normal")
     assert after["boot_id"] != status["boot_id"]
     assert board.order("answer(1)") == 1
@@ -202,7 +202,7 @@ def it_ends_when_nobody_uses_it(make_board):
 @scenario("asked to")
 @scenario("by itself")
 def a_trial_is_not_forgotten_in_it(make_board, ends):
-    board = good_board(make_board, rig.app(trial_deadline_s=9))
+    board = good_board(make_board, rig.app(trial_deadline_s=6))
     board.start()
     board.wait_listening(30)
     board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
@@ -217,7 +217,7 @@ def a_trial_is_not_forgotten_in_it(make_board, ends):
         wait_mode(board, "normal")
     status = board.status()
     assert status["trial"]["attempt"] == 2
-    assert status["trial"]["remaining_s"] <= 9
+    assert status["trial"]["remaining_s"] <= 6
     status = board.outcome()
     assert status["last"]["reason"] == "not confirmed in time"
     board.stop()

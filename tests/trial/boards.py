@@ -33,12 +33,3 @@ def make_board(fresh_image, board_files, tmp_path):
     for board in made:
         board.close()
         board.client.close()
-
-
-@pytest.fixture
-def board(make_board):
-    """A board with the usual application, running."""
-    board = make_board()
-    board.start()
-    board.wait_listening(20)
-    return board

@@ -31,12 +31,16 @@ CASES = {
     "eats the heap in pieces": (b"x = []\nwhile True: x.append(bytearray(1000))\n", ANY),
     "eats the heap to the last byte": (b"x = None\nwhile True: x = [x]\n", ANY),
     "eats the heap and goes on": (
-        b"x = None\nwhile True:\n try:\n  x = [x]\n except MemoryError:\n  pass\n",
+        b"from time import sleep\nx = None\nwhile True:\n try:\n  x = [x]\n"
+        b" except MemoryError:\n  sleep(1)\n",
         NOT_CONFIRMED,
     ),
     "never gets Wi-Fi": (rig.app().replace(b"test-net", b"no-such-net"), NOT_CONFIRMED),
     "has a wrong Wi-Fi password": (rig.app().replace(b"test-pass", b"best-pass"), NOT_CONFIRMED),
-    "disables interrupts": (b"import machine\nmachine.disable_irq()\nwhile True: pass\n", HUNG),
+    "disables interrupts": (
+        b"import machine, time\nmachine.disable_irq()\ntime.sleep(1000)\n",
+        HUNG,
+    ),
     "leaves": (b"import sys\nsys.exit()\n", THREE_STARTS),
     "resets the board": (b"import machine\nmachine.reset()\n", THREE_STARTS),
     "starts MicroPython anew": (b"import machine\nmachine.soft_reset()\n", THREE_STARTS),

@@ -78,7 +78,7 @@ def a_death_is_seen_however_the_text_is_cut():
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
         assert feed(pieces)[1] == len(pieces) - 1, size
     for first in range(len(text)):
-        for second in range(first + first % 23, len(text), 23):
+        for second in range(first + first % 97, len(text), 97):
             pieces = cut(text, first, second)
             pieces = [piece for piece in pieces if piece]
             assert feed(pieces)[1] == len(pieces) - 1, (first, second)
