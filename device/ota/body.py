@@ -58,9 +58,10 @@ class Body:
         Raises what *write* raises, and Gone.
         """
         view = memoryview(buf)
+        readinto = self._source.readinto
         filled = 0
         while True:
-            count = await self.readinto(view[filled:])
+            count = await readinto(view[filled:])
             filled += count
             # Full chunks only: small network pieces would cost a flash call each.
             if filled and (not count or filled == len(view)):
