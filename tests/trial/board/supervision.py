@@ -162,6 +162,25 @@ def deaths_are_counted_once():
         assert ota_boot.count_deaths() == 1 + (why in ("exception", "bitten")), why
 
 
+def the_guard_never_raises_and_the_application_is_watched():
+    board()
+    watched = []
+    repair, watch = ota_boot.repair, ota_boot._watch
+    ota_boot._watch = lambda: watched.append(True)
+    for error in (OSError(5), MemoryError(), ValueError("?"), RuntimeError(), KeyError(1)):
+
+        def broken(attempt, error=error):
+            raise error
+
+        ota_boot.repair = broken
+        ota_boot._ran, ota_boot.ignored = False, None
+        assert ota_boot.run() == 0
+        assert ota_boot.ignored.startswith("The guard stopped: ")
+        assert ota_boot.run() == 0  # once in a start
+    assert len(watched) == 5
+    ota_boot.repair, ota_boot._watch = repair, watch
+
+
 for check in (
     the_registers_are_found,
     the_deadline_needs_no_heap,
@@ -171,6 +190,7 @@ for check in (
     only_our_watchdog_is_stopped,
     marks_and_causes,
     deaths_are_counted_once,
+    the_guard_never_raises_and_the_application_is_watched,
 ):
     check()
     print(check.__name__)
