@@ -44,22 +44,6 @@ def started(
         yield pico
 
 
-def processor_s() -> float:
-    """Return the seconds that the one board that runs has kept its processor busy.
-
-    A busy computer makes everything take longer; this it changes little.
-
-    Raises:
-        ProcessLookupError: no board runs.
-    """
-    for children in Path("/proc/self/task").glob("*/children"):
-        for process in children.read_text().split():
-            folder = Path("/proc") / process
-            if b"/sim/child.py" in (folder / "cmdline").read_bytes():
-                return int((folder / "schedstat").read_text().split()[0]) / 1e9
-    raise ProcessLookupError("no board runs")
-
-
 def client(pico: SimulatedPico, **options: Any) -> httpx.Client:
     """Return an HTTP client that may do everything."""
     return httpx.Client(

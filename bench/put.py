@@ -37,29 +37,21 @@ def erases(sizes: tuple[int, ...], rounds: int) -> dict[str, Data]:
 
 
 def durations(size: int, rounds: int, flash_timing: bool) -> Data:
-    """Return the seconds of each round for *size* bytes: plain loop and `PUT`, in turn.
-
-    With those of the board's processor, of which waiting for the network is no part.
-    """
-    found: Data = {"plain": [], "put": [], "plain_processor": [], "put_processor": []}
+    """Return the seconds of each round for *size* bytes: plain loop and `PUT`, in turn."""
+    plain, put = [], []
     data = board.noise(size)
     with (
         board.started(control=True, flash_timing=flash_timing) as pico,
         board.client(pico) as web,
     ):
         for _ in range(rounds):
-            busy = board.processor_s()
-            took = board.order(pico, "write", files=[["/plain.bin", size]]) / 1e6
-            found["plain"].append(took)
-            found["plain_processor"].append(board.processor_s() - busy)
+            plain.append(board.order(pico, "write", files=[["/plain.bin", size]]) / 1e6)
             board.order(pico, "remove", paths=["/plain.bin"])
-            busy = board.processor_s()
             start = time.perf_counter()
             web.put("/fs/put.bin", content=data).raise_for_status()
-            found["put"].append(time.perf_counter() - start)
-            found["put_processor"].append(board.processor_s() - busy)
+            put.append(time.perf_counter() - start)
             web.delete("/fs/put.bin").raise_for_status()
-    return found
+    return {"plain": plain, "put": put}
 
 
 def measure(quick: bool = False) -> Data:
@@ -70,14 +62,14 @@ def measure(quick: bool = False) -> Data:
         "erases": erases(
             (300, 20_000) if quick else (300, 5_000, 60_000, 200_000), 2 if quick else 8
         ),
-        "fast": durations(size, 3 if quick else 150, False),
+        "fast": durations(size, 3 if quick else 60, False),
         "timed": durations(size, 1 if quick else 4, True),
     }
 
 
-def ratio(data: Data, of: str = "") -> float:
+def ratio(data: Data) -> float:
     """Return the ratio of the shortest times."""
-    return min(data[f"put{of}"]) / min(data[f"plain{of}"])
+    return min(data["put"]) / min(data["plain"])
 
 
 def rows(data: Data) -> list[Row]:
@@ -100,7 +92,6 @@ def rows(data: Data) -> list[Row]:
             1.5,
             times,
         ),
-        Row("… of it, processor time of the board", times(ratio(data["fast"], "_processor"))),
         at_most(
             f"time of {size} with flash timing, against the loop", ratio(data["timed"]), 1.1, times
         ),
