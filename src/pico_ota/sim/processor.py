@@ -231,6 +231,7 @@ class Processor:
             hardware.event({"event": "bug", "what": "flash programmed without erasing"})
         if self._words[reg.STAGE] == reg.PROMPT and not self._prompt:
             self._prompt = True
+            self._read_console()  # what the program has printed comes before
             hardware.event({"event": "prompt"})
 
 

@@ -1,6 +1,7 @@
 """`os` as the board has it: `uname` and `sync` are there, the host's environment is not."""
 
 import os as _host
+from sys import stdout
 
 __name__ = "os"
 
@@ -28,6 +29,7 @@ def uname():
 
 
 _second = None  # the console's second end
+_write = stdout.buffer.write
 
 
 def dupterm(stream, index=0):
@@ -40,12 +42,13 @@ def dupterm(stream, index=0):
     return before
 
 
-def _say(text):
+def _say(data):
+    # Allocates nothing: the heap may be full.
     global _second
-    print(text, end="")
+    _write(data)
     if _second is not None:
         try:
-            _second.write(bytearray(text.encode()))
+            _second.write(data)
         except Exception:
-            print("dupterm: Exception in write() method, deactivating")
             _second = None
+            print("dupterm: Exception in write() method, deactivating")

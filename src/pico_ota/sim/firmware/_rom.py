@@ -54,30 +54,20 @@ def _run(path):
     except SystemExit:
         _chip.halt(_SOFT_RESET)
     except BaseException as error:
-        _tell(error)
+        sys.print_exception(error, _teller)
         return False
     return True
 
 
-# What the firmware says at the end of a program it says in C, which needs no heap.
-_reserve = bytearray(4096)
+class _Teller(io.IOBase):
+    # What the firmware says it says in C, in pieces, and without any heap.
+
+    def write(self, data):
+        _say(data)
+        return len(data)
 
 
-def _tell(error):
-    global _reserve
-    _reserve = None
-    try:
-        # In pieces, as the firmware writes it.
-        text = io.StringIO()
-        sys.print_exception(error, text)
-        lines = text.getvalue().split("\n")
-    except MemoryError:  # the program holds all of the heap
-        sys.print_exception(error)
-        return
-    for line in lines:
-        if line:
-            _say(line)
-            _say("\n")
+_teller = _Teller()
 
 
 def start():
@@ -88,7 +78,8 @@ def start():
     _install()
     sys.path[:] = ["", ".frozen", "/lib"]
     _mount(_flash.Flash())
-    banner = _sys._banner() + "\n"  # now, since there may be no memory left at the end
+    # Now, since there may be no memory left at the end.
+    banner, prompt = bytearray((_sys._banner() + "\n").encode()), bytearray(b">>> ")
     del _sys
     gc.collect()
     _chip.W[_STAGE] = _BOOT
@@ -97,7 +88,7 @@ def start():
         _run("main.py")
     _chip.W[_STAGE] = _PROMPT
     _say(banner)
-    _say(">>> ")
+    _say(prompt)
     _chip.poke()
     while True:
         time.sleep(3600)  # interrupts and what they schedule still run
