@@ -148,8 +148,8 @@ class Watch(io.IOBase):
                     period=1 if self.urgent else _GRACE_MS,
                     callback=self._time_is_up,
                 )
-            except OSError:
-                self._restart(None)  # the application uses all alarms of the chip
+            except Exception:  # the application uses all alarms of the chip, or all memory
+                self._restart(None)
         else:
             self._leave()  # a person is at work, or main.py came to its end
 

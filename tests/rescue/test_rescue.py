@@ -202,7 +202,7 @@ def it_ends_when_nobody_uses_it(make_board):
 @scenario("asked to")
 @scenario("by itself")
 def a_trial_is_not_forgotten_in_it(make_board, ends):
-    board = good_board(make_board, rig.app(trial_deadline_s=6))
+    board = good_board(make_board, rig.app(trial_deadline_s=8))
     board.start()
     board.wait_listening(30)
     board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
@@ -211,13 +211,12 @@ def a_trial_is_not_forgotten_in_it(make_board, ends):
     assert (status["state"], status["version"]) == ("trial", "2.0.0")
     assert status["trial"]["attempt"] == 1
     if ends == "asked to":
-        start_anew(board)
+        status = start_anew(board)
     else:
         board.wait_event("boot", 30, len(board.events))
-        wait_mode(board, "normal")
-    status = board.status()
+        status = wait_mode(board, "normal")
     assert status["trial"]["attempt"] == 2
-    assert status["trial"]["remaining_s"] <= 6
+    assert status["trial"]["remaining_s"] <= 8
     status = board.outcome()
     assert status["last"]["reason"] == "not confirmed in time"
     board.stop()
