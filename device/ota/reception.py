@@ -35,7 +35,7 @@ class Reception:
         self._open = []
         self._tending = None
         self._web = None
-        self._own_microdot = False
+        self._known = ("microdot",)  # modules that were there before the web
         self._used_ms = time.ticks_ms()
 
     @property
@@ -114,28 +114,39 @@ class Reception:
             mode = (await Body(connection, head.length).json()).get("mode", "normal")
             await connection.send_json(202, "Accepted", self.device.restart(mode))
         else:
-            await self.load_web().handle(head, connection)
+            web = self.load_web()
+            try:
+                await web.handle(head, connection)
+            except MemoryError:
+                web.starved = True
+                raise
+            finally:
+                # Half of what is needed helps nobody, and takes the room for the way out, above.
+                if web.starved and web is self._web and web.uploads.current is None:
+                    self._let_web_go()
 
     def load_web(self):
         """Return the Web, loading it if need be. Raises MemoryError."""
         if self._web is None:
             gc.collect()
-            known = list(sys.modules)
-            self._own_microdot = "microdot" not in known
+            self._known = list(sys.modules)
             try:
                 from ota.web import Web
 
                 self._web = Web(self._service, self.device)
             except MemoryError:
-                # What did fit would only take from the application what it is short of.
-                self._let_microdot_go()
-                let_go("web", *[name[4:] for name in sys.modules if name not in known])
+                self._let_web_go()
                 raise
         return self._web
 
+    def _let_web_go(self):
+        self._web = None
+        self._let_microdot_go()
+        let_go("web", *[name[4:] for name in sys.modules if name not in self._known])
+
     def _let_microdot_go(self):
         # An application that uses it itself would get a second one at the next request.
-        if self._own_microdot:
+        if "microdot" not in self._known:
             sys.modules.pop("microdot", None)
 
     def mount(self, app, prefix):

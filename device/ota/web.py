@@ -94,6 +94,7 @@ class Table:
         except Refused as refused:
             return _refusal(refused, request)
         except MemoryError:
+            self._web.starved = True
             return _refusal(low_memory(), request)
         except Gone:
             request.g.gone = True
@@ -120,6 +121,8 @@ class Web:
     def __init__(self, service, device):
         self.service = service
         self.device = device
+        #: Whether a request has been refused for lack of memory.
+        self.starved = False
         self._groups = {}
         self.uploads = Uploads(service.on_progress)
         #: The one buffer of whoever has the turn in `uploads`.

@@ -357,6 +357,21 @@ def test_short_of_memory_it_answers_503_and_restarts_when_asked(make_pico, leave
         put(pico, "/main.py", b"print('cured')")
 
 
+@pytest.mark.parametrize("leave", [107_000, 105_000, 100_000])
+def test_what_is_half_loaded_does_not_stand_in_the_way_out(make_pico, leave):
+    # Enough to load a part of what a listing needs, up to the middle of sending it.
+    pico = board_with(make_pico, HUNGRY.format(leave=leave), heap="400K")
+    pico.wait_listening()
+    pico.wait_console("eaten")
+    for _ in range(3):
+        try:
+            ask(pico, "GET", "/fs/")
+        except (AssertionError, OSError):
+            pass  # cut in the middle: it was on its way already
+    answer = ask(pico, "POST", "/api/v1/reboot", b'{"mode": "rescue"}')
+    assert answer.status == 202
+
+
 @pytest.mark.parametrize("leave", [40_000, 20_000, 5_000])
 def test_with_next_to_no_memory_it_still_says_so(make_pico, leave):
     pico = board_with(make_pico, HUNGRY.format(leave=leave), heap="400K")
