@@ -56,8 +56,6 @@ _GUARD = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 #: Words of the state table that the record may hold; the table is in ota/states.py.
 STATES = ("idle", "staging", "committed", "trial", "reverting")
 
-#: Staged files that are open, see ota/staging.py; here because this module stays loaded.
-writers = {}
 #: What run() found damaged and did not use, for status; None when all was well.
 ignored = None
 

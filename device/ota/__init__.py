@@ -11,7 +11,26 @@ DEFAULT_PASSWORD = "otapico"
 #: Where and how to leave a word for the guard's next start, see ota/mark.py; None without guard.
 marks = None
 
+#: Staged files that are open, see ota/staging.py. They are kept here, where they outlive that
+#: module: a second handle on a file that is open would put the older content back when the first
+#: one is closed.
+writers = {}
+#: (plan, id) of the update that is being staged, None when nobody has looked; see ota/session.py.
+staged = None
+
 _RESIDENT = ("listener", "log")
+
+
+def load(*names):
+    """Import the modules *names* of this package, in this order, and return the last.
+
+    An import inside of an import takes 700 bytes of C stack (ports/rp2: 7936 in all), and a
+    request is answered deep down: so each one comes after what it imports itself.
+    """
+    module = None
+    for name in names:
+        module = __import__("ota." + name, None, None, ("__name__",))
+    return module
 
 
 def let_go(*names):
@@ -29,8 +48,18 @@ def let_go(*names):
             if hasattr(package, name):
                 delattr(package, name)
     if not names:
+        close_writers()
         _let_guard_go()
     gc.collect()
+
+
+def close_writers():
+    """Close what is left open of staged files, so that nothing of it is lost."""
+    global staged
+    staged = None
+    for writer in list(writers.values()):
+        writer.abandon()
+    writers.clear()
 
 
 def _let_guard_go():
@@ -38,8 +67,6 @@ def _let_guard_go():
     # Its work is done at the start; only the supervision of a trial lives on in it.
     if guard is None or guard.supervisor is not None:
         return
-    for writer in list(guard.writers.values()):
-        writer.abandon()  # else its file would be closed, or closed over another, at any time
     del sys.modules["ota_boot"]
     import __main__  # which boot.py and main.py share; MicroPython has it not in sys.modules
 

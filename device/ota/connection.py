@@ -26,6 +26,7 @@ _GARBAGE_MS = const(500)
 # How long bytes that are here already are taken without a turn for other tasks, since a turn
 # costs half as much as handling a chunk. An erase takes longer: with one, each chunk waits.
 _HOLD_MS = const(10)
+_ENOSPC = const(28)
 
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
@@ -33,6 +34,7 @@ SAFE = (
     "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
     "Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
 )
+_JSON = (("Content-Type", "application/json"),)
 CLOSED_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -110,7 +112,7 @@ class Connection:
             raise
         except Exception as error:
             # A fault of ours must not take the service down with it.
-            refused = internal(error)
+            refused = failure(error)
             if self._answered:
                 return False
             await self.refuse(refused)
@@ -223,12 +225,13 @@ class Connection:
         """Send bytes of a body of known length."""
         await self._send(data)
 
-    async def write_piece(self, data):
-        """Send a piece of a body of unknown length; an empty one ends it."""
+    async def write_pieces(self, pieces):
+        """Send a body of unknown length, given as an iterator of bytes."""
+        for piece in pieces:
+            if piece:
+                await self._send(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunked else piece)
         if self._chunked:
-            await self._send(b"%x\r\n%s\r\n" % (len(data), data))
-        elif data:
-            await self._send(data)
+            await self._send(b"0\r\n\r\n")
 
     async def refuse(self, refused):
         """Answer with *refused* as JSON, and with the headers that belong to its status."""
@@ -242,12 +245,24 @@ class Connection:
             headers.append(("Allow", extra["allow"]))
         await self.send_json(refused.status, refused.word, refused.body(), headers)
 
+    async def answer(self, status, body, headers=()):
+        """Send what a direct route returned.
+
+        *body* is a dict, sent as JSON, None, or an iterator of bytes that are JSON together.
+        """
+        if body is None:
+            await self.start_answer(status, "OK", headers, 0)
+        elif isinstance(body, dict):
+            await self.send_json(status, "OK", body, headers)
+        else:
+            await self.start_answer(status, "OK", _JSON + tuple(headers), None)
+            if self.head.method != "HEAD":
+                await self.write_pieces(body)
+
     async def send_json(self, status, reason, body, headers=()):
         """Send the dict *body* as JSON in one write of head and body each."""
         data = json.dumps(body).encode()
-        fields = [("Content-Type", "application/json")]
-        fields.extend(headers)
-        await self.start_answer(status, reason, fields, len(data))
+        await self.start_answer(status, reason, _JSON + tuple(headers), len(data))
         if self.head is None or self.head.method != "HEAD":
             await self._send(data)
 
@@ -266,8 +281,10 @@ class Connection:
             pass
 
 
-def internal(error):
+def failure(error):
     """Return the Refused for an exception that nobody expected, and show it on the console."""
+    if isinstance(error, OSError) and error.errno == _ENOSPC:
+        return Refused(507, "no_space", "The flash is full. Delete something.")
     sys.print_exception(error)
     return Refused(500, "internal", "%r. This is a defect; please report it." % error)
 

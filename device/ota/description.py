@@ -13,6 +13,7 @@ from binascii import hexlify, unhexlify
 from micropython import const
 
 from ota import manifest, paths, version
+from ota import mpy as firmware
 from ota.errors import Refused
 
 #: The one format that is read.
@@ -188,7 +189,7 @@ class Description:
         if self._mpy:
             index = _ARCHITECTURES.get(self._arch, 0)
             head = bytes((0x4D, self._mpy[0], index << 2 | self._mpy[1] & 3, _SMALL_INT_BITS))
-            problem = manifest.mpy_problem(head, mpy, _SMALL_INT_BITS)
+            problem = firmware.mpy_problem(head, mpy, _SMALL_INT_BITS)
             if problem:
                 raise Refused(422, "mpy_incompatible", "The release has .mpy files: %s." % problem)
 

@@ -1,13 +1,15 @@
-"""What the routes show of the device and do to it, in one place for all of them."""
+"""What all routes share: the service, the one writer at a time, who may come in, restarts."""
 
 import asyncio
 import time
 from micropython import const
 
-from ota import DEFAULT_PASSWORD, address, let_go, mark
+from ota import address, let_go
 from ota.access import credentials_digest
 from ota.errors import Refused
+from ota.uploads import Uploads
 
+_LEASE_MS = const(120000)  # an update that nobody goes on with for longer may be pushed aside
 _RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
 
 
@@ -16,6 +18,7 @@ class Device:
 
     def __init__(self, service):
         self.service = service
+        self.uploads = Uploads(service.on_progress)
         from ota import credentials
 
         self._constructed = credentials_digest(*service.auth)
@@ -24,60 +27,21 @@ class Device:
         let_go("credentials")
         self._resetting = None
 
-    @property
-    def name(self):
-        """The host name."""
-        return address.name(self.service)
-
-    @property
-    def ip(self):
-        """The address as text, or None."""
-        return address.ip(self.service.wifi_service)
-
     def host_names(self):
         """Return the names that requests may be addressed to, without the port."""
-        name = self.name
-        return (self.ip, name, name + ".local" if name else None)
+        name = address.name(self.service)
+        return (address.ip(self.service.wifi_service), name, name + ".local" if name else None)
 
-    @property
-    def rssi(self):
-        """Signal strength in dBm, or None when the Wi-Fi object cannot tell."""
-        wifi = self.service.wifi_service
-        try:
-            return wifi.rssi if hasattr(wifi, "rssi") else wifi.status("rssi")
-        except (AttributeError, OSError, ValueError, TypeError):
-            return None
+    def change_credentials(self, digest):
+        """Ask for the credentials of *digest* from now on. Raises OSError."""
+        from ota import credentials
 
-    @property
-    def default_password(self):
-        """True until the password of the specification has been changed."""
-        return self.digest == credentials_digest(self.service.auth[0], DEFAULT_PASSWORD)
-
-    @property
-    def warnings(self):
-        """What a person should know, as a list of sentences."""
-        found = list(self.service.notes)
-        if self.default_password:
-            found.append("The default password is in use. Choose another one.")
-        return found
-
-    def set_password(self, password):
-        """Ask for *password* from now on. Raises Refused when it is no usable one."""
-        from ota import checks, credentials
-
-        user = self.service.auth[0]
-        try:
-            checks.credentials(user, password)
-        except ValueError as error:
-            raise Refused(400, "bad_password", str(error))
-        digest = credentials_digest(user, password)
         credentials.save(self._constructed, digest)
         self.digest = digest
-        self.service.log("The password was changed.")
 
-    def renew_lease(self, seconds):
-        """Let nobody else begin an update for *seconds*."""
-        self.service.lease = (time.ticks_ms(), seconds * 1000)
+    def renew_lease(self):
+        """Let nobody else begin an update for a while."""
+        self.service.lease = (time.ticks_ms(), _LEASE_MS)
 
     def lease_over(self):
         """Return True when an update that was begun before may be pushed aside."""
@@ -111,4 +75,6 @@ class Device:
 
 async def _reset_later(mode):
     await asyncio.sleep_ms(_RESTART_MS)
+    from ota import mark
+
     mark.reset("rescue" if mode == "rescue" else "restart")

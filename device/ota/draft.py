@@ -4,41 +4,36 @@ import hashlib
 import os
 from binascii import hexlify
 
-import ota_boot
-from ota import manifest, space
+from ota import load, manifest, space
 from ota.errors import Refused
-from ota.flash import digest_steps, walk
-from ota.plan import Seen, companion, find, in_root, line, parent
-from ota.staging import check_start
-from ota_boot import DRAFT, exists, is_dir
+from ota.flash import digest_steps, kind
+from ota.plan import DRAFT, Seen, companion, find, in_root, line
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
+_STARTS = ("/boot.py", "/ota_boot.py")
 _RECENT = 8  # directories remembered, so that a folder's files do not search the plan
 
 
 class Draft:
-    """Takes the files and deletions of one update; `seal()` of the transaction ends it.
+    """Takes the files and deletions of one update; close() ends it, sealing.py goes on from there.
 
-    *version*, *trial*, *origin* and *floor* may be set at any time before.
+    *version*, *trial* and *floor* may be set at any time before. With *compare* it is only
+    compared with what is staged already: nothing is written, nothing needs a check.
     """
 
-    def __init__(self, version, trial, origin, floor, compare=False):
+    def __init__(self, version=None, trial=True, floor=None, compare=False):
         self.version = version
         self.trial = trial
-        self.origin = origin
         self.floor = floor
-        self.bytes = 0  # of the files that have to be sent
         self.count = 0
-        # Comparing with what is staged already: nothing is written, nothing needs a check.
         self.compare = compare
         self._sum = bytearray(8)
         self._seen = Seen()
         self._made = []
         self._dirs = 0
-        self._guards = {path: exists(path) for path in _GUARDS}
+        self._guards = {path: kind(path) is not None for path in _GUARDS}
         self._any_delete = False
         self.need = space.RESERVE  # sixteenths of a block, at the worst moment
-        self.copies = 0  # the part of it that the commit will take
         self._out = None if compare else open(DRAFT, "wb")
 
     # entries
@@ -68,18 +63,19 @@ class Draft:
             )
         for step in self._live(path, size, sha):
             yield step
-        kind = self._kind
-        if kind == "=":
-            check_start(path, path)
-        if kind != "=":
-            self.bytes += size
+        does = self._does
+        if does != "=":
             self.need += space.cost(size)
-        if kind == "R":
-            self._charge(space.cost(os.stat(path)[6]))
+        elif path in _STARTS:
+            from ota import start
+
+            start.check(path, path)
+        if does == "R":
+            self.need += space.cost(os.stat(path)[6])
         if path in self._guards:
             self._guards[path] = True
-        self._write(kind, name, size, sha, path)
-        if not other or not exists(other) or is_dir(other):
+        self._write(does, name, size, sha, path)
+        if not other or kind(other) != "file":
             return
         if not (self._seen.add("f" + other) and self._find(other, "dD")):
             self._delete(name + "p", other)
@@ -92,7 +88,7 @@ class Draft:
             return
         if path == "/boot.py":
             raise Refused(403, "protected", "Without /boot.py the guard would not run: keep it.")
-        if is_dir(path):
+        if kind(path) == "folder":
             raise Refused(
                 409,
                 "is_directory",
@@ -125,7 +121,7 @@ class Draft:
             raise Refused(400, "duplicate", "%s is in the manifest twice." % path)
 
     def _live(self, path, size, sha):
-        """Find out what installing *path* means, as self._kind."""
+        """Find out what installing *path* means, as self._does."""
         root = in_root(path)
         try:
             stat = os.stat(path)
@@ -133,34 +129,34 @@ class Draft:
             if "m" + path in self._seen and self._find(path, "m"):
                 raise Refused(400, "duplicate", "%s is a file and a folder." % path)
             self._make_parents(path)
-            self._kind = "A" if root else "a"
+            self._does = "A" if root else "a"
             return
         if stat[0] & 0x4000:
             raise Refused(409, "is_directory", "%s is a directory on the device." % path)
-        self._kind = "R" if root else "r"
+        self._does = "R" if root else "r"
         if stat[6] == size:
             step = None
             for step in digest_steps(path):
                 yield None
             if step == sha:
-                self._kind = "="
+                self._does = "="
 
     def _make_parents(self, path):
         at = path.find("/", 1)
         while at > 0:
             folder = path[:at]
-            if folder not in self._made and not is_dir(folder):
+            if folder not in self._made and kind(folder) != "folder":
                 self._make(folder)
             at = path.find("/", at + 1)
 
     def _make(self, folder):
-        if exists(folder) or ("f" + folder in self._seen and self._find(folder, "aA")):
+        if kind(folder) or ("f" + folder in self._seen and self._find(folder, "aA")):
             raise Refused(409, "not_directory", "%s is a file: no folder can be there." % folder)
         if self._seen.add("m" + folder) and self._find(folder, "m"):
             return
         self._write("m", "m%d" % self._dirs, "-", "-", folder)
         self._dirs += 1
-        self._charge(space.DIRECTORY)
+        self.need += space.DIRECTORY
         self._made.append(folder)
         if len(self._made) > _RECENT:
             self._made.pop(0)
@@ -168,23 +164,19 @@ class Draft:
     def _delete(self, name, path):
         if path in self._guards:
             self._guards[path] = False
-        kind = "-"
-        if exists(path):
-            kind = "D" if in_root(path) else "d"
-            if kind == "D":
-                self._charge(space.cost(os.stat(path)[6]))
+        does = "-"
+        if kind(path):
+            does = "D" if in_root(path) else "d"
+            if does == "D":
+                self.need += space.cost(os.stat(path)[6])
             self.need += space.ENTRY
             self._any_delete = self._any_delete or not name.endswith("p")
-        self._write(kind, name, "-", "-", path)
-
-    def _charge(self, cost):
-        self.need += cost
-        self.copies += cost
+        self._write(does, name, "-", "-", path)
 
     # the file
 
-    def _write(self, kind, name, size, sha, path):
-        self._out.write(line(kind, name, size, sha, path))
+    def _write(self, does, name, size, sha, path):
+        self._out.write(line(does, name, size, sha, path))
 
     def _find(self, path, kinds):
         # Rare: a real contradiction, or a false alarm of Seen.
@@ -196,60 +188,32 @@ class Draft:
         if self._out:
             self._out.close()
             self._out = None
-            ota_boot.remove(DRAFT)
+            os.remove(DRAFT)
 
     def close(self):
-        """End the plan: check what only the whole can tell. Returns its digest; Raises Refused."""
-        if True not in self._guards.values() and (exists(_GUARDS[0]) or exists(_GUARDS[1])):
+        """End the plan: check what only the whole can tell. Raises Refused.
+
+        Returns (version, trial, floor, session, need): *session* is the id of the session, the
+        same for the same manifest, *need* what the update takes at the worst moment, in sixteenths
+        of a block; None when it was only compared.
+        """
+        facts = (self.version, self.trial, self.floor, self._session())
+        if self.compare:
+            return facts + (None,)
+        manifest.check_version(self.version)
+        if not self.count:
+            raise Refused(400, "empty", "The manifest lists no file and no deletion.")
+        if True not in self._guards.values() and (kind(_GUARDS[0]) or kind(_GUARDS[1])):
             raise Refused(
                 403, "protected", "The guard, ota_boot, can be replaced but not deleted."
             )
         self._out.close()
         if self._any_delete:
-            with open(DRAFT, "ab") as self._out:
-                self._emptied()
+            self.need += load("records", "emptied").enter(DRAFT)
         self._out = None
-        return ota_boot.digest(DRAFT)
+        return facts + (self.need,)
 
-    def session(self):
-        """Return the id of the session: the same for the same manifest."""
+    def _session(self):
         text = "%s %s %d" % (self.version, bool(self.trial), self.count)
         digest = hashlib.sha256(text.encode()).digest()
         return hexlify(bytes([a ^ b for a, b in zip(self._sum, digest)])).decode()
-
-    def _emptied(self):
-        """Enter the topmost directories that lose their last file."""
-        checked = Seen()
-        before = ""
-        number = 0
-        for kind, _, _, _, path in ota_boot.lines(DRAFT):
-            if kind != "d" or parent(path) == before:
-                continue
-            before = parent(path)
-            at = path.find("/", 1)
-            while at > 0:
-                folder = path[:at]
-                at = path.find("/", at + 1)
-                if checked.add(folder) and self._find(folder, "xX"):
-                    break
-                if _loses_all(folder):
-                    root = in_root(folder)
-                    self._write("X" if root else "x", "x%d" % number, "-", "-", folder)
-                    number += 1
-                    if root:
-                        self._charge(space.DIRECTORY)
-                    break
-
-
-def _loses_all(folder):
-    """Return True if the draft deletes every file below *folder* and adds none."""
-    left = 0
-    for _ in walk(folder):
-        left += 1
-    for kind, _, _, _, path in ota_boot.lines(DRAFT):
-        if path.startswith(folder + "/"):
-            if kind == "d":
-                left -= 1
-            elif kind != "-":
-                return False
-    return left == 0

@@ -41,12 +41,21 @@ class Head:
         self.target = target
         self.minor = minor
         self.headers = {}
+        #: The path below that of the route, and the Body; set before a route is asked.
+        self.rest = ""
+        self.body = None
 
     @property
     def path(self):
         """The target without its query, still percent-encoded."""
         at = self.target.find("?")
         return self.target if at < 0 else self.target[:at]
+
+    @property
+    def query(self):
+        """What follows the "?" of the target, still percent-encoded."""
+        at = self.target.find("?")
+        return self.target[at + 1 :] if at >= 0 else ""
 
     @property
     def changes(self):

@@ -12,8 +12,6 @@ MAX_VERSION = const(40)
 _MAX_SIZE = const(16777216)  # of one file; no board of ours has more flash
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-_HEAD_MPY = const(4)
-
 
 def check_version(version):
     """Return *version* if it can name a release. Raises Refused(400)."""
@@ -70,47 +68,6 @@ def check_path(path):
             403, "protected", "%s holds the updater's own records: leave it out." % paths.PRIVATE
         )
     return path
-
-
-def guard_first(text):
-    """Return True if *text*, a line iterator over boot.py, calls the guard before all else."""
-    wanted = ["import ota_boot", "ota_boot.run()"]
-    for line in text:
-        code = line.split("#", 1)[0].replace(";", " ; ").split()
-        while code:
-            if code[0] == ";":
-                code.pop(0)
-                continue
-            words = wanted[0].split()
-            if code[: len(words)] != words:
-                return False
-            code = code[len(words) :]
-            if code and code[0] != ";":
-                return False
-            wanted.pop(0)
-            if not wanted:
-                return True
-    return False
-
-
-def mpy_problem(head, own, small_int_bits):
-    """Return why a `.mpy` that starts with *head* cannot be loaded here, or None.
-
-    *own* is `sys.implementation._mpy`: version, sub-version and architecture of this firmware.
-    """
-    if len(head) < _HEAD_MPY or head[0] != 0x4D:
-        return "it is no .mpy file"
-    version, sub, arch = own & 0xFF, own >> 8 & 3, own >> 10 & 15
-    its_arch = head[2] >> 2 & 15
-    its_sub = head[2] & 3
-    if head[1] != version or (its_arch and its_sub != sub):
-        return "it has format %d.%d, this firmware loads %d.%d" % (head[1], its_sub, version, sub)
-    # Thumb cores run the code of their smaller relatives: armv6m (4) up to armv7emdp (8).
-    if its_arch and its_arch != arch and not 4 <= its_arch <= arch <= 8:
-        return "it is for architecture %d, this board has %d" % (its_arch, arch)
-    if head[3] > small_int_bits:
-        return "it has integers of %d bits, this firmware %d" % (head[3], small_int_bits)
-    return None
 
 
 def _show(value):

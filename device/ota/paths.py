@@ -1,4 +1,4 @@
-"""Which names may be used on this device, and which belong to the updater. No disk, no network."""
+"""Which names may be used on this device. No disk, no network."""
 
 from ota.errors import Refused
 
@@ -9,9 +9,6 @@ MAX_DEPTH = 16
 
 #: Everything of ours that is not code: staged files, the kept set, state, settings.
 PRIVATE = "/.ota"
-
-_MODULES = ("/ota_boot", "/service_ota", "/manager_wifi", "/lib/microdot")
-_FOLDER = "/ota"
 
 
 def check(path):
@@ -116,36 +113,3 @@ _UTF8 = (
 def is_private(path):
     """Return True for what no request may read or write: `/.ota` and all below it."""
     return path == PRIVATE or path.startswith(PRIVATE + "/")
-
-
-def is_updater(path):
-    """Return True for the files that the updater needs to run, and for their folders."""
-    if path in ("/boot.py", _FOLDER) or path.startswith(_FOLDER + "/"):
-        return True
-    for stem in _MODULES:
-        # A folder of the module's name too, even an empty one: an import prefers it to the file.
-        if path.startswith(stem) and path[len(stem) : len(stem) + 1] in ("", ".", "/"):
-            return True
-    return False
-
-
-def holds_updater(path):
-    """Return True for a folder that contains files of the updater but is not theirs alone."""
-    return path in ("/", "/lib")
-
-
-def guard_access(path, allow_updater):
-    """Raise Refused(403) when *path* must not be changed.
-
-    *allow_updater* is True when the request said so explicitly; `/.ota` stays closed even then.
-    """
-    if is_private(path):
-        raise Refused(403, "protected", "%s holds the updater's own records." % PRIVATE)
-    if is_updater(path) and not allow_updater:
-        raise Refused(
-            403,
-            "protected",
-            "%s belongs to the updater. To change it all the same, send the header"
-            " 'X-OTA-Protected: yes', or use an update of several files, which can be undone."
-            % path,
-        )

@@ -26,7 +26,8 @@ the digest of the whole file; a plan that does not match it is not used.
 import hashlib
 from micropython import const
 
-from ota_boot import lines
+#: Where it is put together; the guard knows it under the same name.
+DRAFT = "/.ota/draft"
 
 _BYTES = const(2048)  # of bits; a thousand paths give 1 false alarm in 200
 
@@ -84,6 +85,8 @@ class Seen:
 
 def find(plan, path, kinds):
     """Return the line of *path* in the file *plan* whose kind is in *kinds*, or None."""
+    from ota.records import lines  # rarely needed, and large
+
     for entry in lines(plan):
         if entry[4] == path and entry[0] in kinds:
             return entry

@@ -3,15 +3,15 @@
 from ota.errors import Refused
 
 
-def content_range(request):
+def content_range(head):
     """Return (offset, total) of the body within what it is a piece of; total None when whole.
 
     Raises Refused: 411 without Content-Length, 400 for a Content-Range that does not fit it.
     """
-    length = request.g.body.length
+    length = head.body.length
     if length is None:
         raise Refused(411, "length_required", "Send the file with its Content-Length.")
-    text = request.headers.get("content-range")
+    text = head.headers.get("content-range")
     if text is None:
         return 0, None
     first = last = total = ""

@@ -7,11 +7,12 @@ import sys
 import time
 from micropython import const
 
-from ota import let_go
+from ota import close_writers, let_go, load, routes
 from ota.access import Access
 from ota.body import Body
-from ota.connection import Connection
+from ota.connection import Connection, failure
 from ota.device import Device
+from ota.errors import Gone
 
 # A Pico W has five TCP connections in all, closing ones included (lwIP MEMP_NUM_TCP_PCB).
 _MAX_OPEN = const(3)
@@ -35,7 +36,9 @@ class Reception:
         self._open = []
         self._tending = None
         self._web = None
-        self._known = ("microdot",)  # modules that were there before the web
+        self._known = list(sys.modules)  # what is there before the first request, and stays
+        self._last = None  # module of the last direct route
+        self._busy = 0  # requests that are being answered
         self._used_ms = time.ticks_ms()
 
     @property
@@ -47,9 +50,7 @@ class Reception:
         """Cut every connection, leave nothing open on the flash and Microdot to the collector."""
         for connection in self._open:
             connection.task.cancel()
-        staging = sys.modules.get("ota.staging")
-        if staging:
-            staging.release()
+        close_writers()
         self._let_microdot_go()
 
     async def room(self):
@@ -109,40 +110,75 @@ class Reception:
 
     async def _handle(self, head, connection):
         self._service.requests += 1
+        head.body = Body(connection, head.length)
         if head.method == "POST" and head.path == "/api/v1/reboot":
-            # Not from the table of ota/web.py: the way out of a full heap has to fit into one.
-            mode = (await Body(connection, head.length).json()).get("mode", "normal")
+            # Not from the table of ota/routes.py: the way out of a full heap has to fit into one.
+            mode = (await head.body.json()).get("mode", "normal")
             await connection.send_json(202, "Accepted", self.device.restart(mode))
-        else:
-            web = self.load_web()
-            try:
-                await web.handle(head, connection)
-            except MemoryError:
-                web.starved = True
-                raise
-            finally:
+            return
+        row = routes.find(head.method, head.path)
+        routes.check_signed(row, self._service)
+        head.rest = row.rest
+        self._busy += 1
+        starved = False
+        try:
+            if row.direct:
+                await self._answer(row, head, connection)
+            else:
+                starved = await self._ask_web(row, head, connection)
+        except MemoryError:
+            starved = True
+            raise
+        finally:
+            if starved:
                 # Half of what is needed helps nobody, and takes the room for the way out, above.
-                if web.starved and web is self._web and web.uploads.current is None:
-                    self._let_web_go()
+                self._make_room_for(())
+            self._busy -= 1
+
+    async def _ask_web(self, row, head, connection):
+        """Answer a route of Microdot; return True if memory ran short."""
+        if self._web is None:
+            self._make_room_for(row.modules)
+        self._last = None
+        web = self.load_web()
+        await web.handle(head, connection)
+        return web.starved
+
+    async def _answer(self, row, head, connection):
+        """Answer a direct route."""
+        if self._last != row.module:
+            self._make_room_for(row.modules)
+            self._last = row.module
+        try:
+            handler = getattr(load(*row.modules), row.function)
+            answer = await handler(self.device, head)
+        except Gone:
+            raise
+        except OSError as error:  # of the flash: that of a connection is Gone
+            raise failure(error)
+        await connection.answer(*answer)
+
+    def _make_room_for(self, names):
+        """Let all modules go that came with requests, but *names*, unless others use them."""
+        if self._busy > 1 or self.device.uploads.current is not None:
+            return
+        stale = [name[4:] for name in sys.modules if self._is_stale(name, names)]
+        if stale:
+            self._web = self._last = None
+            self._let_microdot_go()
+            let_go(*stale)
+
+    def _is_stale(self, name, needed):
+        return name[:4] == "ota." and name not in self._known and name[4:] not in needed
 
     def load_web(self):
         """Return the Web, loading it if need be. Raises MemoryError."""
         if self._web is None:
             gc.collect()
-            self._known = list(sys.modules)
-            try:
-                from ota.web import Web
+            from ota.web import Web
 
-                self._web = Web(self._service, self.device)
-            except MemoryError:
-                self._let_web_go()
-                raise
+            self._web = Web(self._service, self.device)
         return self._web
-
-    def _let_web_go(self):
-        self._web = None
-        self._let_microdot_go()
-        let_go("web", *[name[4:] for name in sys.modules if name not in self._known])
 
     def _let_microdot_go(self):
         # An application that uses it itself would get a second one at the next request.

@@ -21,8 +21,7 @@ import sys
 from binascii import hexlify
 from micropython import const
 
-import ota_boot
-from ota import let_go, release_store, staging
+from ota import let_go, load, release_store, staging
 from ota.cpio import Entries
 from ota.errors import Refused
 
@@ -30,18 +29,10 @@ _STEPS = const(8)  # of planning in one feed(): a few lines of text, a few KB ha
 _ENOSPC = const(28)
 # What is loaded for the description and its signature, and for the plan; each after what it
 # imports itself, since an import inside of an import takes C stack that the board has not.
-_HEAD_ROOMS = ("signature", "keyring", "release_head")
-_PLAN_ROOMS = (
-    "version",
-    "board",
-    "description",
-    "space",
-    "plan",
-    "states",
-    "draft",
-    "transaction",
-    "release_plan",
-)
+_HEAD_ROOMS = ("records", "signature", "keyring", "release_head")
+_PLAN_ROOMS = ("release_plan",)
+_RESUME_ROOMS = ("records", "arrivals", "release_resume")
+_ABORT_ROOMS = ("records", "states", "transaction")
 
 
 class Reader:
@@ -80,8 +71,8 @@ class Reader:
         self._session = None
         self._ours = False  # what release_store holds is of this release
         self._first = 2  # number of the entry with the first file
-        self._listed = self._staged = None  # the files, as described and as in the transaction
-        self._file = self._row = None  # the next of each
+        self._listed = None  # the files, as described
+        self._file = None  # the next of them
         self._writer = None
         self._hash = None
         self._ring = None  # content of a new keyring
@@ -143,10 +134,14 @@ class Reader:
         self._leave()
         session, self._session = self._session, None
         if session is not None:
-            record = ota_boot.load()
+            self._open_rooms(_ABORT_ROOMS)
+            from ota import transaction
+
+            record = transaction.load()
             # Somebody else may have aborted it meanwhile, and begun another.
             if record["state"] == "staging" and record["id"] == session:
-                _abort_transaction()
+                transaction.abort()
+            self._close_rooms()
         if self._ours:
             self._ours = False
             release_store.remove()
@@ -156,10 +151,10 @@ class Reader:
             self._head.leave()
         if self._writer:
             self._writer.abandon()
-        for generator in (self._steps, self._listed, self._staged):
+        for generator in (self._steps, self._listed):
             if generator:
                 generator.close()
-        self._head = self._writer = self._steps = self._listed = self._staged = None
+        self._head = self._writer = self._steps = self._listed = None
         self.busy = False
         self._close_rooms()
 
@@ -218,10 +213,13 @@ class Reader:
         self._head.begin_text(name, size, check)
 
     def _refuse_other_update(self):
-        state = ota_boot.load()["state"]
+        from ota import records
+
+        state = records.load()["state"]
         if state == "staging" and (self._force or release_store.load()):
             # An earlier upload that nobody came back for makes room.
-            _abort_transaction()
+            load(*_ABORT_ROOMS).abort()
+            let_go(*_ABORT_ROOMS)
         elif state != "idle":
             raise Refused(
                 409,
@@ -270,16 +268,12 @@ class Reader:
     # --- files --------------------------------------------------------------------------------
 
     def _open_lists(self):
-        """Begin to read the files once more, beside those of the transaction."""
+        """Begin to read the list of files once more."""
         self._listed = release_store.files()
-        self._staged = staging.files()
         self._advance()
 
     def _advance(self):
         self._file = next(self._listed, None)
-        self._row = next(self._staged, None)
-        if (self._file and self._file[1]) != (self._row and self._row[0]):
-            raise RuntimeError("the plan is not that of the release")
 
     def _begin_file(self, index, name, size, check):
         if self._file is None:
@@ -302,7 +296,7 @@ class Reader:
 
             check_size(path, size)
             self._ring = bytearray()
-        if self._row[3] or path == release_store.KEYRING:
+        if path == release_store.KEYRING or staging.needs(path):
             self._writer = staging.open_file(path, offset)
         else:
             # Here already: only to be compared with what was listed.
@@ -331,6 +325,7 @@ class Reader:
 
         Raises Refused(409) with `received`, where to go on, unless that is *offset*.
         """
+        self._open_rooms(_RESUME_ROOMS)
         from ota.release_resume import find_place
 
         record, here, position, inside = find_place(offset)
@@ -339,6 +334,7 @@ class Reader:
         self.version = record["version"]
         self.signer = record["signer"]
         self._first = 2 if record["signature"] else 1
+        self._close_rooms()
         self._open_lists()
         for _ in range(here):
             self._advance()
@@ -347,9 +343,3 @@ class Reader:
             name, path, size, _, _ = self._file
             self._open(path, size, inside)
             self._entries.skip_into(name, size, inside)
-
-
-def _abort_transaction():
-    from ota import transaction
-
-    transaction.abort()

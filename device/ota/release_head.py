@@ -4,10 +4,10 @@ import hashlib
 import os
 from micropython import const
 
-import ota_boot
 from ota import keyring, release_store
 from ota.errors import Refused
-from ota.flash import space
+from ota.flash import kind, space
+from ota.paths import PRIVATE
 from ota.signature import MAX_BYTES, find_signer
 
 DESCRIPTION = "sw-description"
@@ -48,8 +48,8 @@ class Head:
         free, _, block = space()
         if free < size + 4 * block:
             raise Refused(507, "no_space", "The flash has no room for the release.")
-        if not ota_boot.is_dir(ota_boot.HOME):
-            os.mkdir(ota_boot.HOME)
+        if kind(PRIVATE) != "folder":
+            os.mkdir(PRIVATE)
         self._out = open(release_store.TEXT, "wb")
         self.text_size = size
         self._check = check

@@ -2,9 +2,13 @@
 
 import sys
 
-from ota import release_store, transaction
-from ota.board import board_name
-from ota.description import Description
+from ota import let_go, load, release_store
+
+# What each part of the work takes, loaded for it alone; see ota.load() for the order.
+_CONDITIONS = ("paths", "manifest", "version", "mpy", "board", "description")
+_OPENING = ("records", "states", "transaction", "opening")
+_DRAFTING = ("space", "plan", "draft")
+_SEALING = ("records", "states", "space", "sealing")
 
 
 def plan(head, board, revision, min_version, trial_s):
@@ -13,24 +17,58 @@ def plan(head, board, revision, min_version, trial_s):
     *head* is the release_head.Head that took the description in; the rest is as release.Reader
     has it. Raises Refused; nothing is left of it then.
     """
-    own = sys.implementation
+    floors = (min_version, load("records").load()["floor"])
+    facts = drafted = None
     lines = release_store.lines(release_store.TEXT)
+    try:
+        description = _accepted(lines, board, revision, floors)
+        yield None
+        drafted = _drafted(description, trial_s, bool(head.keys))
+        for facts in drafted:
+            yield None
+    finally:
+        if drafted:
+            drafted.close()
+        lines.close()
+        description = drafted = None
+        let_go("emptied", *_CONDITIONS + _DRAFTING)
+    version, _, _, session, _ = facts
+    try:
+        load(*_SEALING).seal(facts)
+    except BaseException:
+        _undo()
+        raise
+    release_store.save(session, version, head.text_size, head.sign_size, head.signer)
+    let_go(*_SEALING)
+    yield version, session
+
+
+def _accepted(lines, board, revision, floors):
+    """Return the Description in *lines*, if it is for this device. Raises Refused."""
+    load(*_CONDITIONS)
+    from ota.board import board_name
+    from ota.description import Description
+
+    own = sys.implementation
+    description = Description(lines)
+    description.require(
+        board or board_name(), revision, own.version[:3], getattr(own, "_mpy", 0), floors
+    )
+    return description
+
+
+def _drafted(description, trial_s, vouched):
+    """Yield None after each small step, and at the end the facts of Draft.close()."""
+    load(*_OPENING).prepare()
+    let_go(*_OPENING)
+    yield None
     draft = None
     try:
-        description = Description(lines)
-        description.require(
-            board or board_name(),
-            revision,
-            own.version[:3],
-            getattr(own, "_mpy", 0),
-            (min_version, transaction.status()["floor"]),
-        )
-        draft = transaction.begin(
+        draft = load(*_DRAFTING).Draft(
             description.version,
             description.trial and trial_s,
-            "release",
             # Without keys nobody vouches for it, and anybody could lock all others out.
-            description.floor if head.keys else None,
+            description.floor if vouched else None,
         )
         for path in description.deletes():
             draft.add_delete(path)
@@ -39,12 +77,14 @@ def plan(head, board, revision, min_version, trial_s):
             for _ in draft.file_steps(path, size, sha):
                 yield None
             yield None
-        session = draft.seal()
-    except Exception:
+        yield draft.close()
+    except BaseException:
         if draft is not None:
             draft.drop()
+        _undo()
         raise
-    finally:
-        lines.close()
-    release_store.save(session, description.version, head.text_size, head.sign_size, head.signer)
-    yield description.version, session
+
+
+def _undo():
+    load(*_OPENING).undo()
+    let_go(*_OPENING)

@@ -1,6 +1,6 @@
 """Where a release that was interrupted goes on: all of it follows from what is on the flash."""
 
-from ota import release_store, staging
+from ota import arrivals, release_store
 from ota.cpio import span
 from ota.errors import Refused
 
@@ -43,7 +43,7 @@ def _place(record):
     if record["signature"]:
         position += span("sw-description.sig", record["signature"])
     here = 0
-    listed, staged = release_store.files(), staging.files()
+    listed, staged = release_store.files(), arrivals.files()
     for name, path, size, _, _ in listed:
         _, _, received, needed = next(staged)
         if needed:

@@ -5,9 +5,9 @@ transaction it belongs to. A record that does not fit the transaction or the tex
 """
 
 import json
+import os
 from micropython import const
 
-import ota_boot
 from ota.flash import digest
 
 TEXT = "/.ota/release"
@@ -69,7 +69,9 @@ def save(session, version, text_size, sign_size, signer):
 
 def load():
     """Return the record of the release that is being staged, or None."""
-    state = ota_boot.load()
+    from ota import records
+
+    state = records.load()
     if state["state"] != "staging":
         return None
     try:
@@ -77,14 +79,17 @@ def load():
             record = json.loads(source.read(_MAX_RECORD))
         if record["id"] != state["id"] or record["text"] != digest(TEXT):
             return None
-        ota_boot.plan_of(state)
+        records.plan_of(state)
         return record
-    except (OSError, ValueError, KeyError, TypeError, ota_boot.Damaged):
+    except (OSError, ValueError, KeyError, TypeError, records.Damaged):
         return None
 
 
 def remove():
     """Forget the release."""
     # The record goes first: without it nobody trusts the text.
-    ota_boot.remove(RECORD)
-    ota_boot.remove(TEXT)
+    for path in (RECORD, TEXT):
+        try:
+            os.remove(path)
+        except OSError:
+            pass  # there is none

@@ -7,8 +7,9 @@ from micropython import const
 
 from microdot import Response
 
-from ota import flash, paths, store
+from ota import flash, paths, protected, store
 from ota.errors import Refused
+from ota.reader import Reader
 
 _ROOT = "/fs"
 _PIECE = const(512)  # bytes of a listing that travel together
@@ -20,15 +21,15 @@ def handlers(service, web):
 
 
 class Files:
-    """The handlers; writers take turns at the web's one buffer."""
+    """The handlers; writers take turns at the one buffer."""
 
     def __init__(self, service, web):
         self._log = service.log
-        self._web = web
+        self._uploads = web.device.uploads
 
     async def get(self, request):
         """Send a file, or the listing of a folder."""
-        path, wants_dir = _target(request.g.rest)
+        path, wants_dir = protected.target(request.g.rest)
         if paths.is_private(path):
             raise Refused(403, "protected", "%s holds the updater's own records." % paths.PRIVATE)
         if flash.kind(path) is None:
@@ -36,8 +37,8 @@ class Files:
         if flash.kind(path) == "folder":
             return Response(_listing(path), 200, {"Content-Type": "application/json"})
         if wants_dir:
-            raise _not_directory(path)
-        reader = self._web.uploads.reader(path)
+            raise store.not_directory(path)
+        reader = Reader(self._uploads.readers, path)
         try:
             response = await self._file(request, path, reader)
         except BaseException:
@@ -64,71 +65,22 @@ class Files:
             return Response(iter(()), 200, headers)
         return Response(reader, 200, headers)
 
-    async def put(self, request):
-        """Replace or create one file in one step, or make a folder."""
-        path, wants_dir = _target(request.g.rest)
-        paths.guard_access(path, _allows(request))
-        store.check_parents(path)
-        if wants_dir:
-            return self._make_dir(path)
-        if request.g.body.length is None:
-            raise Refused(411, "length_required", "Send the file with its Content-Length.")
-        store.check_target(path)
-        async with self._web.uploads.turn(path, request.g.body.length) as turn:
-            return await self._receive(request, path, turn)
-
-    def _make_dir(self, path):
-        if flash.kind(path) == "folder":
-            return Response(b"", 204)
-        if flash.kind(path):
-            raise _not_directory(path)
-        store.check_space(0, path + "/")
-        store.make_folders(path + "/")
-        return Response(b"", 201)
-
-    async def _receive(self, request, path, turn):
-        existed = flash.kind(path) is not None
-        await self._check_conditions(request.headers, path, existed)
-        expected = _announced(request.headers)
-        store.check_space(request.g.body.length, path)
-        incoming = store.Incoming(path)
-        try:
-            await request.g.body.pump(turn.counting(incoming.write), self._web.buffer)
-            # A folder may have been made at this name while the body came in.
-            store.check_target(path)
-            tag = incoming.publish(expected)
-            self._web.uploads.replaced(path)
-        finally:
-            incoming.drop()
-        self._log("%s written, %d bytes" % (path, incoming.received))
-        return Response(b"", 204 if existed else 201, {"ETag": '"%s"' % tag})
-
-    async def _check_conditions(self, headers, path, existed):
-        match, none_match = headers.get("if-match"), headers.get("if-none-match")
-        if match is None and none_match is None:
-            return
-        tag = '"%s"' % await store.digest(path, self._web.buffer) if existed else None
-        if match is not None and not (existed if match == "*" else tag == match):
-            raise Refused(412, "precondition_failed", "If-Match: %s has %s." % (path, tag))
-        if none_match is not None and (existed if none_match == "*" else tag == none_match):
-            raise Refused(412, "precondition_failed", "If-None-Match: %s is there." % path)
-
     async def delete(self, request):
         """Remove a file or a folder."""
-        path, wants_dir = _target(request.g.rest)
-        paths.guard_access(path, _allows(request))
-        async with self._web.uploads.turn(path, 0):
+        path, wants_dir = protected.target(request.g.rest)
+        protected.guard_access(path, protected.allows(request))
+        async with self._uploads.turn(path, 0):
             # Looked at only now: the request before may have removed or replaced it.
             if flash.kind(path) is None:
                 raise _not_found(path)
             if flash.kind(path) == "file":
                 if wants_dir:
-                    raise _not_directory(path)
+                    raise store.not_directory(path)
                 os.remove(path)
-                self._web.uploads.replaced(path)
+                self._uploads.replaced(path)
             elif request.headers.get("x-ota-recursive") == "yes":
-                self._web.uploads.replaced(path)
-                await _remove_tree(path, _allows(request))
+                self._uploads.replaced(path)
+                await _remove_tree(path, protected.allows(request))
             else:
                 _remove_empty(path)
         self._log("%s deleted" % path)
@@ -136,16 +88,16 @@ class Files:
 
     async def move(self, request):
         """Rename a file or a folder."""
-        source, _ = _target(request.g.rest)
+        source, _ = protected.target(request.g.rest)
         target = _destination(request.headers.get("x-destination"))
         for path in (source, target):
-            paths.guard_access(path, _allows(request))
-        if paths.holds_updater(source):
+            protected.guard_access(path, protected.allows(request))
+        if protected.holds_updater(source):
             raise Refused(403, "protected", "%s holds files of the updater." % source)
         if target.startswith(source + "/"):
             # littlefs would do it, and the whole tree would be gone.
             raise Refused(409, "into_itself", "A folder cannot be moved into itself.")
-        async with self._web.uploads.turn(target, 0):
+        async with self._uploads.turn(target, 0):
             if flash.kind(source) is None:
                 raise _not_found(source)
             if flash.kind(target):
@@ -166,48 +118,20 @@ class Files:
             raise Refused(
                 409, "root_folder", "A folder in / can be renamed there, not moved elsewhere."
             )
-        await store.copy(source, target, self._web.buffer)
+        await store.copy(source, target, self._uploads.buffer)
         os.remove(source)
-        self._web.uploads.replaced(source)
-
-
-def _target(rest):
-    """Return (path, True when a folder was asked for) of what follows `/fs/`."""
-    text = paths.decode(rest)
-    if not text:
-        return "/", True
-    wants_dir = text.endswith("/")
-    path = paths.check("/" + (text[:-1] if wants_dir else text))
-    return path, wants_dir
+        self._uploads.replaced(source)
 
 
 def _destination(raw):
     if not raw or not raw.startswith(_ROOT + "/"):
         raise Refused(400, "bad_path", "Send 'X-Destination: /fs/<new path>', got %r." % raw)
-    path, _ = _target(raw[len(_ROOT) + 1 :])
+    path, _ = protected.target(raw[len(_ROOT) + 1 :])
     return path
-
-
-def _allows(request):
-    return request.headers.get("x-ota-protected") == "yes"
-
-
-def _announced(headers):
-    text = headers.get("x-content-sha256")
-    if text is None:
-        return None
-    text = text.lower()
-    if len(text) != 64 or text.strip("0123456789abcdef"):
-        raise Refused(400, "bad_digest", "X-Content-SHA256 is 64 hex digits, got %r." % text[:70])
-    return text
 
 
 def _not_found(path):
     return Refused(404, "not_found", "There is no %s on the device." % path)
-
-
-def _not_directory(path):
-    return Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
 
 
 def _listing(folder):
@@ -224,7 +148,7 @@ def _listing(folder):
             # The board's clock begins anew at each start, and asking would search the folder
             # once for each name in it.
             "modified_ns": 0,
-            "protected": paths.is_updater(path),
+            "protected": protected.is_updater(path),
         }
         piece += comma + json.dumps(row).encode()
         comma = b","
@@ -246,8 +170,8 @@ async def _remove_tree(top, allow_updater):
     if top == "/":
         raise Refused(403, "protected", "Deleting all would delete the updater too.")
     # Looked through before the first removal, so that a protected file in it refuses the whole.
-    if paths.holds_updater(top):
+    if protected.holds_updater(top):
         for path, _ in flash.walk(top):
-            paths.guard_access(path, allow_updater)
+            protected.guard_access(path, allow_updater)
     for _ in store.remove_tree(top):
         await asyncio.sleep_ms(0)

@@ -5,9 +5,8 @@ import sys
 
 from microdot import Response
 
-import ota_boot
-from ota import __version__, flash, transaction
-from ota.access import REALM
+from ota import DEFAULT_PASSWORD, __version__, address, arrivals, checks, flash, transaction
+from ota.access import REALM, credentials_digest
 from ota.errors import Refused
 
 
@@ -22,7 +21,6 @@ class System:
     def __init__(self, service, web):
         self._service = service
         self._device = web.device
-        self._uploads = web.uploads
 
     async def info(self, request):
         """The open document: enough to find and recognise a device, nothing more."""
@@ -31,7 +29,7 @@ class System:
             "api": 1,
             "service": "pico-ota",
             "release": __version__,
-            "name": self._device.name,
+            "name": address.name(service),
             "auth": "Basic",
             "realm": REALM,
             "boot_id": service.boot_id,
@@ -45,8 +43,8 @@ class System:
         implementation = sys.implementation
         answer = {
             "boot_id": service.boot_id,
-            "name": device.name,
-            "ip": device.ip,
+            "name": address.name(service),
+            "ip": address.ip(service.wifi_service),
             "mode": service.mode,
             "board": implementation._machine,
             "micropython": ".".join(str(part) for part in implementation.version[:3]),
@@ -54,11 +52,11 @@ class System:
             "uptime_s": service.uptime_ms // 1000,
             "flash": {"total": total, "free": free, "block": block},
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
-            "wifi": {"rssi": device.rssi},
+            "wifi": {"rssi": _rssi(service.wifi_service)},
             "require_signed": service.require_signed,
-            "default_password": device.default_password,
-            "upload": self._uploads.current,
-            "warnings": device.warnings,
+            "default_password": self._default_password(),
+            "upload": device.uploads.current,
+            "warnings": self._warnings(),
         }
         answer.update(_update_status())
         return answer
@@ -85,19 +83,45 @@ class System:
     async def password(self, request):
         """Set a new password; it is asked for from the next request on."""
         password = (await request.g.body.json()).get("password")
-        self._device.set_password(password)
+        user = self._service.auth[0]
+        try:
+            checks.credentials(user, password)
+        except ValueError as error:
+            raise Refused(400, "bad_password", str(error))
+        self._device.change_credentials(credentials_digest(user, password))
+        self._service.log("The password was changed.")
         return Response(b"", 204)
+
+    def _default_password(self):
+        """Return True until the password of the specification has been changed."""
+        return self._device.digest == credentials_digest(self._service.auth[0], DEFAULT_PASSWORD)
+
+    def _warnings(self):
+        """Return what a person should know, as a list of sentences."""
+        found = list(self._service.notes)
+        if self._default_password():
+            found.append("The default password is in use. Choose another one.")
+        return found
+
+
+def _rssi(wifi):
+    """Return the signal strength in dBm, or None when the Wi-Fi object cannot tell."""
+    try:
+        return wifi.rssi if hasattr(wifi, "rssi") else wifi.status("rssi")
+    except (AttributeError, OSError, ValueError, TypeError):
+        return None
 
 
 def _update_status():
     status = transaction.status()
-    if status["trial"] and ota_boot.supervisor:
-        status["trial"]["remaining_s"] = ota_boot.supervisor.left_s
+    guard = sys.modules.get("ota_boot")
+    if status["trial"] and guard and guard.supervisor:
+        status["trial"]["remaining_s"] = guard.supervisor.left_s
     session, version = status.pop("id"), status.pop("next")
     status["update"] = None
     if status["state"] == "staging":
         count = total = here = 0
-        for _, size, received, _ in transaction.files():
+        for _, size, received, _ in arrivals.files():
             count += 1
             total += size
             here += received

@@ -20,7 +20,7 @@ def run(service):
     for entry in os.ilistdir(ota.__path__):
         name, _, kind = entry[0].partition(".")
         if name != "__init__" and name not in seen and kind in ("mpy", "py"):
-            _attempt(name, seen, _load, name)
+            _attempt(name, seen, ota.load, name)
     _attempt("web", seen, _start, service)
 
 
@@ -41,11 +41,13 @@ def _attempt(name, seen, function, argument):
             ota.let_go(*fresh)
 
 
-def _load(name):
-    __import__("ota." + name, None, None, ("__name__",))
-
-
 def _start(service):
+    from ota import routes
     from ota.reception import Reception
 
-    Reception(service).load_web().load_all()
+    web = Reception(service).load_web()
+    for row in routes.every():
+        if row.direct:
+            getattr(ota.load(*row.modules), row.function)
+        else:
+            getattr(web.group(row), row.function)

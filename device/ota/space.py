@@ -3,8 +3,7 @@
 from micropython import const
 
 from ota.errors import Refused
-from ota.flash import space
-from ota_boot import NEW, OLD, is_dir
+from ota.flash import kind, space
 
 _INLINE = const(512)  # up to here a file lives inside its directory
 _USABLE = const(4084)  # of a 4096-byte block, after the pointers that chain them
@@ -38,8 +37,8 @@ def freed(size):
 def check(need):
     """Raise Refused(507) unless *need* sixteenths of a block are free."""
     free, _, block = space()
-    for folder in (NEW, OLD):
-        if not is_dir(folder):
+    for folder in ("/.ota/new", "/.ota/old"):
+        if kind(folder) != "folder":
             need += DIRECTORY
     need = (need + 15) // 16 * block
     if free < need:

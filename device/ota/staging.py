@@ -9,73 +9,52 @@ cut loses at most that much, and the client is told where to go on.
 
 import hashlib
 import os
-import sys
 from binascii import hexlify
 from micropython import const
 
-import ota_boot
-from ota import manifest
+import ota
+from ota import session
 from ota.errors import Refused
-from ota_boot import NEW, PLAN, is_dir, lines, remove
+from ota.session import NEW, PLAN
 
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
-_MAX_START = const(32768)  # of a boot.py or an ota_boot.py, which is read and compiled whole
+_EEXIST = const(17)
 _ENOSPC = const(28)
-_EACH = "aArR"
+_EACH = "aArR="  # kinds of lines of the plan that stand for a file
+_STARTS = ("/boot.py", "/ota_boot.py")
 
-# The Writer in use, "active", and the one left open between two pieces, "parked". They are kept
-# where they outlive this module, which is unloaded when nobody is connected: a second handle on
-# a file that is open would put the older content back when the first one is closed.
-_writers = ota_boot.writers
-_cursor = (None, 0)  # plan, and where in it to go on: clients send files in its order
-
-
-def entries():
-    """Yield (kind, name, size, sha256, path) of the files in the plan; size is a number."""
-    for kind, name, size, sha, path in lines(PLAN):
-        if kind in _EACH or kind == "=":
-            yield kind, name, int(size), sha, path
-
-
-def received(name):
-    """Return how many bytes of the staged file *name* are here, -1 if none was begun."""
-    for writer in _writers.values():
-        if writer.name == name:
-            return writer.received
-    try:
-        return os.stat(NEW + "/" + name)[6]
-    except OSError:
-        return -1
-
-
-def files():
-    """Yield (path, size, received, needed) of every file of the update."""
-    for kind, name, size, _, path in entries():
-        if kind == "=":
-            yield path, size, size, False
-        else:
-            here = received(name)
-            yield path, size, max(here, 0), here != size
-
-
-def needed():
-    """Yield (path, size, received) of the files that are still to be sent, wholly or in part."""
-    for path, size, here, need in files():
-        if need:
-            yield path, size, here
+# The Writer in use is "active", the one left open between two pieces "parked".
+_writers = ota.writers
+_cursor = ("", 0)  # plan, and where in it to go on: clients send files in its order
 
 
 def _lookup(path, plan):
+    """Return the line of *path* in the plan, parted at its blanks. Raises Refused(404)."""
     global _cursor
     known, start = _cursor
-    for at in (start if known == plan else 0, 0):
-        for kind, name, size, sha, found in lines(PLAN, at):
-            at += len(found.encode()) + len(kind) + len(name) + len(size) + len(sha) + 5
-            if found == path and kind in _EACH + "=":
-                _cursor = (plan, at)
-                return kind, name, int(size), sha, path
+    with open(PLAN, "rb") as file:
+        for at in (start if known == plan else 0, 0):
+            file.seek(at)
+            while True:
+                line = file.readline()
+                if not line:
+                    break
+                at += len(line)
+                entry = line[:-1].decode().split(" ", 4)
+                if entry[4] == path and entry[0] in _EACH:
+                    _cursor = (plan, at)
+                    return entry
     raise Refused(404, "not_in_update", "%s is not in the manifest of this update." % path)
+
+
+def needs(path):
+    """Return True when the file *path* of the update is still to be sent, wholly or in part.
+
+    Raises Refused(404) for a file not listed.
+    """
+    kind, name, size, _, _ = _lookup(path, session.current()[0])
+    return kind != "=" and session.received(name) != int(size)
 
 
 def open_file(path, offset=0):
@@ -92,10 +71,10 @@ def open_steps(path, offset=0):
     Raises Refused: 404 for a file not listed, 409 when another is being written or *offset* is
     neither 0 nor what has been received.
     """
-    record = ota_boot.load()
-    if record["state"] != "staging":
+    plan, _ = session.current()
+    if not plan:
         raise Refused(409, "wrong_state", "No update is being staged: begin one first.")
-    entry = _lookup(path, record["plan"])
+    entry = _lookup(path, plan)
     active = _writers.get("active")
     if active:
         raise Refused(409, "busy", "%s is being received: send one file at a time." % active.path)
@@ -105,8 +84,8 @@ def open_steps(path, offset=0):
         parked = None
     writer = parked or Writer(entry)
     if not parked:
-        here = max(received(entry[1]), 0)
-        if offset not in (0, here) or offset > entry[2] or (offset and offset == entry[2]):
+        here = max(session.received(writer.name), 0)
+        if offset not in (0, here) or offset > writer.size or (offset and offset == writer.size):
             raise Refused(
                 409,
                 "wrong_offset",
@@ -129,14 +108,6 @@ def open_steps(path, offset=0):
     yield writer
 
 
-def release():
-    """Close what is left open between two pieces, so that nothing of it is lost."""
-    if "active" in _writers:
-        _writers["active"].abandon()
-    if "parked" in _writers:
-        _writers.pop("parked").leave()
-
-
 def _no_space(error):
     if error.errno != _ENOSPC:
         return error
@@ -147,7 +118,8 @@ class Writer:
     """Takes the bytes of one file; close() or abandon() has to follow."""
 
     def __init__(self, entry):
-        kind, self.name, self.size, self._sha, self.path = entry
+        kind, self.name, size, self._sha, self.path = entry
+        self.size = int(size)
         # What is live already is checked but not stored.
         self._stored = kind != "="
         self._file = None
@@ -159,11 +131,14 @@ class Writer:
 
     def begin(self, offset):
         """Open the file, yielding while the *offset* bytes that are here are hashed again."""
-        target = NEW + "/" + self.name
         if not self._stored:
             return
-        if not is_dir(NEW):
+        target = self._target()
+        try:
             os.mkdir(NEW)
+        except OSError as error:
+            if error.errno != _EEXIST:
+                raise
         if offset:
             buf = memoryview(bytearray(_CHUNK))
             with open(target, "rb") as source:
@@ -179,8 +154,11 @@ class Writer:
     def go_on(self):
         """Continue after a piece: what was hashed need not be hashed again."""
         if self._file is None and self._stored:
-            self._file = open(NEW + "/" + self.name, "ab")
+            self._file = open(self._target(), "ab")
             self._durable = self.received
+
+    def _target(self):
+        return NEW + "/" + self.name
 
     def _take(self, data):
         self.received += len(data)
@@ -234,11 +212,9 @@ class Writer:
         self.complete = True
 
     def _check_mpy(self):
-        own = getattr(sys.implementation, "_mpy", None)
-        if own is None:
-            return  # this firmware loads no .mpy at all, or is CPython
-        bits = 31 if sys.maxsize < 1 << 32 else 63
-        problem = manifest.mpy_problem(self._head, own, bits)
+        from ota.mpy import problem_here
+
+        problem = problem_here(self._head)
         if problem:
             self._drop()
             raise Refused(
@@ -251,9 +227,15 @@ class Writer:
     def _drop(self):
         self.complete = False
         self.abandon()
-        if self._stored:
-            remove(NEW + "/" + self.name)
+        self._remove()
         self.received = 0
+
+    def _remove(self):
+        if self._stored:
+            try:
+                os.remove(self._target())
+            except OSError:
+                pass  # it had not come so far
 
     def close(self):
         """End this piece; return True if the file is complete and right.
@@ -269,11 +251,13 @@ class Writer:
             _writers["parked"] = self
             return False
         self.leave()
-        if self._stored:
+        if self._stored and self.path in _STARTS:
+            from ota import start
+
             try:
-                check_start(self.path, NEW + "/" + self.name)
+                start.check(self.path, self._target())
             except Refused:
-                remove(NEW + "/" + self.name)
+                self._remove()
                 raise
         return True
 
@@ -294,37 +278,3 @@ class Writer:
                 file.close()
             except OSError as error:
                 raise _no_space(error)
-
-
-def check_start(path, content):
-    """Raise Refused(422) if *path* is what the board starts with, and *content* would not start.
-
-    *content* is the path of the file that is to be *path*. A boot.py that cannot be compiled would
-    not even call the guard, and nothing could undo it.
-    """
-    if path not in ("/boot.py", "/ota_boot.py"):
-        return
-    if os.stat(content)[6] > _MAX_START:
-        raise Refused(
-            422,
-            "boot_too_large",
-            "%s has at most %d bytes: import the rest from it, or send the guard as .mpy."
-            % (path, _MAX_START),
-        )
-    try:
-        with open(content) as file:
-            text = file.read()
-        if path == "/boot.py" and not manifest.guard_first(text.split("\n")):
-            raise Refused(
-                422,
-                "boot_without_guard",
-                "/boot.py has to begin with the two lines 'import ota_boot' and"
-                " 'ota_boot.run()': without them no update could be undone.",
-            )
-        compile(text, path, "exec")
-    except (SyntaxError, ValueError) as error:
-        raise Refused(
-            422,
-            "boot_syntax",
-            "%s cannot be compiled (%r): the board would not start." % (path, error),
-        )

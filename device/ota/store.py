@@ -44,8 +44,13 @@ def check_parents(path):
         if kind is None:
             return
         if kind == "file":
-            raise Refused(409, "not_directory", "%s is a file; a folder was expected." % parent)
+            raise not_directory(parent)
         at = path.find("/", at + 1)
+
+
+def not_directory(path):
+    """Return the Refused for a file at *path* where a folder was expected."""
+    return Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
 
 
 def check_space(size, path):

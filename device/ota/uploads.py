@@ -1,12 +1,10 @@
-"""One write at a time: two uploads share one buffer, one private file and one slow flash.
-
-And readers that notice when their file was written meanwhile.
-"""
+"""One write at a time: two uploads share one buffer, one private file and one slow flash."""
 
 import asyncio
 import time
 from micropython import const
 
+from ota.body import CHUNK
 from ota.errors import Refused
 
 _WAIT_MS = const(10000)
@@ -19,18 +17,25 @@ class Uploads:
     def __init__(self, on_progress=None):
         #: {"path", "received", "size"} of the write under way, or None.
         self.current = None
+        #: Files on their way out, see ota/reader.py.
+        self.readers = []
         self._on_progress = on_progress
-        self._readers = []
+        self._buffer = None
 
-    def reader(self, path):
-        """Open the file *path* to be sent; see Reader. Raises OSError."""
-        reader = Reader(self._readers, path)
-        self._readers.append(reader)
-        return reader
+    @property
+    def buffer(self):
+        """The one buffer, of whoever has the turn. Raises MemoryError."""
+        if self._buffer is None:
+            self._buffer = bytearray(CHUNK)
+        return self._buffer
+
+    def free_buffer(self):
+        """Let the buffer go: what comes next needs the room for something else."""
+        self._buffer = None
 
     def replaced(self, path):
         """Take note that the file or folder *path* was replaced or removed."""
-        for reader in self._readers:
+        for reader in self.readers:
             if reader.path == path or reader.path.startswith(path + "/"):
                 reader.stale = True
 
@@ -85,37 +90,3 @@ class Turn:
                     print("ota: on_progress raised %r" % error)
 
         return counted
-
-
-class Reader:
-    """A file on its way out.
-
-    littlefs gives the blocks of a replaced file to others, also while somebody still reads it:
-    from then on reading raises OSError, which cuts the answer short, instead of sending a mixture.
-    """
-
-    def __init__(self, readers, path):
-        self.path = path
-        self.stale = False
-        self._readers = readers
-        self._file = open(path, "rb")
-
-    def readinto(self, view):
-        """Read into *view* and return the count."""
-        self._check()
-        return self._file.readinto(view)
-
-    def read(self, size):
-        """Read up to *size* bytes, which is what an application's own Microdot calls."""
-        self._check()
-        return self._file.read(size)
-
-    def _check(self):
-        if self.stale:
-            raise OSError(5)
-
-    def close(self):
-        """Close the file; harmless when it is closed already."""
-        self._file.close()
-        if self in self._readers:
-            self._readers.remove(self)

@@ -76,9 +76,9 @@ BREAKAGES = {
     "the record is written before the copies": (
         "files in /",
         (
-            "ota/transaction.py",
+            "ota/commit.py",
             "        for _ in _prepare():\n            yield None\n",
-            '        ota_boot.save(dict(record, state=following, kept=record["version"] or ""))\n'
+            '        records.save(dict(record, state=following, kept=record["version"] or ""))\n'
             "        for _ in _prepare():\n            yield None\n",
         ),
     ),
@@ -125,17 +125,17 @@ BREAKAGES = {
     "nobody remembers that there is something to tidy up": (
         "replace, add, delete",
         (
-            "ota/begin.py",
-            '    record["dirty"] = 1\n    ota_boot.save(record)\n    if is_dir(DRAFT)',
-            "    ota_boot.save(record)\n    if is_dir(DRAFT)",
+            "ota/opening.py",
+            '    record["dirty"] = 1\n    records.save(record)\n    if records.is_dir(DRAFT)',
+            "    records.save(record)\n    if records.is_dir(DRAFT)",
         ),
     ),
     "the version is told from the start": (
         "aborted",
         (
-            "ota/begin.py",
-            '            "next": draft.version,\n',
-            '            "next": draft.version,\n            "version": draft.version,\n',
+            "ota/sealing.py",
+            '            "next": version,\n',
+            '            "next": version,\n            "version": version,\n',
         ),
     ),
     "directories that were emptied are forgotten": (

@@ -79,8 +79,8 @@ def test_nothing_begins_before_the_signature_and_the_conditions_hold(attacks, de
         device.ask("reset")
         calls = device.ask("calls", attack.data, keys=trusted, **more)["calls"]
         if attack.word in early:
-            assert "begin" not in calls, name
-        if "begin" not in calls:
+            assert "prepare" not in calls, name
+        if "prepare" not in calls:
             assert not {"open_file", "abort", "commit"} & set(calls), name
 
 

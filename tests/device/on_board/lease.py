@@ -25,6 +25,7 @@ class Clock:
 class Service:
     auth = ("admin", "otapico")
     lease = None
+    on_progress = None
 
 
 def test_a_lease_ends_and_stays_over():
@@ -33,7 +34,7 @@ def test_a_lease_ends_and_stays_over():
     assert here.lease_over()
     for start in (0, PERIOD - 1000):
         Clock.now = start
-        here.renew_lease(120)
+        here.renew_lease()
         assert not here.lease_over()
         Clock.now = start + 119999
         assert not here.lease_over()

@@ -2,7 +2,7 @@
 
 from harness import refused
 
-from ota import paths
+from ota import paths, protected
 
 
 def test_plain_paths_are_returned_as_they_are():
@@ -103,7 +103,7 @@ def test_the_updater_is_known_by_its_files_and_by_folders_of_their_names():
         "/lib/microdot",
         "/lib/microdot/__init__.py",
     ):
-        assert paths.is_updater(path), path
+        assert protected.is_updater(path), path
 
 
 def test_names_that_look_alike_are_not_the_updaters():
@@ -121,17 +121,17 @@ def test_names_that_look_alike_are_not_the_updaters():
         "/lib/ota/x",
         "/x/boot.py",
     ):
-        assert not paths.is_updater(path), path
+        assert not protected.is_updater(path), path
 
 
 def test_the_private_folder_is_closed_whatever_the_request_says():
     for path in ("/.ota", "/.ota/state", "/.ota/new/1"):
         for allow in (False, True):
-            refused(403, "protected", paths.guard_access, path, allow)
-    paths.guard_access("/.otax", False)
-    paths.guard_access("/.otax/y", False)
+            refused(403, "protected", protected.guard_access, path, allow)
+    protected.guard_access("/.otax", False)
+    protected.guard_access("/.otax/y", False)
 
 
 def test_the_updater_opens_when_the_request_says_so():
-    refused(403, "protected", paths.guard_access, "/boot.py", False)
-    paths.guard_access("/boot.py", True)
+    refused(403, "protected", protected.guard_access, "/boot.py", False)
+    protected.guard_access("/boot.py", True)

@@ -30,6 +30,7 @@ class BoardSockets:
 class Service:
     auth = ("admin", "otapico")
     allowed_hosts = ()
+    on_progress = None
 
 
 def test_answers_do_not_wait_for_acknowledgements():

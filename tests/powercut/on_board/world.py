@@ -43,14 +43,15 @@ registers = None
 sys.modules["machine"] = _Machine
 
 import ota  # noqa: E402
-import ota.begin  # noqa: E402  - before the flash is mounted in place of the host's files
-import ota.manifest_reader  # noqa: E402
 import ota_boot  # noqa: E402
 
 # What runs beside the application is not what is proved here.
 sys.modules["ota.prompt"] = ota.prompt = _Prompt
 sys.modules["ota.rescue"] = ota.rescue = _Rescue
 from ota import staging, transaction  # noqa: E402
+
+# All of it now: then the flash is mounted in place of the host's files.
+ota.load("start", "mpy", "emptied", "update", "commit", "replan", "manifest_reader")
 
 BOOT = b"import ota_boot\nota_boot.run()\n"
 
@@ -75,8 +76,9 @@ def mount(flash, fresh=False):
 
 
 def unmount():
-    ota_boot.writers.clear()
-    staging._cursor = (None, 0)
+    ota.writers.clear()
+    ota.staged = None
+    staging._cursor = ("", 0)
     transaction._sound = None
     while True:
         try:

@@ -45,6 +45,7 @@ sys.path[:] = ["/rom", ".frozen"]
 import ota  # noqa: E402
 import ota_boot  # noqa: E402
 from ota import (  # noqa: E402
+    arrivals,
     flash,
     keyring,
     release,
@@ -73,8 +74,8 @@ def mount():
 
 def restart():
     """What a restart of the board forgets."""
-    staging.release()
-    staging._cursor = (None, 0)
+    ota.close_writers()
+    staging._cursor = ("", 0)
     transaction._sound = None
 
 
@@ -125,31 +126,35 @@ def look():
 
 
 class Spy:
-    """The transaction, which tells what was called of it."""
+    """A module, which tells what was called of it."""
 
-    def __init__(self):
-        self.calls = []
+    def __init__(self, module, calls):
+        self._module = module
+        self._calls = calls
 
     def __getattr__(self, name):
-        self.calls.append(name)
-        return getattr(transaction, name)
+        self._calls.append(name)
+        return getattr(self._module, name)
 
 
 def watch(function, *arguments):
     """Call *function* and return what it called of the transaction."""
-    spy = Spy()
-    let_go, release.let_go = release.let_go, lambda *names: None
-    sys.modules["ota.transaction"] = ota.transaction = spy
+    calls = []
+    let_go = ota.let_go
+    for name in ("opening", "transaction", "staging"):
+        sys.modules["ota." + name] = Spy(ota.load(name), calls)
+    release.let_go = ota.let_go = lambda *names: None
+    release.staging = sys.modules["ota.staging"]
     try:
         function(*arguments)
     except Refused:
         pass
     finally:
-        release.let_go = let_go
-        del sys.modules["ota.transaction"]
-        if "ota.release_plan" in sys.modules:
-            del sys.modules["ota.release_plan"]
-    return spy.calls
+        release.let_go = ota.let_go = let_go
+        release.staging = staging
+        for name in ("opening", "transaction", "staging", "release_plan"):
+            sys.modules.pop("ota." + name, None)
+    return calls
 
 
 def reader_for(request):
@@ -182,7 +187,7 @@ def take(request, archive):
         return {"paused": reader.received}
     reader.finish()
     staged = {}
-    for kind, name, _, _, path in staging.entries():
+    for kind, name, _, _, path in arrivals.entries():
         staged[path] = flash.digest(path if kind == "=" else ota_boot.NEW + "/" + name)
     answer = {"version": reader.version, "signer": reader.signer, "staged": staged}
     if request.get("commit"):

@@ -216,6 +216,7 @@ def test_a_wrapped_free_count_reads_as_nothing():
 
     class Os:
         ilistdir = staticmethod(os.ilistdir)
+        stat = staticmethod(os.stat)
 
         @staticmethod
         def statvfs(path):

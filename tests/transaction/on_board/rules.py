@@ -4,7 +4,7 @@ import sys
 
 from common import refused
 
-from ota import manifest
+from ota import manifest, mpy, start
 
 SHA = "0123456789abcdef" * 4
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -96,9 +96,9 @@ def test_boot_py_calls_the_guard_first():
         "'import ota_boot'\nota_boot.run()\n",
     )
     for text in good:
-        assert manifest.guard_first(text.split("\n")), text
+        assert start.guard_first(text.split("\n")), text
     for text in bad:
-        assert not manifest.guard_first(text.split("\n")), text
+        assert not start.guard_first(text.split("\n")), text
 
 
 def test_mpy_files():
@@ -116,12 +116,12 @@ def test_mpy_files():
         (b"M\x06\x00", "no .mpy"),
         (b"", "no .mpy"),
     ):
-        problem = manifest.mpy_problem(head, pico, 31)
+        problem = mpy.mpy_problem(head, pico, 31)
         assert problem is None if words is None else words in problem, (head, problem)
     # A Pico 2 W (armv7emsp, 7) runs what is made for smaller Thumb cores, not the reverse.
-    assert manifest.mpy_problem(b"M\x06\x13\x1f", 0x1F06, 31) is None
-    assert manifest.mpy_problem(b"M\x06\x23\x1f", 0x1F06, 31)
-    assert manifest.mpy_problem(b"M\x06\x2f\x1f", 0x1F06, 31)  # rv32imc
+    assert mpy.mpy_problem(b"M\x06\x13\x1f", 0x1F06, 31) is None
+    assert mpy.mpy_problem(b"M\x06\x23\x1f", 0x1F06, 31)
+    assert mpy.mpy_problem(b"M\x06\x2f\x1f", 0x1F06, 31)  # rv32imc
 
 
 def test_the_firmware_here_agrees():
@@ -148,6 +148,6 @@ def test_the_firmware_here_agrees():
             loads = "incompatible" not in str(error)
         except Exception:
             loads = True  # the header was accepted
-        assert loads == (manifest.mpy_problem(head, own, 63) is None), head
+        assert loads == (mpy.mpy_problem(head, own, 63) is None), head
     sys.path.pop(0)
     os.remove("/lib/t0.mpy")

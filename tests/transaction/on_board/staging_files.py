@@ -6,6 +6,7 @@ import sys
 import world
 from common import OLD, board, changed, live, refused
 
+import ota
 import ota_boot
 from ota import transaction
 
@@ -232,14 +233,14 @@ def test_a_writer_left_open_survives_the_unloading_of_its_module():
     # The package is let go of when nobody is connected for a minute.
     _begun(**{"/lib/big.py": BIG})
     _send_piece("/lib/big.py", 0, 10000)
-    assert ota_boot.writers["parked"].received == 10000
+    assert ota.writers["parked"].received == 10000
     from ota import staging
 
     saved = staging._writers
-    staging._writers = ota_boot.writers
-    assert saved is ota_boot.writers
+    staging._writers = ota.writers
+    assert saved is ota.writers
     assert _send_piece("/lib/big.py", 10000, 100000)
-    assert ota_boot.writers == {}
+    assert ota.writers == {}
 
 
 def test_a_writer_that_another_call_has_closed_stores_nothing_in_secret():
@@ -256,16 +257,15 @@ def test_a_writer_that_another_call_has_closed_stores_nothing_in_secret():
     assert world.leftovers() == []
 
 
-def test_unloading_the_guard_closes_what_is_parked():
-    import ota
-
+def test_unloading_the_package_closes_what_is_parked():
     flash, new = _begun(**{"/lib/big.py": BIG})
     _send_piece("/lib/big.py", 0, 10000)
+    writer = ota.writers["parked"]
     loaded = {name: sys.modules[name] for name in sys.modules if name.startswith("ota")}
-    ota._let_guard_go()
+    ota.let_go()
     assert "ota_boot" not in sys.modules
     sys.modules.update(loaded)
-    assert ota_boot.writers["parked"]._file is None
+    assert writer._file is None and ota.writers == {}
     world.power_on(flash)
     assert _state("/lib/big.py")[1] == 10000
     assert _send_piece("/lib/big.py", 10000, 100000)

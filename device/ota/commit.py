@@ -1,0 +1,111 @@
+"""The commit: everything is checked and prepared, then one write decides."""
+
+import os
+
+import ota
+from ota import arrivals, records, space, states
+from ota.errors import Refused
+from ota.flash import digest_steps
+from ota.records import NEW, OLD, PLAN, exists
+
+_LISTED = 20  # of missing files, in one answer
+_STARTS = ("/boot.py", "/ota_boot.py")
+
+
+def commit_steps():
+    """Check and prepare the commit, yielding between steps, then decide it in one write.
+
+    What the live files are may have changed since the manifest came, so it is looked at again.
+    Raises Refused: 409 when files are missing, 507 when what is kept by copy does not fit.
+    """
+    from ota import transaction
+
+    ota.close_writers()
+    record = transaction.load()
+    following = states.after(record["state"], "commit")
+    for fits in _still_fits():
+        yield None
+        if not fits:
+            for _ in ota.load("manifest", "plan", "draft", "replan").steps(record):
+                yield None
+            break
+    for _ in _check_complete():
+        yield None
+    try:
+        for _ in _prepare():
+            yield None
+    except OSError as error:
+        records.empty(OLD)
+        raise Refused(507, "no_space", "The kept files could not be copied: %r." % error)
+    record["state"] = following
+    record["kept"] = record["version"] or ""
+    records.save(record)
+
+
+def _still_fits():
+    """Yield True between steps, and False at the end if the live files are others by now."""
+    for kind, _, size, sha, path in records.lines(PLAN):
+        if kind != "=":
+            fits = exists(path) == (kind in "rRdDxX")
+        else:
+            fits = exists(path) and os.stat(path)[6] == int(size)
+            if fits:
+                step = None
+                for step in digest_steps(path):
+                    yield True
+                fits = step == sha
+        yield fits
+        if not fits:
+            return
+
+
+def _check_complete():
+    missing = []
+    count = 0
+    for kind, name, size, _, path in arrivals.entries():
+        yield None
+        if kind == "=":
+            continue
+        if arrivals.received(name) != size:
+            count += 1
+            if count <= _LISTED:
+                missing.append(path)
+        elif path in _STARTS:
+            from ota import start
+
+            start.check(path, NEW + "/" + name)
+    if count:
+        raise Refused(
+            409,
+            "missing",
+            "%d files have not been received, or not wholly: send them first." % count,
+            need=missing,
+            count=count,
+        )
+
+
+def _prepare():
+    """Make all that needs room while it can still be refused: copies and directories."""
+    need = 0
+    for kind, name, _, _, path in records.lines(PLAN):
+        if kind in "RD":
+            need += space.cost(os.stat(path)[6])
+        elif (kind == "m" and not exists(NEW + "/" + name)) or kind == "X":
+            need += space.DIRECTORY
+    space.check(need + space.UNIT)
+    for kind, name, _, _, path in records.lines(PLAN):
+        if kind in "RD":
+            for step in records.copy_steps(path, OLD + "/" + name):
+                yield step
+        elif kind == "m" and not exists(NEW + "/" + name):
+            os.mkdir(NEW + "/" + name)
+        elif kind == "X":
+            _copy_folders(path, OLD + "/" + name)
+        yield None
+
+
+def _copy_folders(src, dst):
+    for folder in records.folders(src):
+        copy = dst + folder[len(src) :]
+        if not exists(copy):
+            os.mkdir(copy)

@@ -1,0 +1,130 @@
+"""`/api/v1/update`: begin an update with its manifest, and tell what has arrived of it."""
+
+import asyncio
+import json
+from micropython import const
+
+from ota import let_go, load
+from ota.errors import Refused
+
+_FEED = const(512)  # bytes of a manifest between two turns of the other tasks
+# What each part of the work takes, loaded for it alone; see ota/routes.py for the order.
+_OPENING = ("records", "states", "transaction", "opening")
+_READING = ("paths", "manifest", "space", "plan", "draft", "manifest_reader")
+_SEALING = ("records", "states", "space", "sealing")
+
+
+async def begin(device, head):
+    """Take a manifest and say which files are needed; the same manifest again resumes."""
+    body = head.body
+    if body.length is None:
+        raise Refused(411, "length_required", "Send the manifest with its Content-Length.")
+    async with device.uploads.turn("/.ota/plan", body.length):
+        device.uploads.free_buffer()
+        compare = load(*_OPENING).prepare()
+        let_go(*_OPENING)
+        try:
+            facts = await _read(body, compare, device.service.trial_deadline_s)
+            let_go("emptied", *_READING)
+            load(*_SEALING).seal(facts)
+        except Refused as refused:
+            _tidy_up(compare)
+            raise _make_way(refused, device)
+        except BaseException:
+            _tidy_up(compare)
+            raise
+    let_go("sealing", "states", "space")
+    device.renew_lease()
+    device.service.log("Update to %s begins." % facts[0])
+    return 201, _begun(facts[3])
+
+
+async def _read(body, compare, trial_s):
+    """Return the facts of Draft.close() for the manifest in *body*. Raises Refused."""
+    load(*_READING)
+    from ota.draft import Draft
+    from ota.manifest_reader import Reader
+
+    draft = Draft(trial=trial_s, compare=compare)
+    try:
+        reader = Reader()
+        view = memoryview(bytearray(_FEED))
+        while True:
+            count = await body.readinto(view)
+            if not count:
+                break
+            for event in reader.feed(view[:count]):
+                await _enter(draft, event, trial_s)
+            await asyncio.sleep_ms(0)
+        reader.close()
+        return draft.close()
+    except BaseException:
+        draft.drop()
+        raise
+
+
+async def _enter(draft, event, trial_s):
+    kind = event[0]
+    if kind == "version":
+        draft.version = event[1]
+    elif kind == "trial":
+        draft.trial = trial_s if event[1] else False
+    elif kind == "delete":
+        draft.add_delete(event[1])
+    else:
+        for _ in draft.file_steps(event[1], event[2], event[3]):
+            await asyncio.sleep_ms(0)
+
+
+def _tidy_up(compare):
+    let_go("emptied", *_READING)
+    if not compare:
+        load(*_OPENING).undo()
+
+
+def _make_way(refused, device):
+    """Drop an update that nobody goes on with, if it is in the way; return what to raise."""
+    transaction = load("records", "states", "transaction")
+    staging = transaction.load()["state"] == "staging"
+    if refused.word != "busy" or not staging or not device.lease_over():
+        return refused
+    transaction.abort()
+    return Refused(
+        409,
+        "busy",
+        "Another update was in the way, but nobody went on with it: it is dropped now."
+        " Send the manifest again.",
+        retry_after=1,
+    )
+
+
+def _begun(session):
+    arrivals = load("records", "session", "arrivals")
+    yield b'{"id":"%s","state":"staging","need":[' % session.encode()
+    comma, left = b"", 0
+    for path, size, received in arrivals.needed():
+        yield comma + json.dumps(path).encode()
+        comma = b","
+        left += size - received
+    yield b'],"bytes":%d}' % left
+
+
+async def show(device, head):
+    """Tell what has arrived."""
+    transaction = load("records", "states", "transaction")
+    record = transaction.load()
+    if record["state"] != "staging":
+        raise Refused(404, "no_update", "No update is being staged. Begin one first.")
+    return 200, _shown(record)
+
+
+def _shown(record):
+    arrivals = load("session", "arrivals")
+    about = {"id": record["id"], "version": record["next"], "state": record["state"]}
+    yield json.dumps(about)[:-1].encode() + b', "files":['
+    comma = b""
+    for path, size, received, needed in arrivals.files():
+        row = {"path": path, "size": size, "received": received, "needed": needed}
+        yield comma + json.dumps(row).encode()
+        comma = b","
+    yield b"]}"

@@ -1,0 +1,35 @@
+"""`PUT /api/v1/update/files/…`: the files of the update that is being staged."""
+
+import asyncio
+
+from ota import paths, session, staging
+from ota.errors import Refused
+from ota.ranges import content_range
+
+
+async def put(device, head):
+    """Take a file of the update, or a piece of it; see ota/routes.py."""
+    session.check(head)
+    path = paths.check("/" + paths.decode(head.rest))
+    offset, total = content_range(head)
+    length = head.body.length
+    async with device.uploads.turn(path, length) as turn:
+        writer = None
+        for writer in staging.open_steps(path, offset):
+            await asyncio.sleep_ms(0)
+        try:
+            if total is None:
+                total = offset + length
+            if total != writer.size:
+                raise Refused(
+                    400,
+                    "wrong_size",
+                    "%s was announced with %d bytes, got %d." % (path, writer.size, total),
+                )
+            await head.body.pump(turn.counting(writer.write), device.uploads.buffer)
+            complete = writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+    device.renew_lease()
+    return 201 if complete else 202, {"received": writer.received, "size": writer.size}

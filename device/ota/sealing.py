@@ -1,0 +1,69 @@
+"""The end of a manifest: its plan becomes the update that is being staged."""
+
+import os
+
+import ota
+from ota import records, space, states
+from ota.errors import Refused
+from ota.flash import walk
+
+_TRIAL_S = 180  # the time for a trial, unless the caller knows better
+
+
+def seal(facts):
+    """Let go of the old kept set and start staging what Draft.close() gave as *facts*.
+
+    Returns the id of the session. Raises Refused when there is no room, or another update is
+    being staged.
+    """
+    version, trial, floor, session, need = facts
+    ota.staged = None
+    record = records.load()
+    if need is None:
+        return _resume(record, session)
+    following = states.after(record["state"], "begin")
+    if record["kept"] is not None:
+        # Not yet gone, but counted: without it there must be enough.
+        space.check(need - _kept_blocks())
+        record["kept"] = record["plan"] = None
+        records.save(record)
+    records.empty(records.OLD)
+    records.empty(records.NEW)
+    space.check(need)
+    for path in (records.NEW, records.OLD):
+        if not records.is_dir(path):
+            os.mkdir(path)
+    record.update(
+        {
+            "state": following,
+            "next": version,
+            "id": session,
+            "plan": records.digest(records.DRAFT),
+            "trial": _TRIAL_S if trial is True else int(trial),
+            "tries": 0,
+            "next_floor": floor,
+            "dirty": 0,
+        }
+    )
+    records.save(record)
+    records.plan_of(record)  # gives the plan its name
+    return session
+
+
+def _resume(record, session):
+    if record["state"] != states.STAGING or record["id"] != session:
+        raise Refused(
+            409,
+            "busy",
+            "Another update, to %s, is being staged: abort it, or send its manifest to go on."
+            % record["next"],
+            id=record["id"],
+        )
+    return session
+
+
+def _kept_blocks():
+    total = 0
+    for _, size in walk(records.OLD):
+        total += space.freed(size)
+    return total
