@@ -54,24 +54,14 @@ class Access:
         self._check_credentials(head, address)
         # No form and no image can send it, so another site's page cannot change anything.
         if head.changes and "x-requested-with" not in head.headers:
-            raise Refused(
-                403,
-                "missing_header",
-                "A request that changes something carries the header 'X-Requested-With',"
-                " with any value.",
-            )
+            raise Refused(403, "missing_header")
 
     def _check_host(self, host):
         if not host:
-            raise Refused(400, "bad_host", "The header Host is missing.")
+            raise Refused(400, "bad_host")
         host = host.lower()
         if host not in self._extra and not self._is_ours(host):
-            raise Refused(
-                421,
-                "wrong_host",
-                "This device does not answer to %r. Use its address or name, with the port."
-                % host,
-            )
+            raise Refused(421, "wrong_host", host)
         return host
 
     def _is_ours(self, host):
@@ -89,35 +79,23 @@ class Access:
         origin = head.headers.get("origin")
         # Exactly equal: 'null', https and other ports are other sites.
         if origin is not None and origin.lower() != "http://" + host:
-            raise Refused(
-                403,
-                "wrong_origin",
-                "Origin is http://%s for this device, got %r." % (host, origin),
-            )
+            raise Refused(403, "wrong_origin", host, origin)
 
     def _check_credentials(self, head, address):
         known = self._failures.get(address)
         wait_ms = _wait_ms(known) if known else 0
         if wait_ms > 0:
             wait_s = (wait_ms + 999) // 1000
-            raise Refused(
-                429,
-                "too_many_tries",
-                "Too many wrong passwords from this address. Wait %d s." % wait_s,
-                retry_after=wait_s,
-            )
+            raise Refused(429, "too_many_tries", wait_s, retry_after=wait_s)
         value = head.headers.get("authorization")
         scheme, _, token = value.partition(" ") if value else ("", "", "")
         if scheme.lower() != "basic" or not token:
-            raise self._unauthorized("Send 'Authorization: Basic ...' with user and password.")
+            raise Refused(401, "unauthorized/missing")
         if not same(hashlib.sha256(token.strip().encode()).digest(), self._device.digest):
             self._count_failure(address)
-            raise self._unauthorized("Wrong user name or password.")
+            raise Refused(401, "unauthorized/wrong")
         if known:
             del self._failures[address]
-
-    def _unauthorized(self, message):
-        return Refused(401, "unauthorized", message)
 
     def _count_failure(self, address):
         failures = self._failures

@@ -26,9 +26,7 @@ class Body:
         """Return the whole body as bytes. Raises Refused(413) when it is longer than *limit*."""
         length = self.length or 0
         if length > limit:
-            raise Refused(
-                413, "too_large", "This body has at most %d bytes, got %d." % (limit, length)
-            )
+            raise Refused(413, "too_large/body", limit, length)
         data = bytearray(length)
         view = memoryview(data)
         at = 0
@@ -47,9 +45,9 @@ class Body:
         try:
             value = json.loads(data)
         except (ValueError, RuntimeError):  # RuntimeError: nested deeper than the stack
-            raise Refused(400, "bad_json", "The body is one JSON object.")
+            raise Refused(400, "bad_json/no_json")
         if not isinstance(value, dict):
-            raise Refused(400, "bad_json", "The body is one JSON object, got another value.")
+            raise Refused(400, "bad_json/no_object")
         return value
 
     async def pump(self, write, buf):

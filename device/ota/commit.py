@@ -36,7 +36,7 @@ def commit_steps():
             yield None
     except OSError as error:
         records.empty(OLD)
-        raise Refused(507, "no_space", "The kept files could not be copied: %r." % error)
+        raise Refused(507, "no_space/copies", error)
     record["state"] = following
     record["kept"] = record["version"] or ""
     records.save(record)
@@ -75,13 +75,7 @@ def _check_complete():
 
             start.check(path, NEW + "/" + name)
     if count:
-        raise Refused(
-            409,
-            "missing",
-            "%d files have not been received, or not wholly: send them first." % count,
-            need=missing,
-            count=count,
-        )
+        raise Refused(409, "missing", count, need=missing, count=count)
 
 
 def _prepare():

@@ -127,7 +127,7 @@ class Connection:
             head.minor == 1 and head.headers.get("expect", "").lower() == "100-continue"
         )
         if head.method == "?":
-            raise Refused(405, "bad_method", "Use one of %s." % _ALLOW, allow=_ALLOW)
+            raise Refused(405, "bad_method/unknown", _ALLOW, allow=_ALLOW)
         self._access.check(head, self.address)
 
     async def _ready_for_next(self):
@@ -275,7 +275,7 @@ class Connection:
             await self.send_json(
                 408,
                 "timeout",
-                Refused(408, "timeout", "The request stalled. Send it again.").body(),
+                Refused(408, "timeout").body(),
             )
         except (OSError, asyncio.CancelledError):
             pass
@@ -284,17 +284,11 @@ class Connection:
 def failure(error):
     """Return the Refused for an exception that nobody expected, and show it on the console."""
     if isinstance(error, OSError) and error.errno == _ENOSPC:
-        return Refused(507, "no_space", "The flash is full. Delete something.")
+        return Refused(507, "no_space/full")
     sys.print_exception(error)
-    return Refused(500, "internal", "%r. This is a defect; please report it." % error)
+    return Refused(500, "internal/defect", error)
 
 
 def low_memory():
     """Return the Refused for a request that needs more heap than is free."""
-    return Refused(
-        503,
-        "low_memory",
-        "The application leaves too little memory for this. Restart into rescue mode"
-        ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.',
-        retry_after=5,
-    )
+    return Refused(503, "low_memory", retry_after=5)

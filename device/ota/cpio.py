@@ -85,11 +85,9 @@ class Entries:
         elif self._state == _DATA:
             self._sink.data(piece)
         elif self._state == _DONE:
-            raise Refused(
-                400, "trailing_data", "The archive ended after %d bytes." % self.position
-            )
+            raise Refused(400, "trailing_data", self.position)
         elif any(piece):
-            raise self._bad("filled up with other bytes than zeros")
+            raise self._bad("fill")
 
     def _advance(self):
         """Go on to the next part, now that the present one is complete."""
@@ -126,7 +124,7 @@ class Entries:
             not 2 <= name_size <= MAX_NAME
             or head != (_FORM % (index, mode, 0, 0, size, 0, name_size, check)).encode()
         ):
-            raise self._bad("not headed as docs/format.md says")
+            raise self._bad("head")
         self._head = (size if mode == _FILE else None, name_size, check)
         self._enter(_NAME, name_size + -(_HEADER + name_size) % 4)
 
@@ -140,7 +138,7 @@ class Entries:
         else:
             good = good and name[:1] not in b".-" and all(byte in _SAFE for byte in name)
         if not good:
-            raise self._bad("called %r" % name)
+            raise self._bad("name", name)
         if size is None:
             self._enter(_TAIL, -self.position % _BLOCK)
             self._sink.trailer(self._index)
@@ -148,5 +146,5 @@ class Entries:
             self._enter(_DATA, size)
             self._sink.entry(self._index, name.decode(), size, check)
 
-    def _bad(self, reason):
-        return Refused(400, "bad_archive", "Entry %d is %s." % (self._index, reason))
+    def _bad(self, what, *args):
+        return Refused(400, "bad_archive/" + what, self._index, *args)

@@ -76,12 +76,7 @@ class Description:
         return text
 
     def _fail(self, what):
-        raise Refused(
-            400,
-            "bad_description",
-            "Line %d of sw-description is not as docs/format.md says: %s."
-            % (self._number, what[:60]),
-        )
+        raise Refused(400, "bad_description", self._number, what[:60])
 
     def _expect(self, *wanted):
         for text in wanted:
@@ -168,30 +163,23 @@ class Description:
             raise Refused(
                 422,
                 "wrong_board",
-                "The release is for %s, this is a %s %s."
-                % (", ".join([name for name, _ in self.boards]) or "no board", board, revision),
+                ", ".join([name for name, _ in self.boards]) or "no board",
+                board,
+                revision,
             )
         if micropython < self.micropython:
             raise Refused(
-                422,
-                "old_micropython",
-                "The release needs MicroPython %d.%d.%d, this is %d.%d.%d: update it over USB."
-                % (self.micropython + micropython),
+                422, "old_micropython", "%d.%d.%d" % self.micropython, "%d.%d.%d" % micropython
             )
         for floor in floors:
             if not version.floor_allows(self.version, floor):
-                raise Refused(
-                    409,
-                    "downgrade",
-                    "Version %s is older than %s, the lowest still accepted here."
-                    % (self.version, floor),
-                )
+                raise Refused(409, "downgrade", self.version, floor)
         if self._mpy:
             index = _ARCHITECTURES.get(self._arch, 0)
             head = bytes((0x4D, self._mpy[0], index << 2 | self._mpy[1] & 3, _SMALL_INT_BITS))
             problem = firmware.mpy_problem(head, mpy, _SMALL_INT_BITS)
             if problem:
-                raise Refused(422, "mpy_incompatible", "The release has .mpy files: %s." % problem)
+                raise Refused(422, "mpy_incompatible/release", problem)
 
     # --- lists --------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Device:
         Raises Refused for another *mode*, and for rescue mode on an unknown network.
         """
         if mode not in ("normal", "rescue"):
-            raise Refused(400, "bad_mode", "mode is 'normal' or 'rescue', got %r." % (mode,))
+            raise Refused(400, "bad_mode/other", mode)
         if mode == "rescue" and self.service.mode != "rescue":
             self._prepare_rescue()
         self.service.log("Restarting (%s)." % mode)

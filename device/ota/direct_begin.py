@@ -18,7 +18,7 @@ async def begin(device, head):
     """Take a manifest and say which files are needed; the same manifest again resumes."""
     body = head.body
     if body.length is None:
-        raise Refused(411, "length_required", "Send the manifest with its Content-Length.")
+        raise Refused(411, "length_required/manifest")
     async with device.uploads.turn("/.ota/plan", body.length):
         device.uploads.free_buffer()
         compare = load(*_OPENING).prepare()
@@ -89,13 +89,7 @@ def _make_way(refused, device):
     if refused.word != "busy" or not staging or not device.lease_over():
         return refused
     transaction.abort()
-    return Refused(
-        409,
-        "busy",
-        "Another update was in the way, but nobody went on with it: it is dropped now."
-        " Send the manifest again.",
-        retry_after=1,
-    )
+    return Refused(409, "busy/dropped", retry_after=1)
 
 
 def _begun(session):
@@ -114,7 +108,7 @@ async def show(device, head):
     transaction = load("records", "states", "transaction")
     record = transaction.load()
     if record["state"] != "staging":
-        raise Refused(404, "no_update", "No update is being staged. Begin one first.")
+        raise Refused(404, "no_update")
     return 200, _shown(record)
 
 

@@ -21,11 +21,7 @@ async def put(device, head):
             if total is None:
                 total = offset + length
             if total != writer.size:
-                raise Refused(
-                    400,
-                    "wrong_size",
-                    "%s was announced with %d bytes, got %d." % (path, writer.size, total),
-                )
+                raise Refused(400, "wrong_size", path, writer.size, total)
             await head.body.pump(turn.counting(writer.write), device.uploads.buffer)
             complete = writer.close()
         except BaseException:

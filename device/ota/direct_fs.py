@@ -13,7 +13,7 @@ async def put(device, head):
         return _make_dir(path)
     length = head.body.length
     if length is None:
-        raise Refused(411, "length_required", "Send the file with its Content-Length.")
+        raise Refused(411, "length_required/file")
     store.check_target(path)
     uploads = device.uploads
     async with uploads.turn(path, length) as turn:
@@ -50,9 +50,9 @@ async def _check_conditions(headers, path, existed, buf):
         return
     tag = '"%s"' % await store.digest(path, buf) if existed else None
     if match is not None and not (existed if match == "*" else tag == match):
-        raise Refused(412, "precondition_failed", "If-Match: %s has %s." % (path, tag))
+        raise Refused(412, "precondition_failed/match", path, tag)
     if none_match is not None and (existed if none_match == "*" else tag == none_match):
-        raise Refused(412, "precondition_failed", "If-None-Match: %s is there." % path)
+        raise Refused(412, "precondition_failed/none_match", path)
 
 
 def _announced(headers):
@@ -61,5 +61,5 @@ def _announced(headers):
         return None
     text = text.lower()
     if len(text) != 64 or text.strip("0123456789abcdef"):
-        raise Refused(400, "bad_digest", "X-Content-SHA256 is 64 hex digits, got %r." % text[:70])
+        raise Refused(400, "bad_digest/header", text[:70])
     return text

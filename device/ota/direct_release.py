@@ -16,7 +16,7 @@ async def show(device, head):
     """Tell of a release that is half here."""
     found = load("records", "session", "arrivals", "release_resume").pending()
     if found is None:
-        raise Refused(404, "no_release", "No release is half received. Send it from byte 0.")
+        raise Refused(404, "no_release")
     return 200, found
 
 

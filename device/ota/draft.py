@@ -55,12 +55,7 @@ class Draft:
         self._once(path)
         other = companion(path)
         if other and "f" + other in self._seen and self._find(other, "aArR="):
-            raise Refused(
-                400,
-                "both_forms",
-                "%s and %s are one module, MicroPython would only load the .py: send one."
-                % (path, other),
-            )
+            raise Refused(400, "both_forms", path, other)
         for step in self._live(path, size, sha):
             yield step
         does = self._does
@@ -87,13 +82,9 @@ class Draft:
         if self.compare:
             return
         if path == "/boot.py":
-            raise Refused(403, "protected", "Without /boot.py the guard would not run: keep it.")
+            raise Refused(403, "protected/boot")
         if kind(path) == "folder":
-            raise Refused(
-                409,
-                "is_directory",
-                "%s is a directory: list its files, it goes with the last of them." % path,
-            )
+            raise Refused(409, "is_directory/delete", path)
         if "f" + path in self._seen:
             entry = self._find(path, "dD")
             if entry and entry[1].endswith("p"):
@@ -105,9 +96,7 @@ class Draft:
 
     def _enter(self, text):
         if self.count == manifest.MAX_ENTRIES:
-            raise Refused(
-                413, "too_many", "An update has at most %d entries." % manifest.MAX_ENTRIES
-            )
+            raise Refused(413, "too_many", manifest.MAX_ENTRIES)
         # A sum over all entries: the same manifest in another order is the same update.
         digest = hashlib.sha256(text.encode()).digest()
         for at in range(8):
@@ -118,7 +107,7 @@ class Draft:
 
     def _once(self, path):
         if self._seen.add("f" + path) and self._find(path, "aArRdD=-"):
-            raise Refused(400, "duplicate", "%s is in the manifest twice." % path)
+            raise Refused(400, "duplicate/twice", path)
 
     def _live(self, path, size, sha):
         """Find out what installing *path* means, as self._does."""
@@ -127,12 +116,12 @@ class Draft:
             stat = os.stat(path)
         except OSError:
             if "m" + path in self._seen and self._find(path, "m"):
-                raise Refused(400, "duplicate", "%s is a file and a folder." % path)
+                raise Refused(400, "duplicate/folder", path)
             self._make_parents(path)
             self._does = "A" if root else "a"
             return
         if stat[0] & 0x4000:
-            raise Refused(409, "is_directory", "%s is a directory on the device." % path)
+            raise Refused(409, "is_directory/install", path)
         self._does = "R" if root else "r"
         if stat[6] == size:
             step = None
@@ -151,7 +140,7 @@ class Draft:
 
     def _make(self, folder):
         if kind(folder) or ("f" + folder in self._seen and self._find(folder, "aA")):
-            raise Refused(409, "not_directory", "%s is a file: no folder can be there." % folder)
+            raise Refused(409, "not_directory/parent", folder)
         if self._seen.add("m" + folder) and self._find(folder, "m"):
             return
         self._write("m", "m%d" % self._dirs, "-", "-", folder)
@@ -202,11 +191,9 @@ class Draft:
             return facts + (None,)
         manifest.check_version(self.version)
         if not self.count:
-            raise Refused(400, "empty", "The manifest lists no file and no deletion.")
+            raise Refused(400, "empty")
         if True not in self._guards.values() and (kind(_GUARDS[0]) or kind(_GUARDS[1])):
-            raise Refused(
-                403, "protected", "The guard, ota_boot, can be replaced but not deleted."
-            )
+            raise Refused(403, "protected/guard")
         self._out.close()
         if self._any_delete:
             self.need += load("records", "emptied").enter(DRAFT)

@@ -1,19 +1,48 @@
-"""The one error that bad input from outside ends in."""
+"""The one error that bad input from outside ends in. What it says to people is in reasons.txt."""
+
+# Again from the root: the first is relative on a board, and an application may change directory.
+_PLACES = (__file__.rsplit("/", 1)[0] + "/reasons.txt", "/ota/reasons.txt")
 
 
 class Refused(Exception):
     """The request was not carried out and nothing live has changed.
 
-    *status* is the HTTP status, *word* a stable name for programs, *message* says to people what
-    was expected, what came and what to do. *extra* joins the JSON body.
+    *status* is the HTTP status. *key* is a stable name for programs, `word`, or that and "/" and
+    what tells its sentences apart; the *args* fill in the sentence. *extra* joins the JSON body.
     """
 
-    def __init__(self, status, word, message, **extra):
-        super().__init__(message)
+    def __init__(self, status, key, *args, **extra):
+        super().__init__(key, *args)
         self.status = status
-        self.word = word
-        self.message = message
+        self.word = key.split("/")[0]
         self.extra = extra
+
+    def __str__(self):
+        key = self.args[0]
+        args = self.args[1:]
+        for place in _PLACES:
+            try:
+                with open(place) as lines:
+                    at, step = 0, 8192
+                    while step > 256:  # halving first: reading it all would hold the loop up
+                        lines.seek(at + step)
+                        lines.readline()
+                        if "" < lines.readline() < key:
+                            at += step
+                        step >>= 1
+                    lines.seek(at)
+                    for line in lines:
+                        if line.startswith(key) and line[len(key)] == " ":
+                            return line[len(key) :].strip() % args
+            except Exception:
+                pass  # who was refused has to be answered, also when memory is short
+        try:
+            return " ".join(map(str, args)) or key
+        except Exception:
+            return key
+
+    #: What was expected, what came and what to do; without a sentence, what is known of it.
+    message = property(__str__)
 
     def body(self):
         """Return the JSON body as a dict."""

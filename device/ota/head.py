@@ -77,21 +77,13 @@ class Head:
         text = self.headers.get("content-length")
         if "transfer-encoding" in self.headers:
             if text is not None:
-                raise Refused(
-                    400, "bad_length", "Content-Length and Transfer-Encoding exclude each other."
-                )
-            raise Refused(
-                411, "length_required", "Send the body with Content-Length, not in chunks."
-            )
+                raise Refused(400, "bad_length/both")
+            raise Refused(411, "length_required/body")
         if text is None:
             return None
         # int() alone would take '+1', ' 1', '1_0' and numbers that fill the heap.
         if not text.isdigit() or len(text) > 9:
-            raise Refused(
-                400,
-                "bad_length",
-                "Content-Length is a number of up to 9 digits, got %r." % text[:20],
-            )
+            raise Refused(400, "bad_length/number", text[:20])
         return int(text)
 
 
@@ -145,7 +137,7 @@ class HeadReader:
                     at -= 1
                 return begin, at
             if self._end - self._start >= LINE_BYTES:
-                raise Refused(431, "line_too_long", "A line has at most %d bytes." % LINE_BYTES)
+                raise Refused(431, "line_too_long", LINE_BYTES)
             if not await self.fill():
                 raise OSError(104)
 
@@ -164,41 +156,37 @@ class HeadReader:
             total += end - begin
             lines += 1
             if total > _HEAD_BYTES or lines > _HEAD_LINES:
-                raise Refused(
-                    431,
-                    "head_too_large",
-                    "The headers have at most %d bytes in %d lines." % (_HEAD_BYTES, _HEAD_LINES),
-                )
+                raise Refused(431, "head_too_large", _HEAD_BYTES, _HEAD_LINES)
             self._header(head, begin, end)
 
     def _header(self, head, begin, end):
         colon = self._buffer.find(b":", begin, end)
         if colon <= begin or self._buffer[begin] in b" \t" or self._buffer[colon - 1] in b" \t":
-            raise Refused(400, "bad_header", "A header line is 'Name: value'.")
+            raise Refused(400, "bad_header/form")
         if colon - begin > 32:
             return  # longer than any name that is kept
         name = self._text(begin, colon).lower()
         if name not in _KEPT and not name.startswith("x-ota-"):
             return
         if name in head.headers and name != "accept":
-            raise Refused(400, "bad_header", "The header %s came twice." % name)
+            raise Refused(400, "bad_header/twice", name)
         head.headers[name] = self._text(colon + 1, end).strip(" \t")
 
     def _text(self, begin, end):
         for at in range(begin, end):
             code = self._buffer[at]
             if (code < 0x20 and code != 9) or code >= 0x7F:
-                raise Refused(400, "bad_header", "The request head is plain ASCII text.")
+                raise Refused(400, "bad_header/ascii")
         return str(memoryview(self._buffer)[begin:end], "ascii")
 
 
 def _request_line(line):
     parts = line.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or parts[2][7:] not in ("0", "1"):
-        raise Refused(400, "bad_request", "The first line is 'METHOD /path HTTP/1.1'.")
+        raise Refused(400, "bad_request/line")
     method, target, version = parts
     if not target.startswith("/"):
-        raise Refused(400, "bad_request", "The target starts with '/'.")
+        raise Refused(400, "bad_request/target")
     if method not in METHODS:
         # Read on all the same: the headers tell how long the body is that has to be drained.
         method = "?"

@@ -48,7 +48,7 @@ def _check_keys(service):
     from ota import keyring
 
     if not keyring.load(service.public_key):
-        raise Refused(409, "no_key", "No key to check releases with: public_key is missing.")
+        raise Refused(409, "no_key/confirm")
 
 
 def prepare_rescue(service):
@@ -57,12 +57,7 @@ def prepare_rescue(service):
         # Whoever asks has reached the service: that is as good as a good start.
         _save_settings(service)
     if settings.load() is None:
-        raise Refused(
-            409,
-            "no_network",
-            "Rescue mode would not know how to join the network: it learns that from the service's"
-            " first good start, or from OTAUpdateService(rescue_network=(ssid, password)).",
-        )
+        raise Refused(409, "no_network")
 
 
 def _tell_application(service, version):

@@ -28,13 +28,8 @@ async def ask_application(service):
         verdict = "before_install raised %r; rescue mode does not ask it" % error
     if verdict is False or isinstance(verdict, str):
         reason = verdict or "it gave no reason"
-        raise Refused(409, "refused_by_application", "The application refused: %s." % reason)
-    raise Refused(
-        503,
-        "delayed_by_application",
-        "The application is busy. Commit again in %d s." % verdict,
-        retry_after=verdict,
-    )
+        raise Refused(409, "refused_by_application/why", reason)
+    raise Refused(503, "delayed_by_application", verdict, retry_after=verdict)
 
 
 async def go_live(device, restart):

@@ -31,7 +31,7 @@ def load(public_key=None, path=KEYRING):
     if data is None and isinstance(public_key, str):
         data = _read(public_key)
         if data is None:
-            raise Refused(422, "bad_keyring", "There is no key file %s." % public_key)
+            raise Refused(422, "bad_keyring/missing", public_key)
     if data is not None:
         return parse(data)
     return _keys(public_key) if public_key is not None else []
@@ -52,9 +52,7 @@ def _read(path):
 def check_size(path, size):
     """Raise Refused(422) when the file *path* of *size* bytes is too long for a keyring."""
     if size > MAX_KEYRING:
-        raise Refused(
-            422, "bad_keyring", "%s has %d bytes, at most %d." % (path, size, MAX_KEYRING)
-        )
+        raise Refused(422, "bad_keyring/size", path, size, MAX_KEYRING)
 
 
 def parse(data):
@@ -65,7 +63,7 @@ def parse(data):
     try:
         content = json.loads(bytes(data).decode())
     except ValueError:
-        raise Refused(422, "bad_keyring", "The keyring is not JSON.")
+        raise Refused(422, "bad_keyring/no_json")
     return _keys(content)
 
 
@@ -74,10 +72,9 @@ def _keys(content):
         content = content["keys"]
     listed = content if isinstance(content, (list, tuple)) else [content]
     if not 1 <= len(listed) <= _MAX_KEYS:
-        raise Refused(
-            422, "bad_keyring", "1 to %d keys are accepted, got %d." % (_MAX_KEYS, len(listed))
-        )
+        raise Refused(422, "bad_keyring/count", _MAX_KEYS, len(listed))
     try:
         return [Key(form) for form in listed]
     except Refused as error:
-        raise Refused(422, "bad_keyring", error.message)
+        error.word = "bad_keyring"
+        raise

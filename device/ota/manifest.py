@@ -16,16 +16,10 @@ _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 def check_version(version):
     """Return *version* if it can name a release. Raises Refused(400)."""
     if not isinstance(version, str) or not 0 < len(version) <= MAX_VERSION:
-        raise Refused(
-            400,
-            "bad_version",
-            "A version has 1 to %d characters, got %s." % (MAX_VERSION, _show(version)),
-        )
+        raise Refused(400, "bad_version/length", MAX_VERSION, _show(version))
     for char in version:
         if not "!" <= char <= "~" or char in '"\\':
-            raise Refused(
-                400, "bad_version", "A version is plain ASCII text, got %s." % _show(version)
-            )
+            raise Refused(400, "bad_version/ascii", _show(version))
     return version
 
 
@@ -33,40 +27,28 @@ def check_file(path, size, sha):
     """Return (size, sha) of a file that may be installed. Raises Refused(400 or 403)."""
     check_path(path)
     if path in ("/main.mpy", "/boot.mpy"):
-        raise Refused(
-            400, "bad_path", "MicroPython does not run %s: send it as a .py file." % path
-        )
+        raise Refused(400, "bad_path/compiled", path)
     if path.startswith("/ota_boot/"):
-        raise Refused(
-            403, "protected", "A folder /ota_boot would be imported in place of the guard."
-        )
+        raise Refused(403, "protected/guard_folder")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
-        raise Refused(
-            400,
-            "bad_size",
-            "The size of %s is a number from 0 to %d, got %s." % (path, _MAX_SIZE, _show(size)),
-        )
+        raise Refused(400, "bad_size", path, _MAX_SIZE, _show(size))
     sha = sha.lower() if isinstance(sha, str) and len(sha) == 64 else ""
     for char in sha:
         if char not in "0123456789abcdef":
             sha = ""
             break
     if not sha or (size == 0 and sha != _EMPTY):
-        raise Refused(
-            400, "bad_digest", "The sha256 of %s is 64 hex digits that fit its size." % path
-        )
+        raise Refused(400, "bad_digest/file", path)
     return size, sha
 
 
 def check_path(path):
     """Return *path* if an update may touch it. Raises Refused(400 or 403)."""
     if not isinstance(path, str):
-        raise Refused(400, "bad_path", "A path is text, got %s." % _show(path))
+        raise Refused(400, "bad_path/type", _show(path))
     paths.check(path)
     if paths.is_private(path):
-        raise Refused(
-            403, "protected", "%s holds the updater's own records: leave it out." % paths.PRIVATE
-        )
+        raise Refused(403, "protected/leave_out", paths.PRIVATE)
     return path
 
 

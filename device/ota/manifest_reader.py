@@ -61,7 +61,7 @@ class Reader:
                 elif byte == 92:
                     self._mode = _ESCAPE
                 elif byte < 32:
-                    self._fail("a control character in a string")
+                    self._fail("control")
                 else:
                     self._put(byte)
             elif mode == _ESCAPE:
@@ -82,20 +82,15 @@ class Reader:
                     if event:
                         yield event
         if self._count > _MAX_BYTES:
-            raise Refused(413, "too_large", "A manifest has at most %d bytes." % _MAX_BYTES)
+            raise Refused(413, "too_large/manifest", _MAX_BYTES)
 
     def close(self):
         """Raises Refused(400) unless the manifest was complete."""
         if self._want != _DONE or self._mode != _BETWEEN:
-            self._fail("its end is missing")
+            self._fail("end")
 
-    def _fail(self, what):
-        raise Refused(
-            400,
-            "bad_manifest",
-            "The manifest is a JSON object as in docs/http.md; near byte %d: %s."
-            % (self._count, what),
-        )
+    def _fail(self, what, *args):
+        raise Refused(400, "bad_manifest/" + what, self._count, *args)
 
     # tokens
 
@@ -111,7 +106,7 @@ class Reader:
 
     def _start(self, byte):
         if self._want == _DONE:
-            self._fail("something follows it")
+            self._fail("more")
         char = chr(byte)
         if char == '"':
             self._mode = _STRING
@@ -127,7 +122,7 @@ class Reader:
             self._mode = _WORD
             self._put(byte)
         else:
-            self._fail("%r is not expected" % char)
+            self._fail("char", char)
         return None
 
     def _escape(self, byte):
@@ -135,14 +130,14 @@ class Reader:
             self._mode, self._code, self._digits = _UNICODE, 0, 0
             return
         if byte not in _ESCAPES:
-            self._fail("an unknown escape")
+            self._fail("escape")
         self._mode = _STRING
         self._put(_ESCAPES[byte])
 
     def _hex(self, byte):
         digit = "0123456789abcdef".find(chr(byte).lower())
         if digit < 0:
-            self._fail("an unknown escape")
+            self._fail("escape")
         self._code = self._code << 4 | digit
         self._digits += 1
         if self._digits < 4:
@@ -156,20 +151,20 @@ class Reader:
             self._high = code
             return
         elif 0xD800 <= code < 0xE000:
-            self._fail("half a surrogate pair")
+            self._fail("surrogate")
         for part in chr(code).encode():
             self._put(part)
 
     def _string(self):
         if self._high:
-            self._fail("half a surrogate pair")
+            self._fail("surrogate")
         raw = self._taken()
         text = None
         if raw is not None:
             try:
                 paths._check_utf8(raw)
             except ValueError:
-                self._fail("a string is not UTF-8")
+                self._fail("utf8")
             text = raw.decode()
         if self._want in (_KEY, _KEY_OR_END):
             self._key(text)
@@ -181,10 +176,10 @@ class Reader:
         if raw in _WORDS:
             return self._scalar(_WORDS[raw], False)
         if raw is None or len(raw) > _MAX_NUMBER:
-            self._fail("a number is too long")
+            self._fail("number")
         for byte in raw:
             if byte not in b"0123456789+-.eE":
-                self._fail("an unknown word")
+                self._fail("word")
         whole = raw.isdigit() and (raw == b"0" or raw[0] != 48)
         return self._scalar(int(raw) if whole else -1, False)
 
@@ -197,19 +192,19 @@ class Reader:
             self._top = text
             if text in ("version", "trial", "files", "delete"):
                 if text in self._seen:
-                    self._fail("%s is there twice" % text)
+                    self._fail("twice", text)
                 self._seen.append(text)
         elif depth == 3 and self._file is not None:
             self._inner = text
             if text in self._file:
-                self._fail("%s is there twice" % text)
+                self._fail("twice", text)
 
     def _open(self, char):
         if self._want not in (_VALUE, _VALUE_OR_END):
-            self._fail("%r is not expected" % char)
+            self._fail("char", char)
         depth = len(self._stack)
         if depth == _MAX_DEPTH:
-            self._fail("it is nested too deeply")
+            self._fail("deep")
         if depth == 0:
             good = char == "{"
         elif depth == 1:
@@ -224,7 +219,7 @@ class Reader:
         else:
             good = self._file is None or self._inner not in ("path", "size", "sha256")
         if not good:
-            self._fail("%s is of another type" % (self._inner or self._top or "it"))
+            self._fail("type", self._inner or self._top or "it")
         self._stack.append(char)
         self._want = _KEY_OR_END if char == "{" else _VALUE_OR_END
 
@@ -232,7 +227,7 @@ class Reader:
         opened = "{" if char == "}" else "["
         ends = (_COMMA, _KEY_OR_END) if char == "}" else (_COMMA, _VALUE_OR_END)
         if not self._stack or self._stack[-1] != opened or self._want not in ends:
-            self._fail("%r is not expected" % char)
+            self._fail("char", char)
         self._stack.pop()
         depth = len(self._stack)
         self._want = _COMMA if depth else _DONE
@@ -240,13 +235,13 @@ class Reader:
             file, self._file, self._inner = self._file, None, None
             for member in ("path", "size", "sha256"):
                 if member not in file:
-                    self._fail("a file has no %s" % member)
+                    self._fail("member", member)
             return "file", file["path"], file["size"], file["sha256"]
         return None
 
     def _scalar(self, value, is_text):
         if self._want not in (_VALUE, _VALUE_OR_END) or not self._stack:
-            self._fail("a value is not expected")
+            self._fail("value")
         self._want = _COMMA
         depth = len(self._stack)
         if depth == 1 and self._top in ("version", "trial", "files", "delete"):
@@ -254,18 +249,18 @@ class Reader:
                 return "version", value or "?" * (MAX_VERSION + 1)
             if self._top == "trial" and isinstance(value, bool) and not is_text:
                 return "trial", value
-            self._fail("%s is of another type" % self._top)
+            self._fail("type", self._top)
         if depth == 2 and self._top in ("files", "delete"):
             if self._top == "files" or not is_text:
-                self._fail("%s holds something else" % self._top)
+                self._fail("holds", self._top)
             return "delete", self._long(value)
         if depth == 3 and self._file is not None and self._inner in ("path", "size", "sha256"):
             if is_text != (self._inner != "size"):
-                self._fail("%s is of another type" % self._inner)
+                self._fail("type", self._inner)
             self._file[self._inner] = self._long(value) if is_text else value
         return None
 
     def _long(self, value):
         if value is False:
-            raise Refused(400, "bad_path", "A path has at most %d bytes." % paths.MAX_PATH)
+            raise Refused(400, "bad_path/long", paths.MAX_PATH)
         return value

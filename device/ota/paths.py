@@ -17,13 +17,13 @@ def check(path):
     Raises Refused(400) when a name in it could not be stored, or would mean another place.
     """
     if not path or path[0] != "/":
-        raise Refused(400, "bad_path", "A path starts with '/', got %r." % path[:40])
+        raise Refused(400, "bad_path/start", path[:40])
     # Counting characters first: encoding a long string would allocate by an outside size.
     if len(path) > MAX_PATH or len(path.encode()) > MAX_PATH:
-        raise Refused(400, "bad_path", "A path has at most %d bytes." % MAX_PATH)
+        raise Refused(400, "bad_path/long", MAX_PATH)
     segments = path[1:].split("/")
     if len(segments) > MAX_DEPTH:
-        raise Refused(400, "bad_path", "A path has at most %d folders." % MAX_DEPTH)
+        raise Refused(400, "bad_path/deep", MAX_DEPTH)
     for name in segments:
         _check_name(name, path)
     return path
@@ -31,12 +31,10 @@ def check(path):
 
 def _check_name(name, path):
     if name in ("", ".", ".."):
-        raise Refused(400, "bad_path", "Empty, '.' and '..' are no names, in %r." % path)
+        raise Refused(400, "bad_path/name", path)
     for char in name:
         if char < " " or char in "\\\x7f":
-            raise Refused(
-                400, "bad_path", "Control characters and backslash are no names, in %r." % path
-            )
+            raise Refused(400, "bad_path/chars", path)
 
 
 def decode(raw):
@@ -45,7 +43,7 @@ def decode(raw):
     Raises Refused(400) when an escape is incomplete or the bytes are not UTF-8.
     """
     if len(raw) > 3 * MAX_PATH:
-        raise Refused(400, "bad_path", "A path has at most %d bytes." % MAX_PATH)
+        raise Refused(400, "bad_path/long", MAX_PATH)
     out = bytearray()
     source = raw.encode()
     at = 0
@@ -61,7 +59,7 @@ def decode(raw):
         _check_utf8(out)
         return bytes(out).decode()
     except ValueError:
-        raise Refused(400, "bad_path", "The path is not percent-encoded UTF-8: %r." % raw[:60])
+        raise Refused(400, "bad_path/encoding", raw[:60])
 
 
 def _hex_byte(source, at):

@@ -46,12 +46,6 @@ def guard_access(path, allow_updater):
     *allow_updater* is True when the request said so explicitly; `/.ota` stays closed even then.
     """
     if is_private(path):
-        raise Refused(403, "protected", "%s holds the updater's own records." % PRIVATE)
+        raise Refused(403, "protected/records", PRIVATE)
     if is_updater(path) and not allow_updater:
-        raise Refused(
-            403,
-            "protected",
-            "%s belongs to the updater. To change it all the same, send the header"
-            " 'X-OTA-Protected: yes', or use an update of several files, which can be undone."
-            % path,
-        )
+        raise Refused(403, "protected/updater", path)

@@ -10,7 +10,7 @@ def content_range(head):
     """
     length = head.body.length
     if length is None:
-        raise Refused(411, "length_required", "Send the file with its Content-Length.")
+        raise Refused(411, "length_required/file")
     text = head.headers.get("content-range")
     if text is None:
         return 0, None
@@ -19,18 +19,10 @@ def content_range(head):
         span, _, total = text[6:].partition("/")
         first, _, last = span.partition("-")
     if not (_is_number(first) and _is_number(last) and _is_number(total)):
-        raise Refused(
-            400,
-            "bad_range",
-            "Content-Range is 'bytes <first>-<last>/<total>', got %r." % text[:60],
-        )
+        raise Refused(400, "bad_range/form", text[:60])
     first, last, total = int(first), int(last), int(total)
     if last - first + 1 != length or last >= total:
-        raise Refused(
-            400,
-            "bad_range",
-            "Content-Range %s does not fit a body of %d bytes." % (text, length),
-        )
+        raise Refused(400, "bad_range/length", text, length)
     return first, total
 
 

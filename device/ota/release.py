@@ -99,7 +99,7 @@ class Reader:
         except OSError as error:
             self.abort()
             if error.errno == _ENOSPC:
-                raise Refused(507, "no_space", "The flash has no room for the release.")
+                raise Refused(507, "no_space/release")
             raise
         except Exception:
             self.abort()
@@ -113,9 +113,7 @@ class Reader:
         self.feed(nothing)
         if not self._entries.complete:
             self.abort()
-            raise Refused(
-                400, "truncated", "The archive was cut off after %d bytes." % self.received
-            )
+            raise Refused(400, "truncated", self.received)
 
     def pause(self):
         """End the stream early because the client is gone: resume() may go on from here."""
@@ -199,7 +197,7 @@ class Reader:
             self._head.begin_signature("the end", 0, 0)
         if self._head or not index or self._file:
             missing = self._file[0] if self._file else "any file" if index else "a description"
-            raise Refused(400, "missing_entry", "The archive ends without %s." % missing)
+            raise Refused(400, "missing_entry/end", missing)
 
     # --- description and signature ------------------------------------------------------------
 
@@ -221,12 +219,7 @@ class Reader:
             load(*_ABORT_ROOMS).abort()
             let_go(*_ABORT_ROOMS)
         elif state != "idle":
-            raise Refused(
-                409,
-                "busy",
-                "The device is in state '%s': finish or undo that update first." % state,
-                state=state,
-            )
+            raise Refused(409, "busy/state", state, state=state)
 
     def _begin_plan(self):
         self.busy = True
@@ -277,16 +270,19 @@ class Reader:
 
     def _begin_file(self, index, name, size, check):
         if self._file is None:
-            raise Refused(
-                400, "unexpected_entry", "%s is not listed; all listed files came before." % name
-            )
+            raise Refused(400, "unexpected_entry/unlisted", name)
         wanted, path, wanted_size, _, wanted_check = self._file
         if (name, size, check) != (wanted, wanted_size, wanted_check):
             raise Refused(
                 400,
-                "unexpected_entry",
-                "Entry %d should be %s, %d bytes, checksum %08X; got %s, %d bytes, %08X."
-                % (index, wanted, wanted_size, wanted_check, name, size, check),
+                "unexpected_entry/other",
+                index,
+                wanted,
+                wanted_size,
+                wanted_check,
+                name,
+                size,
+                check,
             )
         self._open(path, size, 0)
 
@@ -307,9 +303,7 @@ class Reader:
             writer, self._writer = self._writer, None
             writer.close()
         elif hexlify(self._hash.digest()).decode() != self._file[3]:
-            raise Refused(
-                422, "digest_mismatch", "%s is not the file that was listed." % self._file[1]
-            )
+            raise Refused(422, "digest_mismatch/release", self._file[1])
         if self._ring is not None:
             from ota.keyring import parse
 

@@ -26,11 +26,7 @@ class Head:
     def __init__(self, public_key, required):
         self.keys = keyring.load(public_key)
         if required and not self.keys:
-            raise Refused(
-                403,
-                "no_key",
-                "This device only takes signed releases, and has no key to check them with.",
-            )
+            raise Refused(403, "no_key/release")
         self.text_size = self.sign_size = 0
         self.signer = None
         self._hash = hashlib.sha256()
@@ -41,13 +37,11 @@ class Head:
     def begin_text(self, name, size, check):
         """Begin the description. Raises Refused."""
         if name != DESCRIPTION:
-            raise Refused(
-                400, "unexpected_entry", "Entry 0 should be %s, got %s." % (DESCRIPTION, name)
-            )
+            raise Refused(400, "unexpected_entry/first", DESCRIPTION, name)
         _at_most(name, size, MAX_TEXT)
         free, _, block = space()
         if free < size + 4 * block:
-            raise Refused(507, "no_space", "The flash has no room for the release.")
+            raise Refused(507, "no_space/release")
         if kind(PRIVATE) != "folder":
             os.mkdir(PRIVATE)
         self._out = open(release_store.TEXT, "wb")
@@ -63,12 +57,7 @@ class Head:
             self._check = check
             self._sum = 0
         elif self.keys:
-            raise Refused(
-                403,
-                "unsigned",
-                "After %s should come %s, got %s: the release is not signed, and this device only"
-                " takes signed ones." % (DESCRIPTION, SIGNATURE, name),
-            )
+            raise Refused(403, "unsigned", DESCRIPTION, SIGNATURE, name)
 
     def data(self, view):
         """Take a piece of the one or the other."""
@@ -84,19 +73,12 @@ class Head:
         """End the one or the other. Raises Refused."""
         self.leave()
         if self._sum & 0xFFFFFFFF != self._check:
-            raise Refused(
-                422, "bad_checksum", "The description or its signature was changed on the way."
-            )
+            raise Refused(422, "bad_checksum")
         if self._tail is None:
             return
         self.signer = find_signer(self.keys, memoryview(self._tail), self._hash.digest())
         if self.keys and self.signer is None:
-            raise Refused(
-                403,
-                "bad_signature",
-                "The signature was not made by a key that this device trusts (%s)."
-                % ", ".join([key.id for key in self.keys]),
-            )
+            raise Refused(403, "bad_signature", ", ".join([key.id for key in self.keys]))
 
     def leave(self):
         """Close what is open."""
@@ -107,6 +89,4 @@ class Head:
 
 def _at_most(name, size, limit):
     if not 1 <= size <= limit:
-        raise Refused(
-            413, "too_large", "%s has %d bytes, 1 to %d are accepted." % (name, size, limit)
-        )
+        raise Refused(413, "too_large/entry", name, size, limit)

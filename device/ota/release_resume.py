@@ -29,12 +29,7 @@ def find_place(offset):
     record = release_store.load()
     here, position, inside, received = _place(record) if record else (0, 0, 0, 0)
     if record is None or received != offset:
-        raise Refused(
-            409,
-            "wrong_offset",
-            "%d bytes of the release are here: go on there." % received,
-            received=received,
-        )
+        raise Refused(409, "wrong_offset/release", received, received=received)
     return record, here, position, inside
 
 

@@ -94,16 +94,12 @@ def find(method, path):
             return Row(words, path)
         allowed.append(words[0])
     if not allowed:
-        raise Refused(404, "not_found", "There is nothing at %s." % path[:80])
+        raise Refused(404, "not_found/route", path[:80])
     allow = ", ".join(allowed)
-    raise Refused(405, "bad_method", "Use %s here, not %s." % (allow, method), allow=allow)
+    raise Refused(405, "bad_method/here", allow, method, allow=allow)
 
 
 def check_signed(row, service):
     """Raise Refused(403) where *row* changes files without a signature and *service* wants one."""
     if row.unsigned and service.require_signed:
-        raise Refused(
-            403,
-            "signed_only",
-            "This device takes signed releases only: send a .swu with PUT /api/v1/update/release.",
-        )
+        raise Refused(403, "signed_only")

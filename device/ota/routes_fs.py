@@ -31,7 +31,7 @@ class Files:
         """Send a file, or the listing of a folder."""
         path, wants_dir = protected.target(request.g.rest)
         if paths.is_private(path):
-            raise Refused(403, "protected", "%s holds the updater's own records." % paths.PRIVATE)
+            raise Refused(403, "protected/records", paths.PRIVATE)
         if flash.kind(path) is None:
             raise _not_found(path)
         if flash.kind(path) == "folder":
@@ -51,7 +51,7 @@ class Files:
     async def _file(self, request, path, reader):
         tag = '"%s"' % await store.digest(path, bytearray(1024))
         if reader.stale:
-            raise Refused(409, "busy", "%s was replaced just now. Ask again." % path)
+            raise Refused(409, "busy/replaced", path)
         headers = {
             "ETag": tag,
             # Never as a page: an uploaded x.html would run with the user's credentials here.
@@ -93,15 +93,15 @@ class Files:
         for path in (source, target):
             protected.guard_access(path, protected.allows(request))
         if protected.holds_updater(source):
-            raise Refused(403, "protected", "%s holds files of the updater." % source)
+            raise Refused(403, "protected/folder", source)
         if target.startswith(source + "/"):
             # littlefs would do it, and the whole tree would be gone.
-            raise Refused(409, "into_itself", "A folder cannot be moved into itself.")
+            raise Refused(409, "into_itself")
         async with self._uploads.turn(target, 0):
             if flash.kind(source) is None:
                 raise _not_found(source)
             if flash.kind(target):
-                raise Refused(412, "exists", "%s is there already. Delete it first." % target)
+                raise Refused(412, "exists/target", target)
             store.check_parents(target)
             await self._rename(source, target)
         self._log("%s moved to %s" % (source, target))
@@ -115,9 +115,7 @@ class Files:
         # A power cut in the middle of a move out of `/` can hide the next name there, which may
         # be boot.py (littlefs 2.9 and newer): copy, then remove.
         if flash.kind(source) == "folder":
-            raise Refused(
-                409, "root_folder", "A folder in / can be renamed there, not moved elsewhere."
-            )
+            raise Refused(409, "root_folder")
         await store.copy(source, target, self._uploads.buffer)
         os.remove(source)
         self._uploads.replaced(source)
@@ -125,13 +123,13 @@ class Files:
 
 def _destination(raw):
     if not raw or not raw.startswith(_ROOT + "/"):
-        raise Refused(400, "bad_path", "Send 'X-Destination: /fs/<new path>', got %r." % raw)
+        raise Refused(400, "bad_path/destination", raw)
     path, _ = protected.target(raw[len(_ROOT) + 1 :])
     return path
 
 
 def _not_found(path):
-    return Refused(404, "not_found", "There is no %s on the device." % path)
+    return Refused(404, "not_found/file", path)
 
 
 def _listing(folder):
@@ -160,15 +158,13 @@ def _listing(folder):
 
 def _remove_empty(path):
     for _ in os.ilistdir(path):
-        raise Refused(
-            409, "not_empty", "%s is not empty. Send 'X-OTA-Recursive: yes' to delete all." % path
-        )
+        raise Refused(409, "not_empty/folder", path)
     os.rmdir(path)
 
 
 async def _remove_tree(top, allow_updater):
     if top == "/":
-        raise Refused(403, "protected", "Deleting all would delete the updater too.")
+        raise Refused(403, "protected/all")
     # Looked through before the first removal, so that a protected file in it refuses the whole.
     if protected.holds_updater(top):
         for path, _ in flash.walk(top):

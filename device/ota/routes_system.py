@@ -66,9 +66,7 @@ class System:
         log = self._service.log
         since = request.args.get("since", "0")
         if not since.isdigit() or len(since) > 9:
-            raise Refused(
-                400, "bad_request", "since is the number of a line, got %r." % since[:20]
-            )
+            raise Refused(400, "bad_request/since", since[:20])
         lines = log.since(int(since))
         if "text/plain" in request.headers.get("accept", ""):
             text = "".join(line + "\n" for line in lines)

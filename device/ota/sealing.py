@@ -52,13 +52,7 @@ def seal(facts):
 
 def _resume(record, session):
     if record["state"] != states.STAGING or record["id"] != session:
-        raise Refused(
-            409,
-            "busy",
-            "Another update, to %s, is being staged: abort it, or send its manifest to go on."
-            % record["next"],
-            id=record["id"],
-        )
+        raise Refused(409, "busy/other", record["next"], id=record["id"])
     return session
 
 

@@ -31,7 +31,7 @@ def _attempt(name, seen, function, argument):
     except MemoryError:
         pass
     except Exception as error:
-        raise Refused(409, "broken", "ota.%s of this release does not work: %r" % (name, error))
+        raise Refused(409, "broken", name, error)
     finally:
         fresh = [full[4:] for full in sys.modules if full not in known and full[:4] == "ota."]
         seen.extend(fresh)

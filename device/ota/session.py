@@ -33,9 +33,7 @@ def check(head):
     """Raise Refused(409) when the request *head* is for another update than this."""
     claimed = head.headers.get("x-ota-session")
     if claimed is not None and claimed != current()[1]:
-        raise Refused(
-            409, "stale_session", "That update is not the one being staged. Begin again."
-        )
+        raise Refused(409, "stale_session")
 
 
 def received(name):

@@ -28,25 +28,25 @@ class Key:
 
     def __init__(self, form):
         if not isinstance(form, dict) or form.get("alg") != ALGORITHM:
-            raise _bad_key('a key needs "alg": "%s"' % ALGORITHM)
+            raise _bad_key("alg", ALGORITHM)
         digits = form.get("n")
         size = len(digits) // 2 if isinstance(digits, str) else 0
         if size not in _SIZES or len(digits) % 2 or form.get("e") != _EXPONENT:
-            raise _bad_key("2048, 3072 or 4096 bits and e = 65537 are accepted")
+            raise _bad_key("size")
         try:
             self.n = int(digits, 16)
         except ValueError:
-            raise _bad_key('"n" is the modulus in hex digits')
+            raise _bad_key("digits")
         self.size = size
         if self.n >> (8 * size - 1) != 1 or not self.n & 1:
-            raise _bad_key("the modulus is odd and has no leading zeros")
+            raise _bad_key("odd")
         raw = self.n.to_bytes(size, "big")
         # Also what makes the digits canonical: int() would take blanks, signs and capitals.
         if hexlify(raw).decode() != digits:
-            raise _bad_key('"n" is the modulus in lower-case hex digits')
+            raise _bad_key("lower_case")
         self.id = hexlify(hashlib.sha256(raw).digest()[:8]).decode()
         if form.get("id") != self.id:
-            raise _bad_key("the id of this key is %s" % self.id)
+            raise _bad_key("id", self.id)
 
     def verifies(self, signature, digest):
         """Return True when *signature*, `size` bytes, is of this key over the SHA-256 *digest*."""
@@ -77,5 +77,5 @@ def find_signer(keys, tail, digest):
     return None
 
 
-def _bad_key(reason):
-    return Refused(422, "bad_key", "This is no public key for releases: %s." % reason)
+def _bad_key(what, *args):
+    return Refused(422, "bad_key/" + what, *args)

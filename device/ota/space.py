@@ -42,11 +42,4 @@ def check(need):
             need += DIRECTORY
     need = (need + 15) // 16 * block
     if free < need:
-        raise Refused(
-            507,
-            "no_space",
-            "The update needs %d bytes of flash while it is put in place, %d are free:"
-            " delete something or update in smaller parts." % (need, free),
-            need=need,
-            free=free,
-        )
+        raise Refused(507, "no_space/update", need, free, need=need, free=free)

@@ -45,7 +45,7 @@ def _lookup(path, plan):
                 if entry[4] == path and entry[0] in _EACH:
                     _cursor = (plan, at)
                     return entry
-    raise Refused(404, "not_in_update", "%s is not in the manifest of this update." % path)
+    raise Refused(404, "not_in_update/path", path)
 
 
 def needs(path):
@@ -73,11 +73,11 @@ def open_steps(path, offset=0):
     """
     plan, _ = session.current()
     if not plan:
-        raise Refused(409, "wrong_state", "No update is being staged: begin one first.")
+        raise Refused(409, "wrong_state/put")
     entry = _lookup(path, plan)
     active = _writers.get("active")
     if active:
-        raise Refused(409, "busy", "%s is being received: send one file at a time." % active.path)
+        raise Refused(409, "busy/file", active.path)
     parked = _writers.pop("parked", None)
     if parked and (parked.path != path or parked.received != offset):
         parked.leave()
@@ -86,12 +86,7 @@ def open_steps(path, offset=0):
     if not parked:
         here = max(session.received(writer.name), 0)
         if offset not in (0, here) or offset > writer.size or (offset and offset == writer.size):
-            raise Refused(
-                409,
-                "wrong_offset",
-                "%d bytes of %s are here: go on there or start at 0." % (here, path),
-                received=here,
-            )
+            raise Refused(409, "wrong_offset/file", here, path, received=here)
     _writers["active"] = writer
     try:
         if parked:
@@ -111,7 +106,7 @@ def open_steps(path, offset=0):
 def _no_space(error):
     if error.errno != _ENOSPC:
         return error
-    return Refused(507, "no_space", "The flash is full: abort the update or delete something.")
+    return Refused(507, "no_space/staging")
 
 
 class Writer:
@@ -176,16 +171,9 @@ class Writer:
         507 when the flash is full.
         """
         if self._stored and self._file is None:
-            raise Refused(
-                409,
-                "interrupted",
-                "%s was closed by another request: ask what has arrived, and go on there."
-                % self.path,
-            )
+            raise Refused(409, "interrupted/file", self.path)
         if self.received + len(data) > self.size:
-            raise Refused(
-                413, "too_large", "%s was announced with %d bytes." % (self.path, self.size)
-            )
+            raise Refused(413, "too_large/file", self.path, self.size)
         self._take(data)
         if self.received == self.size:
             self._check()
@@ -203,9 +191,10 @@ class Writer:
             self._drop()
             raise Refused(
                 422,
-                "digest_mismatch",
-                "%s should have the SHA-256 %s, what came has %s: send it again."
-                % (self.path, self._sha, sha),
+                "digest_mismatch/file",
+                self.path,
+                self._sha,
+                sha,
                 expected=self._sha,
                 actual=sha,
             )
@@ -217,12 +206,7 @@ class Writer:
         problem = problem_here(self._head)
         if problem:
             self._drop()
-            raise Refused(
-                422,
-                "mpy_incompatible",
-                "%s cannot be loaded here: %s. Compile it for this firmware (mpy-cross), or"
-                " send the .py." % (self.path, problem),
-            )
+            raise Refused(422, "mpy_incompatible/file", self.path, problem)
 
     def _drop(self):
         self.complete = False

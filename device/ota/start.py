@@ -15,29 +15,15 @@ def check(path, content):
     not even call the guard, and nothing could undo it.
     """
     if os.stat(content)[6] > _MAX_START:
-        raise Refused(
-            422,
-            "boot_too_large",
-            "%s has at most %d bytes: import the rest from it, or send the guard as .mpy."
-            % (path, _MAX_START),
-        )
+        raise Refused(422, "boot_too_large", path, _MAX_START)
     try:
         with open(content) as file:
             text = file.read()
         if path == "/boot.py" and not guard_first(text.split("\n")):
-            raise Refused(
-                422,
-                "boot_without_guard",
-                "/boot.py has to begin with the two lines 'import ota_boot' and"
-                " 'ota_boot.run()': without them no update could be undone.",
-            )
+            raise Refused(422, "boot_without_guard")
         compile(text, path, "exec")
     except (SyntaxError, ValueError) as error:
-        raise Refused(
-            422,
-            "boot_syntax",
-            "%s cannot be compiled (%r): the board would not start." % (path, error),
-        )
+        raise Refused(422, "boot_syntax", path, error)
 
 
 def guard_first(text):

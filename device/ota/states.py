@@ -27,22 +27,6 @@ _NEXT = {
     (REVERTING, "restored"): IDLE,  # guard
 }
 
-_RESTART = "It takes effect at the next start: restart the board."
-_HELP = {
-    IDLE: "Begin one with a manifest.",
-    STAGING: "Go on with it, commit it, or abort it first.",
-    COMMITTED: _RESTART,
-    TRIAL: "Wait until it is confirmed, confirm it, or roll it back first.",
-    REVERTING: _RESTART,
-}
-_NOW = {
-    IDLE: "No update is under way.",
-    STAGING: "An update is being staged.",
-    COMMITTED: "An update was committed.",
-    TRIAL: "An update is on trial.",
-    REVERTING: "An update is being rolled back.",
-}
-
 
 def after(state, event):
     """Return the state that *event* leads to from *state*.
@@ -53,6 +37,4 @@ def after(state, event):
         return _NEXT[state, event]
     except KeyError:
         word = "busy" if event == "begin" else "wrong_state"
-        raise Refused(
-            409, word, "No %s now. %s %s" % (event, _NOW[state], _HELP[state]), state=state
-        )
+        raise Refused(409, word + "/" + state, event, state=state)

@@ -19,19 +19,13 @@ _ENOSPC = const(28)
 
 def no_space(need, free):
     """Return the Refused for *need* bytes where *free* are left."""
-    return Refused(
-        507,
-        "no_space",
-        "Needs %d bytes of flash, %d are free. Delete something first." % (need, free),
-        need=need,
-        free=free,
-    )
+    return Refused(507, "no_space/file", need, free, need=need, free=free)
 
 
 def check_target(path):
     """Raise Refused(409) where *path* cannot be a file: a folder, or below a file."""
     if flash.kind(path) == "folder":
-        raise Refused(409, "is_directory", "%s is a folder; a file was expected." % path)
+        raise Refused(409, "is_directory/target", path)
     check_parents(path)
 
 
@@ -50,7 +44,7 @@ def check_parents(path):
 
 def not_directory(path):
     """Return the Refused for a file at *path* where a folder was expected."""
-    return Refused(409, "not_directory", "%s is a file; a folder was expected." % path)
+    return Refused(409, "not_directory/target", path)
 
 
 def check_space(size, path):
@@ -157,13 +151,7 @@ class Incoming:
         """
         found = hexlify(self._sha.digest()).decode()
         if expected is not None and found != expected:
-            raise Refused(
-                422,
-                "digest_mismatch",
-                "The body does not have the SHA-256 that was announced. Send it again.",
-                expected=expected,
-                found=found,
-            )
+            raise Refused(422, "digest_mismatch/body", expected=expected, found=found)
         # Renaming a file that is still open for writing would lose data without an error.
         file, self._file = self._file, None
         try:

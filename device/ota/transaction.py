@@ -102,13 +102,13 @@ def rollback(reason="asked for"):
     record = load()
     states.after(record["state"], "rollback")
     if record["kept"] is None:
-        raise Refused(409, "nothing_kept", "Nothing is kept to roll back to.")
+        raise Refused(409, "nothing_kept")
     try:
         plan = records.plan_of(record)
     except Damaged:
         plan = None
     if not plan or not _kept_is_whole(plan):
-        raise Refused(409, "kept_damaged", "The kept set was changed by other hands.")
+        raise Refused(409, "kept_damaged")
     records.turn_back(record, reason)
 
 

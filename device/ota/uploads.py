@@ -61,14 +61,9 @@ class Turn:
         uploads = self._uploads
         while uploads.current is not None:
             if uploads.current["path"] == self._entry["path"]:
-                raise Refused(
-                    409,
-                    "busy",
-                    "%s is being written by another request. Try again." % self._entry["path"],
-                    retry_after=2,
-                )
+                raise Refused(409, "busy/path", self._entry["path"], retry_after=2)
             if time.ticks_diff(until, time.ticks_ms()) < 0:
-                raise Refused(503, "busy", "Another upload is under way.", retry_after=5)
+                raise Refused(503, "busy/upload", retry_after=5)
             await asyncio.sleep_ms(_POLL_MS)
         uploads.current = self._entry
         return self

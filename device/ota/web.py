@@ -99,7 +99,7 @@ class Web:
                 self.app, connection.address, head.method, head.target, "1.1", head.headers
             )
         except ValueError:
-            raise Refused(400, "bad_request", "The query is not percent-encoded text.")
+            raise Refused(400, "bad_request/query")
         request.g.body = head.body
         request.g.gone = False
         response = await self.app.dispatch_request(request)

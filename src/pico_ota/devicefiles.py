@@ -11,7 +11,7 @@ from .errors import PicoOtaError
 from .mpy import compile_source, compiled_name
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__"})
-_SHIPPED_SUFFIXES = frozenset({".py", ".gz"})
+_SHIPPED_SUFFIXES = frozenset({".py", ".gz", ".txt"})
 
 compile_once = lru_cache(maxsize=512)(compile_source)
 """`mpy.compile_source`, which starts a process, with a memory."""
