@@ -17,6 +17,7 @@ from bench.figures import Data, Row, at_most, kb
 from bench.heap32 import run32
 from pico_ota import release
 from pico_ota.devicefiles import compile_tree, device_files
+from pico_ota.rooms import packed, unpacked
 
 TITLE = "Memory of the board"
 FAR_S = 600
@@ -111,17 +112,18 @@ def signed_release(count: int, size: int) -> Data:
             "/release.swu": data,
             "/public.json": (folder / "keys/public.json").read_bytes(),
         }
-    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**files, **_pico_w()})
+    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**_for_pico_w(), **files})
 
 
-def _pico_w() -> dict[str, bytes]:
-    """Return a module that makes releases for a Pico W fit the build that is measured on."""
+def _for_pico_w() -> dict[str, bytes]:
+    """Return the device files, such that releases for a Pico W fit the build measured on."""
     source = (Path(__file__).parents[1] / "device/ota/board.py").read_bytes()
     named = source.replace(b"import sys\n", b"import pico_w as sys\n")
     if named == source:
         raise ValueError("ota/board.py asks for the name of the board in another way")
     sys_module = b"class implementation:\n    _build = 'RPI_PICO_W'\n"
-    return {"/pico_w.py": sys_module, **compile_tree({"/ota/board.py": named})}
+    board_module = compile_tree({"/ota/board.py": named}, lines=False)
+    return {"/pico_w.py": sys_module, **packed({**unpacked(device_files()), **board_module})}
 
 
 def _run(script: str, files: dict[str, bytes]) -> dict[str, int]:

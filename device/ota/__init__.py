@@ -1,7 +1,9 @@
 """The rooms behind `service_ota`: one subject each, loaded only when needed."""
 
 import gc
+import os
 import sys
+import vfs
 
 __version__ = "0.1.0"
 
@@ -19,6 +21,59 @@ writers = {}
 staged = None
 
 _RESIDENT = ("listener", "log")
+
+
+#: Where all modules are in one file, see src/pico_ota/rooms.py; mip installs each as its own.
+PACK = "/ota/rooms.pack"
+
+
+class _Rooms:
+    """A file system of the modules in PACK: only to import from."""
+
+    _last = None  # path, and where it begins
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def stat(self, path):
+        at = self._find(path)
+        self._last = path, at
+        return (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    def open(self, path, mode):
+        at = self._last[1] if self._last and self._last[0] == path else self._find(path)
+        self._last = None
+        file = open(PACK, "rb")
+        file.seek(at)
+        return file
+
+    def _find(self, path):
+        if path.endswith(".mpy"):
+            wanted = path[1:] + " "
+            with open(PACK) as index:
+                for line in index:
+                    if line.startswith(wanted):
+                        return int(line.split(" ")[1])
+                    if line == "\n":
+                        break
+        raise OSError(2)
+
+
+def _enter_pack():
+    global __path__
+    try:
+        os.stat(PACK)
+    except OSError:
+        return  # each is a file of its own
+    # Short, since each import keeps it, and out of reach: no request may have a backslash.
+    __path__ = "/\\"
+    try:
+        vfs.mount(_Rooms(), __path__)
+    except OSError:
+        pass  # it is there since this module was first loaded
 
 
 def load(*names):
@@ -72,3 +127,6 @@ def _let_guard_go():
 
     if getattr(__main__, "ota_boot", None) is guard:
         del __main__.ota_boot
+
+
+_enter_pack()

@@ -37,13 +37,15 @@ def same(a, b):
 class Access:
     """Lets requests in, or raises Refused with the status and the reason.
 
+    *extra_hosts* are further hosts in lower case, *failures* a dict that remembers wrong tries:
+    address -> [count, ticks_ms of the last].
     *device* has `digest` (what credentials_digest() gave), `host_names()` and `service.port`.
     """
 
-    def __init__(self, device, extra_hosts=()):
+    def __init__(self, device, extra_hosts, failures):
         self._device = device
-        self._extra = [host.lower() for host in extra_hosts]
-        self._failures = {}  # address -> [count, ticks_ms of the last]
+        self._extra = extra_hosts
+        self._failures = failures
 
     def check(self, head, address):
         """Raise Refused unless *head* (method, path, headers) from *address* may go on."""

@@ -68,25 +68,3 @@ class Body:
                 filled = 0
             if not count:
                 return
-
-
-class MountedSource:
-    """The body of a request that an application's own Microdot has already received.
-
-    Microdot has read a short body whole, and left a long one in the stream.
-    """
-
-    def __init__(self, request, length):
-        self._stream = request.stream
-        self._left = length
-
-    async def readinto(self, view):
-        """Read into memoryview *view*; return the count, 0 at the end. Raises Gone."""
-        if not self._left:
-            return 0
-        data = await self._stream.read(min(len(view), self._left))
-        if not data:
-            raise Gone(104)
-        view[: len(data)] = data
-        self._left -= len(data)
-        return len(data)

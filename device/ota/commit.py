@@ -18,10 +18,10 @@ def commit_steps():
     What the live files are may have changed since the manifest came, so it is looked at again.
     Raises Refused: 409 when files are missing, 507 when what is kept by copy does not fit.
     """
-    from ota import transaction
+    from ota import current
 
     ota.close_writers()
-    record = transaction.load()
+    record = current.load()
     following = states.after(record["state"], "commit")
     for fits in _still_fits():
         yield None

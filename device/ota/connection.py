@@ -7,9 +7,9 @@ import sys
 import time
 from micropython import const
 
-from ota.access import challenge
+from ota import load
 from ota.errors import Gone, Refused
-from ota.head import HeadReader
+from ota.lines import Lines
 from ota.listener import NO_MEMORY
 
 # Milliseconds that a client may take: for a whole request head, between two requests, and
@@ -39,18 +39,22 @@ CLOSED_CSP = "default-src 'none'; frame-ancestors 'none'"
 
 
 class Connection:
-    """Serves one socket. *handle* is `async handle(head, connection)` and sends the answer."""
+    """Serves one socket.
 
-    def __init__(self, sock, address, access, handle):
+    *admit* is `admit(head, address)` and raises Refused unless the request may go on, *handle* is
+    `async handle(head, connection)` and sends the answer.
+    """
+
+    def __init__(self, sock, address, admit, handle):
         self.stream = asyncio.StreamReader(sock)
         self.address = address
         self.head = None
-        self.reader = HeadReader(self.stream)
+        self.reader = Lines(self.stream)
         self.left = 0  # bytes of the current body that are still to be read
         self.deadline = None  # ticks_ms until which the client has to act; None: it is our turn
         self.waiting_since = time.ticks_ms()  # since when no whole request is here, else None
         self.task = None
-        self._access = access
+        self._admit = admit
         self._handle = handle
         self._answered = False
         self._expects = False
@@ -119,7 +123,7 @@ class Connection:
         return await self._ready_for_next()
 
     async def _take_head(self):
-        self.head = head = await self.reader.read()
+        self.head = head = await load("request").read(self.reader)
         self.deadline = self.waiting_since = None
         self.left = head.length or 0
         self._bounded = True
@@ -128,7 +132,7 @@ class Connection:
         )
         if head.method == "?":
             raise Refused(405, "bad_method/unknown", _ALLOW, allow=_ALLOW)
-        self._access.check(head, self.address)
+        self._admit(head, self.address)
 
     async def _ready_for_next(self):
         # After a malformed head nobody knows how many bytes follow; after an `Expect` that was
@@ -238,7 +242,7 @@ class Connection:
         headers = []
         extra = refused.extra
         if refused.status == 401:
-            headers.append(("WWW-Authenticate", challenge(self.head)))
+            headers.append(("WWW-Authenticate", load("access").challenge(self.head)))
         if "retry_after" in extra:
             headers.append(("Retry-After", extra["retry_after"]))
         if "allow" in extra:

@@ -4,10 +4,12 @@ import asyncio
 import time
 from micropython import const
 
-from ota import address, let_go
-from ota.access import credentials_digest
+from ota import address, let_go, load
 from ota.errors import Refused
 from ota.uploads import Uploads
+
+#: What lets a request in. A hungry one may let it go: it is loaded again for the next.
+ENTRANCE = ("access", "request", "routes")
 
 _LEASE_MS = const(120000)  # an update that nobody goes on with for longer may be pushed aside
 _RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
@@ -19,11 +21,9 @@ class Device:
     def __init__(self, service):
         self.service = service
         self.uploads = Uploads(service.on_progress)
-        from ota import credentials
-
-        self._constructed = credentials_digest(*service.auth)
+        self._constructed = load("access").credentials_digest(*service.auth)
         #: SHA-256 of the credentials that are asked for.
-        self.digest = credentials.load(self._constructed)
+        self.digest = load("credentials").load(self._constructed)
         let_go("credentials")
         self._resetting = None
 
@@ -34,9 +34,7 @@ class Device:
 
     def change_credentials(self, digest):
         """Ask for the credentials of *digest* from now on. Raises OSError."""
-        from ota import credentials
-
-        credentials.save(self._constructed, digest)
+        load("credentials").save(self._constructed, digest)
         self.digest = digest
 
     def renew_lease(self):

@@ -1,15 +1,15 @@
-"""`/api/v1/update`: begin an update with its manifest, and tell what has arrived of it."""
+"""`POST /api/v1/update`: begin an update with its manifest."""
 
 import asyncio
-import json
 from micropython import const
 
 from ota import let_go, load
+from ota.device import ENTRANCE
 from ota.errors import Refused
 
-_FEED = const(512)  # bytes of a manifest between two turns of the other tasks
+_FEED = const(256)  # bytes of a manifest between two turns of the other tasks
 # What each part of the work takes, loaded for it alone; see ota/routes.py for the order.
-_OPENING = ("records", "states", "transaction", "opening")
+_OPENING = ("records", "states", "current", "opening")
 _READING = ("paths", "manifest", "space", "plan", "draft", "manifest_reader")
 _SEALING = ("records", "states", "space", "sealing")
 
@@ -21,6 +21,7 @@ async def begin(device, head):
         raise Refused(411, "length_required/manifest")
     async with device.uploads.turn("/.ota/plan", body.length):
         device.uploads.free_buffer()
+        let_go(*ENTRANCE)
         compare = load(*_OPENING).prepare()
         let_go(*_OPENING)
         try:
@@ -36,7 +37,7 @@ async def begin(device, head):
     let_go("sealing", "states", "space")
     device.renew_lease()
     device.service.log("Update to %s begins." % facts[0])
-    return 201, _begun(facts[3])
+    return 201, load("records", "session", "arrivals", "direct_show").begun(facts[3])
 
 
 async def _read(body, compare, trial_s):
@@ -84,41 +85,9 @@ def _tidy_up(compare):
 
 def _make_way(refused, device):
     """Drop an update that nobody goes on with, if it is in the way; return what to raise."""
-    transaction = load("records", "states", "transaction")
-    staging = transaction.load()["state"] == "staging"
+    current = load("records", "states", "current")
+    staging = current.load()["state"] == "staging"
     if refused.word != "busy" or not staging or not device.lease_over():
         return refused
-    transaction.abort()
+    current.abort()
     return Refused(409, "busy/dropped", retry_after=1)
-
-
-def _begun(session):
-    arrivals = load("records", "session", "arrivals")
-    yield b'{"id":"%s","state":"staging","need":[' % session.encode()
-    comma, left = b"", 0
-    for path, size, received in arrivals.needed():
-        yield comma + json.dumps(path).encode()
-        comma = b","
-        left += size - received
-    yield b'],"bytes":%d}' % left
-
-
-async def show(device, head):
-    """Tell what has arrived."""
-    transaction = load("records", "states", "transaction")
-    record = transaction.load()
-    if record["state"] != "staging":
-        raise Refused(404, "no_update")
-    return 200, _shown(record)
-
-
-def _shown(record):
-    arrivals = load("session", "arrivals")
-    about = {"id": record["id"], "version": record["next"], "state": record["state"]}
-    yield json.dumps(about)[:-1].encode() + b', "files":['
-    comma = b""
-    for path, size, received, needed in arrivals.files():
-        row = {"path": path, "size": size, "received": received, "needed": needed}
-        yield comma + json.dumps(row).encode()
-        comma = b","
-    yield b"]}"

@@ -1,8 +1,9 @@
 """`/api/v1/update/commit`, and the end of an update that is not wanted any more."""
 
-from ota import load, session
+from ota import let_go, load, session
+from ota.device import ENTRANCE
 
-_INSTALL = ("records", "states", "space", "arrivals", "transaction", "commit", "install")
+_INSTALL = ("records", "states", "space", "arrivals", "current", "commit", "install")
 
 
 async def commit(device, head):
@@ -10,6 +11,7 @@ async def commit(device, head):
     session.check(head)
     restart = (await head.body.json()).get("restart", True)
     device.uploads.free_buffer()
+    let_go("session", *ENTRANCE)
     install = load(*_INSTALL)
     await install.ask_application(device.service)
     async with device.uploads.turn("/.ota/plan", 0):
@@ -20,6 +22,6 @@ async def abort(device, head):
     """Drop what is staged."""
     session.check(head)
     async with device.uploads.turn("/.ota/plan", 0):
-        load("records", "states", "transaction").abort()
+        load("records", "states", "current").abort()
     device.service.log("The update was dropped.")
     return 204, None

@@ -1,12 +1,12 @@
 """`/api/v1/confirm` and `/api/v1/rollback`: what becomes of a set that went live."""
 
-from ota import health, transaction
+from ota import current, health, transaction
 
 
 async def confirm(device, head):
     """Keep the set on trial."""
     health.confirm(device.service)
-    record = transaction.load()
+    record = current.load()
     return 200, {"state": record["state"], "version": record["version"]}
 
 

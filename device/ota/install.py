@@ -2,14 +2,14 @@
 
 import asyncio
 
-from ota import states, transaction
+from ota import current, states
 from ota.commit import commit_steps
 from ota.errors import Refused
 
 
 async def ask_application(service):
     """Raise Refused when the application does not want what is staged, or not now."""
-    record = transaction.load()
+    record = current.load()
     states.after(record["state"], "commit")
     ask = service.before_install
     if ask is None:
@@ -34,7 +34,7 @@ async def ask_application(service):
 
 async def go_live(device, restart):
     """Commit what is staged, restart if *restart*, and return what the answer says."""
-    version = transaction.load()["next"]
+    version = current.load()["next"]
     for _ in commit_steps():
         await asyncio.sleep_ms(0)
     device.service.log("Version %s goes live at the restart." % version)

@@ -13,14 +13,14 @@ def prepare(force=False):
     A draft can then only be compared with that, to go on with it; *force* drops it instead.
     Raises Refused(409) when another update is in the way.
     """
-    from ota import transaction
+    from ota import current
 
-    record = transaction.load()
+    record = current.load()
     if record["state"] == states.STAGING:
         if not force:
             return True
-        transaction.abort()
-        record = transaction.load()
+        current.abort()
+        record = current.load()
     states.after(record["state"], "begin")
     ota.close_writers()
     _make_home()

@@ -83,7 +83,8 @@ def _check_utf8(data):
         at += 1
         if lead < 0x80:
             continue
-        for first, last, count, low, high in _UTF8:
+        for row in range(0, len(_UTF8), 5):
+            first, last, count, low, high = _UTF8[row : row + 5]
             if first <= lead <= last:
                 break
         else:
@@ -97,14 +98,14 @@ def _check_utf8(data):
 
 # lead byte from, to; continuation bytes; the first of them from, to (RFC 3629 section 4)
 _UTF8 = (
-    (0xC2, 0xDF, 1, 0x80, 0xBF),
-    (0xE0, 0xE0, 2, 0xA0, 0xBF),
-    (0xE1, 0xEC, 2, 0x80, 0xBF),
-    (0xED, 0xED, 2, 0x80, 0x9F),
-    (0xEE, 0xEF, 2, 0x80, 0xBF),
-    (0xF0, 0xF0, 3, 0x90, 0xBF),
-    (0xF1, 0xF3, 3, 0x80, 0xBF),
-    (0xF4, 0xF4, 3, 0x80, 0x8F),
+    b"\xc2\xdf\x01\x80\xbf"
+    b"\xe0\xe0\x02\xa0\xbf"
+    b"\xe1\xec\x02\x80\xbf"
+    b"\xed\xed\x02\x80\x9f"
+    b"\xee\xef\x02\x80\xbf"
+    b"\xf0\xf0\x03\x90\xbf"
+    b"\xf1\xf3\x03\x80\xbf"
+    b"\xf4\xf4\x03\x80\x8f"
 )
 
 

@@ -29,7 +29,7 @@ from micropython import const
 #: Where it is put together; the guard knows it under the same name.
 DRAFT = "/.ota/draft"
 
-_BYTES = const(2048)  # of bits; a thousand paths give 1 false alarm in 200
+_BYTES = const(1024)  # of bits; of a thousand paths, eight are looked up for nothing
 
 
 def line(kind, name, size, sha, path):

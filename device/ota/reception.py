@@ -7,11 +7,10 @@ import sys
 import time
 from micropython import const
 
-from ota import close_writers, let_go, load, routes
-from ota.access import Access
+from ota import close_writers, let_go, load
 from ota.body import Body
 from ota.connection import Connection, failure
-from ota.device import Device
+from ota.device import ENTRANCE, Device
 from ota.errors import Gone
 
 # A Pico W has five TCP connections in all, closing ones included (lwIP MEMP_NUM_TCP_PCB).
@@ -32,7 +31,8 @@ class Reception:
     def __init__(self, service):
         self.device = Device(service)
         self._service = service
-        self._access = Access(self.device, service.allowed_hosts)
+        self._hosts = [host.lower() for host in service.allowed_hosts]
+        self._failures = {}  # of ota/access.py, which is not always loaded
         self._open = []
         self._tending = None
         self._web = None
@@ -64,7 +64,7 @@ class Reception:
         # Nagle's algorithm would hold back the end of an answer until the client's delayed
         # acknowledgement of its beginning: 40 ms to 200 ms for each request.
         sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        connection = Connection(sock, _address_of(peer), self._access, self._handle)
+        connection = Connection(sock, _address_of(peer), self._admit, self._handle)
         self._open.append(connection)
         try:
             connection.task = asyncio.create_task(self._run(connection))
@@ -108,6 +108,9 @@ class Reception:
             victim.waiting_since = None
             victim.task.cancel()
 
+    def _admit(self, head, address):
+        load("access").Access(self.device, self._hosts, self._failures).check(head, address)
+
     async def _handle(self, head, connection):
         self._service.requests += 1
         head.body = Body(connection, head.length)
@@ -116,16 +119,15 @@ class Reception:
             mode = (await head.body.json()).get("mode", "normal")
             await connection.send_json(202, "Accepted", self.device.restart(mode))
             return
-        row = routes.find(head.method, head.path)
-        routes.check_signed(row, self._service)
-        head.rest = row.rest
+        signed_only = self._service.require_signed
+        name, function, needs, head.rest = load("routes").find(head.method, head.path, signed_only)
         self._busy += 1
         starved = False
         try:
-            if row.direct:
-                await self._answer(row, head, connection)
+            if name.startswith("direct_"):
+                await self._answer(name, function, needs, head, connection)
             else:
-                starved = await self._ask_web(row, head, connection)
+                starved = await self._ask_web(needs, head, connection)
         except MemoryError:
             starved = True
             raise
@@ -135,22 +137,22 @@ class Reception:
                 self._make_room_for(())
             self._busy -= 1
 
-    async def _ask_web(self, row, head, connection):
+    async def _ask_web(self, needs, head, connection):
         """Answer a route of Microdot; return True if memory ran short."""
         if self._web is None:
-            self._make_room_for(row.modules)
+            self._make_room_for(needs)
         self._last = None
         web = self.load_web()
         await web.handle(head, connection)
         return web.starved
 
-    async def _answer(self, row, head, connection):
-        """Answer a direct route."""
-        if self._last != row.module:
-            self._make_room_for(row.modules)
-            self._last = row.module
+    async def _answer(self, name, function, needs, head, connection):
+        """Answer a route without Microdot."""
+        if self._last != name:
+            self._make_room_for(needs)
+            self._last = name
         try:
-            handler = getattr(load(*row.modules), row.function)
+            handler = getattr(load(*needs), function)
             answer = await handler(self.device, head)
         except Gone:
             raise
@@ -169,7 +171,9 @@ class Reception:
             let_go(*stale)
 
     def _is_stale(self, name, needed):
-        return name[:4] == "ota." and name not in self._known and name[4:] not in needed
+        if name[:4] != "ota." or name in self._known:
+            return False
+        return name[4:] not in needed and name[4:] not in ENTRANCE
 
     def load_web(self):
         """Return the Web, loading it if need be. Raises MemoryError."""
@@ -187,7 +191,7 @@ class Reception:
 
     def mount(self, app, prefix):
         """Add the routes to *app*, an application's own Microdot, below *prefix*."""
-        self.load_web().mount(app, prefix, self._access)
+        self.load_web().mount(app, prefix, self._admit)
 
 
 def _address_of(peer):

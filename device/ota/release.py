@@ -32,7 +32,7 @@ _ENOSPC = const(28)
 _HEAD_ROOMS = ("records", "signature", "keyring", "release_head")
 _PLAN_ROOMS = ("release_plan",)
 _RESUME_ROOMS = ("records", "arrivals", "release_resume")
-_ABORT_ROOMS = ("records", "states", "transaction")
+_ABORT_ROOMS = ("records", "states", "current")
 
 
 class Reader:
@@ -133,12 +133,12 @@ class Reader:
         session, self._session = self._session, None
         if session is not None:
             self._open_rooms(_ABORT_ROOMS)
-            from ota import transaction
+            from ota import current
 
-            record = transaction.load()
+            record = current.load()
             # Somebody else may have aborted it meanwhile, and begun another.
             if record["state"] == "staging" and record["id"] == session:
-                transaction.abort()
+                current.abort()
             self._close_rooms()
         if self._ours:
             self._ours = False

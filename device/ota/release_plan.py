@@ -6,7 +6,7 @@ from ota import let_go, load, release_store
 
 # What each part of the work takes, loaded for it alone; see ota.load() for the order.
 _CONDITIONS = ("paths", "manifest", "version", "mpy", "board", "description")
-_OPENING = ("records", "states", "transaction", "opening")
+_OPENING = ("records", "states", "current", "opening")
 _DRAFTING = ("space", "plan", "draft")
 _SEALING = ("records", "states", "space", "sealing")
 

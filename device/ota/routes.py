@@ -20,7 +20,7 @@ GET /api/v1/status routes_system status any
 PUT /api/v1/update/release direct_release put any
 GET /api/v1/update/release direct_release show any
 POST /api/v1/update direct_begin begin unsigned
-GET /api/v1/update direct_begin show any
+GET /api/v1/update direct_show show any
 DELETE /api/v1/update direct_commit abort any
 POST /api/v1/update/commit direct_commit commit any
 POST /api/v1/confirm direct_outcome confirm any
@@ -39,33 +39,47 @@ _NEEDS = """\
 direct_commit session
 direct_files paths session staging ranges
 direct_fs paths protected store
-direct_outcome records states transaction settings health
+direct_outcome records states current outcomes transaction settings health
+direct_show records states current session arrivals
 direct_release session staging release_store cpio release ranges
 routes_fs paths protected store reader
-routes_system records states transaction session arrivals checks
+routes_system records states current outcomes transaction session arrivals checks
 """
 
 
-class Row:
-    """A row of the table: `module`, `function`, and `rest`, the path below the row's."""
+def every():
+    """Yield (module, function, modules) of each row, as find() returns them."""
+    for _, _, module, function, _ in _lines(_ROWS):
+        yield module, function, _modules(module)
 
-    def __init__(self, words, path):
-        _, pattern, self.module, self.function, who = words
-        self.unsigned = who == "unsigned"
-        self.rest = path[len(pattern) :]
 
-    @property
-    def direct(self):
-        """True for what is answered without Microdot."""
-        return self.module.startswith("direct_")
+def find(method, path, signed_only):
+    """Return (module, function, modules, rest) of what answers *method* on *path*.
 
-    @property
-    def modules(self):
-        """The modules to load for this row, in their order."""
-        for words in _lines(_NEEDS):
-            if words[0] == self.module:
-                return words[1:] + words[:1]
-        return [self.module]
+    *modules* is what to load, in its order, *rest* the path below that of the row. Raises Refused:
+    404 or 405, and 403 with *signed_only* for what changes files without a signature.
+    """
+    allowed = []
+    for verb, pattern, module, function, who in _lines(_ROWS):
+        below = pattern != "/" and pattern.endswith("/")
+        if not (path.startswith(pattern) if below else path == pattern):
+            continue
+        if method == verb or (method == "HEAD" and verb == "GET"):
+            if signed_only and who == "unsigned":
+                raise Refused(403, "signed_only")
+            return module, function, _modules(module), path[len(pattern) :]
+        allowed.append(verb)
+    if not allowed:
+        raise Refused(404, "not_found/route", path[:80])
+    allow = ", ".join(allowed)
+    raise Refused(405, "bad_method/here", allow, method, allow=allow)
+
+
+def _modules(module):
+    for words in _lines(_NEEDS):
+        if words[0] == module:
+            return words[1:] + words[:1]
+    return [module]
 
 
 def _lines(table):
@@ -74,32 +88,3 @@ def _lines(table):
         end = table.find("\n", at)
         yield table[at:end].split(" ")
         at = end + 1
-
-
-def every():
-    """Yield each Row."""
-    for words in _lines(_ROWS):
-        yield Row(words, words[1])
-
-
-def find(method, path):
-    """Return the Row for *method* on *path*. Raises Refused(404 or 405)."""
-    allowed = []
-    for words in _lines(_ROWS):
-        pattern = words[1]
-        below = pattern != "/" and pattern.endswith("/")
-        if not (path.startswith(pattern) if below else path == pattern):
-            continue
-        if method == words[0] or (method == "HEAD" and words[0] == "GET"):
-            return Row(words, path)
-        allowed.append(words[0])
-    if not allowed:
-        raise Refused(404, "not_found/route", path[:80])
-    allow = ", ".join(allowed)
-    raise Refused(405, "bad_method/here", allow, method, allow=allow)
-
-
-def check_signed(row, service):
-    """Raise Refused(403) where *row* changes files without a signature and *service* wants one."""
-    if row.unsigned and service.require_signed:
-        raise Refused(403, "signed_only")

@@ -17,11 +17,24 @@ def run(service):
     What the application leaves no memory for is passed over: that is nothing new.
     """
     seen = []
-    for entry in os.ilistdir(ota.__path__):
-        name, _, kind = entry[0].partition(".")
+    for file in _files():
+        name, _, kind = file.partition(".")
         if name != "__init__" and name not in seen and kind in ("mpy", "py"):
             _attempt(name, seen, ota.load, name)
     _attempt("web", seen, _start, service)
+
+
+def _files():
+    """Yield the names of the files of the package."""
+    try:
+        with open(ota.PACK) as index:
+            for line in index:
+                if line == "\n":
+                    return
+                yield line.split(" ")[0]
+    except OSError:  # there is none
+        for entry in os.ilistdir(ota.__path__):
+            yield entry[0]
 
 
 def _attempt(name, seen, function, argument):
@@ -46,8 +59,6 @@ def _start(service):
     from ota.reception import Reception
 
     web = Reception(service).load_web()
-    for row in routes.every():
-        if row.direct:
-            getattr(ota.load(*row.modules), row.function)
-        else:
-            getattr(web.group(row), row.function)
+    for name, function, needs in routes.every():
+        direct = name.startswith("direct_")
+        getattr(ota.load(*needs) if direct else web.group(name, needs), function)

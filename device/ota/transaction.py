@@ -20,14 +20,14 @@ application runs, so that a running application never sees a mixture.
 
 import ota
 from ota import records, states
+from ota.current import load
 from ota.errors import Refused
+from ota.outcomes import TRIES, history, settle, turn_back
 from ota.records import OLD, Damaged, exists
-
-_sound = None  # digest of the plan that was last found undamaged
 
 # What has a room of its own, and is loaded when it is asked for here.
 _ELSEWHERE = {
-    "Update": "update",
+    "abort": "current",
     "begin": "update",
     "commit_steps": "commit",
     "files": "arrivals",
@@ -43,48 +43,10 @@ def __getattr__(name):
     return getattr(ota.load(_ELSEWHERE[name]), name)
 
 
-def load():
-    """Return the record as it can be used: a damaged plan makes it idle, and says so."""
-    global _sound
-    record = records.load()
-    if record["state"] != states.IDLE and record["plan"] != _sound:
-        try:
-            records.plan_of(record)
-            _sound = record["plan"]
-        except Damaged as error:
-            records.ignore("%s It was %s." % (error, record["state"]))
-            if record["state"] in (states.COMMITTED, states.REVERTING):
-                record["version"] = None  # perhaps files of two
-            _forget(record)
-            record["kept"] = None
-    return record
-
-
-def _forget(record):
-    """Make *record* idle and let all of the update go, but what is kept."""
-    ota.staged = None
-    record["state"] = states.IDLE
-    record["dirty"] = 1
-    for name in ("next", "id", "next_floor", "reason"):
-        record[name] = None
-    if record["kept"] is None:
-        record["plan"] = None
-
-
 def commit():
     """Decide that the staged set goes live at the next start; see ota/commit.py."""
     for _ in ota.load("commit").commit_steps():
         pass
-
-
-def abort():
-    """Drop what is being staged; the live files and their version stay. Raises Refused(409)."""
-    ota.close_writers()
-    record = load()
-    states.after(record["state"], "abort")
-    _forget(record)
-    records.save(record)
-    records.collect(record)
 
 
 def confirm(reason=None):
@@ -93,7 +55,7 @@ def confirm(reason=None):
     record["state"] = states.after(record["state"], "confirm")
     record["floor"] = record["next_floor"] or record["floor"]
     record["next_floor"] = record["id"] = None
-    records.settle(record, record["version"], "confirmed", reason)
+    settle(record, record["version"], "confirmed", reason)
     records.save(record)
 
 
@@ -109,7 +71,7 @@ def rollback(reason="asked for"):
         plan = None
     if not plan or not _kept_is_whole(plan):
         raise Refused(409, "kept_damaged")
-    records.turn_back(record, reason)
+    turn_back(record, reason)
 
 
 def _kept_is_whole(plan):
@@ -124,12 +86,12 @@ def status():
     record = load()
     state = record["state"]
     past = [record["last"]] if record["last"] else []
-    past.extend([entry for entry in records.history() if past and entry[0] < record["last"][0]])
+    past.extend([entry for entry in history() if past and entry[0] < record["last"][0]])
     past = [{"version": e[1], "outcome": e[2], "reason": e[3]} for e in past]
     kept = record["kept"]
     trial = None
     if state == states.TRIAL:
-        trial = {"attempt": record["tries"], "attempts": records.TRIES}
+        trial = {"attempt": record["tries"], "attempts": TRIES}
     return {
         "version": record["version"],
         "state": state,

@@ -3,7 +3,7 @@
 from microdot import Microdot, Request, Response
 
 from ota import flash, load, routes
-from ota.body import Body, MountedSource
+from ota.body import Body
 from ota.connection import CLOSED_CSP, SAFE, failure, low_memory
 from ota.errors import Gone, Refused
 from ota.head import METHODS, Head
@@ -16,10 +16,10 @@ class Table:
     8 KB stack of the board on long paths; a pattern object for each row would cost 3 KB of heap.
     """
 
-    def __init__(self, web, prefix, access=None):
+    def __init__(self, web, prefix, admit=None):
         self.url_pattern = prefix
         self._web = web
-        self._access = access
+        self._admit = admit
 
     def match(self, path):
         """Return {} when *path* is below the prefix, else None."""
@@ -29,14 +29,15 @@ class Table:
         """Answer *request*, in any case with a response."""
         web = self._web
         try:
-            if self._access:
-                web.admit(request, self._access, self.url_pattern)
-            row = routes.find(request.method, request.path[len(self.url_pattern) :])
-            routes.check_signed(row, web.service)
-            if row.direct:
-                return await _direct(row, request, web.device)
-            request.g.rest = row.rest
-            return await getattr(web.group(row), row.function)(request)
+            if self._admit:
+                web.admit(request, self._admit, self.url_pattern)
+            path = request.path[len(self.url_pattern) :]
+            name, function, needs, request.g.rest = routes.find(
+                request.method, path, web.service.require_signed
+            )
+            if name.startswith("direct_"):
+                return await _direct(function, needs, request, web.device)
+            return await getattr(web.group(name, needs), function)(request)
         except Refused as refused:
             return _refusal(refused, request)
         except MemoryError:
@@ -62,33 +63,36 @@ class Web:
         self.app = Microdot()
         self._add(self.app, Table(self, ""))
 
-    def mount(self, app, prefix, access):
-        """Add the routes to *app* below *prefix*; *access* lets their requests in."""
+    def mount(self, app, prefix, admit):
+        """Add the routes to *app* below *prefix*; *admit* lets their requests in."""
         # Microdot refuses bodies of more than 16 KB unless told; longer ones it leaves in the
         # stream, so that this costs no memory.
         Request.max_content_length = max(Request.max_content_length, flash.space()[1])
-        self._add(app, Table(self, prefix, access))
+        self._add(app, Table(self, prefix, admit))
 
     def _add(self, app, table):
         # Microdot's documented route() builds its own pattern type, hence its list.
         app.url_map.append((METHODS, table, table.run, "", None))
 
-    def group(self, row):
-        """Return the handlers for *row*, loading them if need be. Raises MemoryError."""
-        found = self._groups.get(row.module)
+    def group(self, name, needs):
+        """Return the handlers of the module *name*, loading *needs* if need be.
+
+        Raises MemoryError.
+        """
+        found = self._groups.get(name)
         if found is None:
-            module = load(*row.modules)
-            found = self._groups[row.module] = module.handlers(self.service, self)
+            found = self._groups[name] = load(*needs).handlers(self.service, self)
         return found
 
-    def admit(self, request, access, prefix):
+    def admit(self, request, admit, prefix):
         """Check a request that another Microdot has read already, as our listener would have."""
         headers = request.headers
         head = Head(request.method, request.url[len(prefix) :], 1)
         for name in headers:
             head.headers[name.lower()] = headers[name]
         request.after_request(_make_safe)
-        access.check(head, request.client_addr[0])
+        load("request").finish(head)
+        admit(head, request.client_addr[0])
         request.g.head = head
         request.g.body = Body(MountedSource(request, head.length or 0), head.length)
 
@@ -108,11 +112,11 @@ class Web:
         await _send(response, connection)
 
 
-async def _direct(row, request, device):
-    """Return what the direct route *row* answers to *request* as a response of Microdot."""
+async def _direct(function, needs, request, device):
+    """Return what a direct route answers to *request* as a response of Microdot."""
     head = request.g.head
-    head.rest, head.body = row.rest, request.g.body
-    answer = await getattr(load(*row.modules), row.function)(device, head)
+    head.rest, head.body = request.g.rest, request.g.body
+    answer = await getattr(load(*needs), function)(device, head)
     status, body = answer[:2]
     headers = dict(answer[2]) if len(answer) > 2 else {}
     if body is None:
@@ -184,3 +188,25 @@ async def _send_file(source, connection):
         if not count:
             return
         await connection.write(view[:count])
+
+
+class MountedSource:
+    """The body of a request that an application's own Microdot has already received.
+
+    Microdot has read a short body whole, and left a long one in the stream.
+    """
+
+    def __init__(self, request, length):
+        self._stream = request.stream
+        self._left = length
+
+    async def readinto(self, view):
+        """Read into memoryview *view*; return the count, 0 at the end. Raises Gone."""
+        if not self._left:
+            return 0
+        data = await self._stream.read(min(len(view), self._left))
+        if not data:
+            raise Gone(104)
+        view[: len(data)] = data
+        self._left -= len(data)
+        return len(data)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .errors import PicoOtaError
 from .mpy import compile_source, compiled_name
+from .rooms import packed
 from .shrink import shrink
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__"})
@@ -38,7 +39,7 @@ def device_files(mpy: bool = True, debug: bool = False) -> dict[str, bytes]:
             if compiled_name(path) != path:
                 sources[path] = text.encode()
     sources["/lib/microdot.py"] = _microdot().read_bytes()
-    return compile_tree(sources, lines=debug) if mpy else sources
+    return packed(compile_tree(sources, lines=debug)) if mpy else sources
 
 
 def compile_tree(
@@ -56,7 +57,11 @@ def compile_tree(
     modules = [path for path in files if compiled_name(path) != path]
     with ThreadPoolExecutor(4) as pool:  # each compilation is a short process of its own
         compiled = pool.map(
-            lambda path: compile_once(files[path], called or path, lines=lines), modules
+            # Without line numbers a short name is enough: the one by which it is imported.
+            lambda path: compile_once(
+                files[path], called or (path if lines else Path(path).stem), lines=lines
+            ),
+            modules,
         )
         done = dict(zip(modules, compiled, strict=True))
     return {compiled_name(path): done.get(path, data) for path, data in files.items()}

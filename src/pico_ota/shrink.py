@@ -1,7 +1,8 @@
 """Making the device's modules smaller on the board, where a name takes about 20 bytes of heap.
 
 MicroPython keeps each name that a module uses, once for all modules, and for ever. So the private
-ones, which nothing outside of their module asks for, share a few short names.
+ones, which nothing outside of their module asks for, share a few short names, and so do the
+arguments that no call names. What an application calls keeps all its names.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from string import ascii_lowercase
 
+#: What an application imports, and may call with names of arguments.
+_DOORS = ("/service_ota.py", "/manager_wifi.py")
 _PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 
 
@@ -23,6 +26,10 @@ def shrink(sources: dict[str, str]) -> dict[str, str]:
     """
     trees = {name: ast.parse(text) for name, text in sources.items()}
     kept = {name for tree in trees.values() for name in _shared(tree)}
+    named = {name for tree in trees.values() for name in _named_in_calls(tree)}
+    for name, tree in trees.items():
+        if name not in _DOORS:
+            _shorten_arguments(tree, named)
     return {name: _shrunk(tree, kept) for name, tree in trees.items()}
 
 
@@ -45,6 +52,35 @@ def _shared(tree: ast.Module) -> Iterator[str]:
                 yield node.attr
         elif isinstance(node, ast.alias | ast.keyword):
             yield from _names_of(node)
+
+
+def _named_in_calls(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+
+
+def _shorten_arguments(tree: ast.Module, named: set[str]) -> None:
+    """Rename the arguments of each function but those *named* in calls, `self` and keywords."""
+    taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    letters = [letter for letter in ascii_lowercase if letter not in taken]
+    for node in ast.iter_child_nodes(tree):
+        _shorten_below(node, named, letters)
+
+
+def _shorten_below(node: ast.AST, named: set[str], letters: list[str]) -> None:
+    left = letters
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        mine = [a.arg for a in node.args.args if a.arg != "self" and a.arg not in named]
+        new = dict(zip(mine, letters, strict=False))
+        left = letters[len(new) :]
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.arg):
+                inner.arg = new.get(inner.arg, inner.arg)
+            elif isinstance(inner, ast.Name):
+                inner.id = new.get(inner.id, inner.id)
+    for child in ast.iter_child_nodes(node):
+        _shorten_below(child, named, left)
 
 
 def _short_names(taken: set[str]) -> Iterator[str]:
