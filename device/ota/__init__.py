@@ -27,53 +27,41 @@ _RESIDENT = ("listener", "log")
 PACK = "/ota/rooms.pack"
 
 
+_FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+_MISSING = OSError(2)  # made once: to say so must not take memory
+
+
 class _Rooms:
     """A file system of the modules in PACK: only to import from."""
-
-    _last = None  # path, and where it begins
 
     def mount(self, readonly, mkfs):
         pass
 
-    def umount(self):
-        pass
-
     def stat(self, path):
-        at = self._find(path)
-        self._last = path, at
-        return (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        if not path.endswith(".mpy"):
+            raise _MISSING
+        try:
+            _open(path).close()
+        except MemoryError:
+            pass  # an import would take it for a missing file; it opens it next, which says so
+        return _FILE
 
     def open(self, path, mode):
-        at = self._last[1] if self._last and self._last[0] == path else self._find(path)
-        self._last = None
-        file = open(PACK, "rb")
-        file.seek(at)
-        return file
-
-    def _find(self, path):
-        if path.endswith(".mpy"):
-            wanted = path[1:] + " "
-            with open(PACK) as index:
-                for line in index:
-                    if line.startswith(wanted):
-                        return int(line.split(" ")[1])
-                    if line == "\n":
-                        break
-        raise OSError(2)
+        return _open(path)
 
 
-def _enter_pack():
-    global __path__
-    try:
-        os.stat(PACK)
-    except OSError:
-        return  # each is a file of its own
-    # Short, since each import keeps it, and out of reach: no request may have a backslash.
-    __path__ = "/\\"
-    try:
-        vfs.mount(_Rooms(), __path__)
-    except OSError:
-        pass  # it is there since this module was first loaded
+def _open(path):
+    """Return the file PACK where the module *path* begins. Raises OSError."""
+    wanted = b"%s " % path[1:]
+    file = open(PACK, "rb")
+    for line in file:
+        if line.startswith(wanted):
+            file.seek(int(line.split(b" ")[1]))
+            return file
+        if line == b"\n":
+            break
+    file.close()
+    raise _MISSING
 
 
 def load(*names):
@@ -104,7 +92,15 @@ def let_go(*names):
                 delattr(package, name)
     if not names:
         close_writers()
-        _let_guard_go()
+        guard = sys.modules.get("ota_boot")
+        # Its work is done at the start; only the supervision of a trial lives on in it.
+        if guard is not None and guard.supervisor is None:
+            del sys.modules["ota_boot"]
+            import __main__  # which boot.py and main.py share; it is not in sys.modules
+
+            if getattr(__main__, "ota_boot", None) is guard:
+                del __main__.ota_boot
+            guard = None
     gc.collect()
 
 
@@ -117,16 +113,11 @@ def close_writers():
     writers.clear()
 
 
-def _let_guard_go():
-    guard = sys.modules.get("ota_boot")
-    # Its work is done at the start; only the supervision of a trial lives on in it.
-    if guard is None or guard.supervisor is not None:
-        return
-    del sys.modules["ota_boot"]
-    import __main__  # which boot.py and main.py share; MicroPython has it not in sys.modules
-
-    if getattr(__main__, "ota_boot", None) is guard:
-        del __main__.ota_boot
-
-
-_enter_pack()
+try:
+    os.stat(PACK)
+    # Short, since each import keeps it, and out of reach: no request may have a backslash.
+    __path__ = "/\\"
+    vfs.mount(_Rooms(), __path__)
+except OSError:
+    pass  # each is a file of its own; or the pack is there since this was first loaded
+del os, vfs

@@ -28,6 +28,10 @@ _GARBAGE_MS = const(500)
 _HOLD_MS = const(10)
 _ENOSPC = const(28)
 
+_ADVICE = (
+    "The application leaves too little memory for this. Restart into rescue mode"
+    ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.'
+)
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
 SAFE = (
@@ -295,4 +299,5 @@ def failure(error):
 
 def low_memory():
     """Return the Refused for a request that needs more heap than is free."""
-    return Refused(503, "low_memory", retry_after=5)
+    # The advice is not in the catalogue, which cannot be read with next to no memory.
+    return Refused(503, "low_memory", _ADVICE, retry_after=5)

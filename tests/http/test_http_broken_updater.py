@@ -6,25 +6,30 @@ import pytest
 from wire import ask, digest, until
 
 from pico_ota.mpy import compile_source
+from pico_ota.rooms import packed, unpacked
 
-MODULES = ["reception", "connection", "web", "routes_system", "routes_release"]
+MODULES = ["reception", "request", "web", "routes_system", "direct_release", "staging"]
+PATH = "/ota/rooms.pack"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_an_update_that_breaks_the_web_stack_is_undone(make_pico, module):
+def test_an_update_that_breaks_the_updater_is_undone(make_pico, board_files, module):
     pico = make_pico("trial")
-    path = f"/ota/{module}.mpy"
-    old = ask(pico, "GET", "/fs" + path).body
-    broken = compile_source(b"raise ValueError('broken by the update')\n", path)
+    old = ask(pico, "GET", "/fs" + PATH).body
+    modules = unpacked(board_files)
+    name = f"/ota/{module}.mpy"
+    assert name in modules
+    modules[name] = compile_source(b"raise ValueError('broken by the update')\n", name)
+    broken = packed(modules)[PATH]
     manifest = {
         "version": "2.0.0",
         "trial": True,
-        "files": [{"path": path, "size": len(broken), "sha256": digest(broken)}],
+        "files": [{"path": PATH, "size": len(broken), "sha256": digest(broken)}],
         "delete": [],
     }
     begun = ask(pico, "POST", "/api/v1/update", json.dumps(manifest).encode())
     assert begun.status == 201, begun
-    assert ask(pico, "PUT", "/api/v1/update/files" + path, broken).status == 201
+    assert ask(pico, "PUT", "/api/v1/update/files" + PATH, broken).status == 201
     assert ask(pico, "POST", "/api/v1/update/commit", b"{}").status == 202
 
     def undone():
@@ -36,4 +41,4 @@ def test_an_update_that_breaks_the_web_stack_is_undone(make_pico, module):
 
     last = until(undone, 40, 0.5)["last"]
     assert (last["version"], last["outcome"]) == ("2.0.0", "reverted")
-    assert ask(pico, "GET", "/fs" + path).body == old
+    assert ask(pico, "GET", "/fs" + PATH).body == old

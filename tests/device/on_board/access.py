@@ -60,7 +60,7 @@ def test_credentials_in_other_scripts_work():
 
 
 def test_hosts():
-    guard = Access(Device, ["Forwarded.example:80"])
+    guard = Access(Device, ["forwarded.example:80"], {})
     for host in (
         "192.168.1.7:8080",
         "pico-1:8080",
@@ -82,7 +82,7 @@ def test_a_board_without_a_name_or_an_address_answers_to_none():
         def host_names():
             return (None, None, None)
 
-    guard = Access(Nameless)
+    guard = Access(Nameless, (), {})
     guard.check(head(host="localhost:8080"), "1")
     for host in ("None:8080", "none:8080", ".local:8080", ":8080"):
         refused(421, "wrong_host", guard.check, head(host=host), "1")
@@ -93,7 +93,7 @@ def test_on_port_80_the_host_may_come_without_a_port():
         class service:
             port = 80
 
-    guard = Access(Web)
+    guard = Access(Web, (), {})
     guard.check(head(host="192.168.1.7"), "1")
     guard.check(head(host="192.168.1.7:80"), "1")
     refused(421, "wrong_host", guard.check, head(host="192.168.1.7:8080"), "1")
@@ -105,14 +105,14 @@ def test_mounted_the_port_is_the_applications():
         class service:
             port = None
 
-    guard = Access(Mounted)
+    guard = Access(Mounted, (), {})
     guard.check(head(host="192.168.1.7:5000"), "1")
     guard.check(head(host="192.168.1.7"), "1")
     refused(421, "wrong_host", guard.check, head(host="evil.example:5000"), "1")
 
 
 def test_the_open_path_is_open_for_reading_only():
-    guard = Access(Device)
+    guard = Access(Device, (), {})
     guard.check(head(path="/api/v1/info", authorization=None), "1")
     refused(421, "wrong_host", guard.check, head(path="/api/v1/info", host="evil"), "1")
     for method, path in (
@@ -125,7 +125,7 @@ def test_the_open_path_is_open_for_reading_only():
 
 
 def test_changes_carry_the_custom_header():
-    guard = Access(Device)
+    guard = Access(Device, (), {})
     for method in ("PUT", "POST", "DELETE", "MOVE", "?"):
         refused(403, "missing_header", guard.check, head(method), "1")
         guard.check(head(method, x_requested_with=""), "1")
@@ -134,7 +134,7 @@ def test_changes_carry_the_custom_header():
 
 def test_waits_grow_and_end():
     access.time = Clock
-    guard = Access(Device)
+    guard = Access(Device, (), {})
     for _ in range(10):
         refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "a")
     waits = []
@@ -157,7 +157,7 @@ def test_waits_grow_and_end():
 
 def test_one_address_does_not_lock_out_another():
     access.time = Clock
-    guard = Access(Device)
+    guard = Access(Device, (), {})
     for _ in range(10):
         refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "attacker")
     refused(429, "too_many_tries", guard.check, head(), "attacker")
@@ -166,7 +166,7 @@ def test_one_address_does_not_lock_out_another():
 
 def test_many_addresses_cost_little_memory_and_the_worst_is_remembered():
     access.time = Clock
-    guard = Access(Device)
+    guard = Access(Device, (), {})
     for _ in range(12):
         Clock.now += 5000
         refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "worst")
@@ -178,7 +178,7 @@ def test_many_addresses_cost_little_memory_and_the_worst_is_remembered():
 
 def test_no_try_no_count():
     access.time = Clock
-    guard = Access(Device)
+    guard = Access(Device, (), {})
     for _ in range(50):
         refused(401, "unauthorized", guard.check, head(authorization=None), "a")
         refused(401, "unauthorized", guard.check, head(authorization="Bearer x"), "a")

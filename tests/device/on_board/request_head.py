@@ -1,10 +1,11 @@
-"""ota/head.py"""
+"""ota/request.py and ota/lines.py: how a request head is read"""
 
 import asyncio
 
 from harness import raises, refused
 
-from ota.head import LINE_BYTES, HeadReader
+from ota import request
+from ota.lines import LINE_BYTES, Lines
 
 
 class Stream:
@@ -22,11 +23,11 @@ class Stream:
 
 
 def reader(data, piece=1 << 20):
-    return HeadReader(Stream(data, piece))
+    return Lines(Stream(data, piece))
 
 
 def head(data, piece=1 << 20):
-    return asyncio.run(reader(data, piece).read())
+    return asyncio.run(request.read(reader(data, piece)))
 
 
 GOOD = (
@@ -49,7 +50,7 @@ def test_a_head_is_read_whatever_the_pieces():
 
 def test_what_follows_the_head_is_left_for_the_body():
     async def rest_of(source):
-        await source.read()
+        await request.read(source)
         target = bytearray(5)
         view = memoryview(target)
         count = source.take(view)
@@ -66,7 +67,7 @@ def test_two_heads_in_one_piece():
 
     async def three():
         for _ in range(3):
-            assert (await source.read()).length == 0
+            assert (await request.read(source)).length == 0
         assert source.empty
 
     asyncio.run(three())
@@ -77,7 +78,7 @@ def test_many_heads_wander_through_the_buffer():
 
     async def fifty():
         for _ in range(50):
-            assert (await source.read()).target == "/" + "a" * 300
+            assert (await request.read(source)).target == "/" + "a" * 300
 
     asyncio.run(fifty())
 
