@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-import vfs
 
 __version__ = "0.1.0"
 
@@ -114,10 +113,13 @@ def close_writers():
 
 
 try:
+    import vfs
+
     os.stat(PACK)
     # Short, since each import keeps it, and out of reach: no request may have a backslash.
     __path__ = "/\\"
     vfs.mount(_Rooms(), __path__)
-except OSError:
-    pass  # each is a file of its own; or the pack is there since this was first loaded
-del os, vfs
+    del vfs
+except (ImportError, OSError):
+    pass  # each is a file of its own (or this is CPython), or it is mounted since the first time
+del os

@@ -10,10 +10,12 @@ import rig
 scenario = rig.Scenarios()
 
 #: A person at the prompt has 15 s to press a key, rescue mode waits 15 minutes: not here.
-QUICK = {
-    **rig.patched("/ota/prompt.py", ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)")),
-    **rig.patched("/ota/rescue.py", ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(4)")),
-}
+QUICK = rig.patched(
+    {
+        "/ota/prompt.py": ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)"),
+        "/ota/rescue.py": ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(4)"),
+    }
+)
 RAISES = b"print('dead')\n1 / 0\n"
 BITTEN = b"import machine, time\nprint('dead')\nmachine.WDT(timeout=200)\ntime.sleep(100)\n"
 DEATHS = "machine.mem32[0x4005800c] >> 8 & 255"

@@ -10,7 +10,8 @@ from traceback import format_exc
 
 import httpx
 
-from pico_ota.devicefiles import compile_tree
+from pico_ota.devicefiles import compile_tree, device_files
+from pico_ota.rooms import PACK, packed, unpacked
 from pico_ota.sim import SimulatedPico
 from pico_ota.sim.image import read_tree, write_files
 
@@ -72,13 +73,22 @@ def app(**options):
 DEVICE = Path(__file__).parents[2] / "device"
 
 
-def patched(path, *changes):
-    """The device file *path* with each (old, new) text of *changes* in it, for `files`."""
-    text = (DEVICE / path[1:]).read_text()
-    for old, new in changes:
+def patched(changes):
+    """The pack of the modules, path -> (old, new) text in its source, for `files`."""
+    sources = {}
+    for path, (old, new) in changes.items():
+        text = (DEVICE / path[1:]).read_text()
         assert text.count(old) == 1, f"{path} has changed: {old!r}"
-        text = text.replace(old, new)
-    return compile_tree({path: text.encode()})
+        sources[path] = text.replace(old, new).encode()
+    return repacked(sources)
+
+
+def repacked(sources):
+    """The pack of the modules with these, path -> source, in it, for `files`."""
+    modules = unpacked(device_files())
+    new = compile_tree(sources)
+    assert set(new) <= set(modules)
+    return {PACK: packed({**modules, **new})[PACK]}
 
 
 #: What else is on the board, for an update to replace, delete and leave alone.

@@ -100,7 +100,9 @@ def progress_is_told_file_by_file(make_board):
 
 @scenario()
 def a_second_client_waits_for_the_lease_and_then_takes_over(make_board):
-    lease = rig.patched("/ota/routes_update.py", ("_LEASE_S = const(120)", "_LEASE_S = const(3)"))
+    lease = rig.patched(
+        {"/ota/device.py": ("_LEASE_MS = const(120000)", "_LEASE_MS = const(3000)")}
+    )
     board = started(make_board, files=lease)
     first = board.stage({**CHANGED, "/zeta.txt": b"first"})
     other = manifest({"/zeta.txt": b"second"}, "3.0.0")

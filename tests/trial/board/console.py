@@ -24,9 +24,9 @@ class _Os:
 
 
 _missing = OSError(2)
-sys.modules["os"] = _Os
-
 import ota  # noqa: E402
+
+sys.modules["os"] = _Os
 from ota import prompt  # noqa: E402
 
 sys.modules["os"] = os
