@@ -75,6 +75,15 @@ def load(*names):
     return module
 
 
+def call(names, function, *args):
+    """Import the modules *names*, and return what *function* of the last returns for *args*.
+
+    In a frame of its own, since a frame keeps alive what was last on its stack: a coroutine that
+    called a function itself would hold the whole module after let_go().
+    """
+    return getattr(load(*names), function)(*args)
+
+
 def let_go(*names):
     """Free the modules *names* of this package; without names, all but the resident ones.
 

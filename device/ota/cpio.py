@@ -36,16 +36,23 @@ class Entries:
     and an attribute `busy`: while it is true nothing more is taken in.
     """
 
-    def __init__(self, sink, index=0, position=0):
-        """*index* and *position* say which entry comes next and where it starts."""
+    def __init__(self, sink, index=0, position=0, state=_HEAD, left=_HEADER, head=None):
+        """*index* and *position* say which entry comes next and where it starts.
+
+        With the rest, from place(), it goes on within one.
+        """
         self._sink = sink
         self._index = index
         self.position = position
         self._buffer = bytearray(_HEADER + MAX_NAME + 4)
         self._fill = 0
-        self._state = _HEAD
-        self._left = _HEADER
-        self._head = None  # size, size of the name, check; of the trailer only the second
+        self._state = state
+        self._left = left
+        self._head = head  # size, size of the name, check; of the trailer only the second
+
+    def place(self):
+        """Return what another Entries goes on with, where the sink is told of an entry."""
+        return self._index, self.position, self._state, self._left, self._head
 
     @property
     def complete(self):

@@ -3,7 +3,7 @@
 import asyncio
 from micropython import const
 
-from ota import let_go, load
+from ota import call, let_go, load
 from ota.device import ENTRANCE
 from ota.errors import Refused
 
@@ -11,6 +11,7 @@ _FEED = const(256)  # bytes of a manifest between two turns of the other tasks
 # What each part of the work takes, loaded for it alone; see ota/routes.py for the order.
 _OPENING = ("records", "states", "current", "opening")
 _READING = ("paths", "manifest", "space", "plan", "draft", "manifest_reader")
+_SHOWING = ("records", "session", "arrivals", "states", "current", "direct_show")
 _SEALING = ("records", "states", "space", "sealing")
 
 
@@ -22,12 +23,12 @@ async def begin(device, head):
     async with device.uploads.turn("/.ota/plan", body.length):
         device.uploads.free_buffer()
         let_go(*ENTRANCE)
-        compare = load(*_OPENING).prepare()
+        compare = call(_OPENING, "prepare")
         let_go(*_OPENING)
         try:
             facts = await _read(body, compare, device.service.trial_deadline_s)
             let_go("emptied", *_READING)
-            load(*_SEALING).seal(facts)
+            call(_SEALING, "seal", facts)
         except Refused as refused:
             _tidy_up(compare)
             raise _make_way(refused, device)
@@ -37,7 +38,7 @@ async def begin(device, head):
     let_go("sealing", "states", "space")
     device.renew_lease()
     device.service.log("Update to %s begins." % facts[0])
-    return 201, load("records", "session", "arrivals", "direct_show").begun(facts[3])
+    return 201, call(_SHOWING, "begun", facts[3])
 
 
 async def _read(body, compare, trial_s):
@@ -80,7 +81,7 @@ async def _enter(draft, event, trial_s):
 def _tidy_up(compare):
     let_go("emptied", *_READING)
     if not compare:
-        load(*_OPENING).undo()
+        call(_OPENING, "undo")
 
 
 def _make_way(refused, device):

@@ -3,18 +3,22 @@
 import asyncio
 from micropython import const
 
-from ota import load, release
+from ota import call, let_go, load
+from ota.device import ENTRANCE
 from ota.errors import Refused
-from ota.ranges import content_range
 
-# Bytes taken in at a time before the files: what plans the update needs the room of the buffer.
+# Bytes taken in at a time: before the files, when planning the update needs the room, and then.
 _SMALL = const(512)
-_INSTALL = ("records", "states", "space", "arrivals", "transaction", "commit", "install")
+_LARGE = const(2048)
+# What is loaded to take it in, with what that loads itself, and to install it.
+_RECEIVE = ("release_store", "release")
+_RECEIVED = ("cpio", "staging", "release_files", "mpy")
+_INSTALL = ("records", "session", "arrivals", "states", "current", "space", "commit", "install")
 
 
 async def show(device, head):
     """Tell of a release that is half here."""
-    found = load("records", "session", "arrivals", "release_resume").pending()
+    found = load("cpio", "records", "session", "arrivals", "release_resume").pending()
     if found is None:
         raise Refused(404, "no_release")
     return 200, found
@@ -22,23 +26,37 @@ async def show(device, head):
 
 async def put(device, head):
     """Take in an archive, or a piece of it; after the last one, install it and restart."""
-    offset, total = content_range(head)
+    offset, total = call(("ranges",), "content_range", head)
     length = head.body.length
     async with device.uploads.turn("release", length) as turn:
         device.uploads.free_buffer()
-        reader = _reader(device)
-        if offset:
-            reader.resume(offset)
-        await _receive(head.body, reader, turn, device.uploads)
-        if total is not None and offset + length < total:
-            reader.pause()
-            return 202, {"state": "staging", "received": reader.received}
-        return 202, await _install(device, reader, "restart=no" not in head.query.split("&"))
+        let_go("ranges", *ENTRANCE)
+        last = total is None or offset + length == total
+        done = await _take_in(head.body, offset, device, turn, last)
+        if not last:
+            return 202, {"state": "staging", "received": done}
+        let_go(*_RECEIVE + _RECEIVED)
+        return 202, await _install(device, done, "restart=no" not in head.query.split("&"))
+
+
+async def _take_in(body, offset, device, turn, last):
+    """Return (version, signer) of the release after its *last* piece, else the bytes received."""
+    reader = _reader(device)
+    if offset:
+        reader.resume(offset)
+    await _receive(body, reader, turn)
+    if last:
+        while reader.busy:
+            reader.feed(memoryview(b""))
+            await asyncio.sleep_ms(0)
+        reader.finish()
+    reader.pause()
+    return (reader.version, reader.signer) if last else reader.received
 
 
 def _reader(device):
     service = device.service
-    return release.Reader(
+    return load(*_RECEIVE).Reader(
         service.public_key,
         required=service.require_signed,
         min_version=service.min_version,
@@ -47,13 +65,13 @@ def _reader(device):
     )
 
 
-async def _receive(body, reader, turn, uploads):
+async def _receive(body, reader, turn):
     view = memoryview(bytearray(_SMALL))
     feed = turn.counting(lambda data: None)
     try:
         while True:
             if len(view) == _SMALL and reader.version is not None:
-                view = memoryview(uploads.buffer)
+                view = memoryview(bytearray(_LARGE))
             count = await body.readinto(view)
             if not count:
                 return
@@ -69,19 +87,13 @@ async def _receive(body, reader, turn, uploads):
         raise
 
 
-async def _install(device, reader, restart):
-    while reader.busy:
-        reader.feed(memoryview(b""))
-        await asyncio.sleep_ms(0)
-    reader.finish()
-    device.uploads.free_buffer()
-    install = load(*_INSTALL)
+async def _install(device, about, restart):
+    load(*_INSTALL)
     try:
-        await install.ask_application(device.service)
-        answer = await install.go_live(device, restart)
+        await call(("install",), "ask_application", device.service)
+        answer = await call(("install",), "go_live", device, restart)
     finally:
         # When that failed: complete and checked, POST /api/v1/update/commit installs it later.
-        reader.close()
-    answer["version"] = reader.version
-    answer["signer"] = reader.signer
+        call(("release_store",), "remove")
+    answer["version"], answer["signer"] = about
     return answer

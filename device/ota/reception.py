@@ -7,7 +7,7 @@ import sys
 import time
 from micropython import const
 
-from ota import close_writers, let_go, load
+from ota import call, close_writers, let_go, load
 from ota.body import Body
 from ota.connection import Connection, failure
 from ota.device import ENTRANCE, Device
@@ -120,7 +120,9 @@ class Reception:
             await connection.send_json(202, "Accepted", self.device.restart(mode))
             return
         signed_only = self._service.require_signed
-        name, function, needs, head.rest = load("routes").find(head.method, head.path, signed_only)
+        name, function, needs, head.rest = call(
+            ("routes",), "find", head.method, head.path, signed_only
+        )
         self._busy += 1
         starved = False
         try:
@@ -152,8 +154,7 @@ class Reception:
             self._make_room_for(needs)
             self._last = name
         try:
-            handler = getattr(load(*needs), function)
-            answer = await handler(self.device, head)
+            answer = await call(needs, function, self.device, head)
         except Gone:
             raise
         except OSError as error:  # of the flash: that of a connection is Gone

@@ -24,18 +24,36 @@ class Head:
     """
 
     def __init__(self, public_key, required):
-        self.keys = keyring.load(public_key)
-        if required and not self.keys:
+        self._keys = keyring.load(public_key)
+        if required and not self._keys:
             raise Refused(403, "no_key/release")
-        self.text_size = self.sign_size = 0
+        #: Whether both have been seen, or that there is no signature.
+        self.complete = False
         self.signer = None
+        self._text_size = self._sign_size = 0
         self._hash = hashlib.sha256()
         self._out = None
         self._tail = None
         self._check = self._sum = 0
 
-    def begin_text(self, name, size, check):
-        """Begin the description. Raises Refused."""
+    def facts(self):
+        """Return (sizes of the description and the signature, signer, whether keys were asked)."""
+        return self._text_size, self._sign_size, self.signer, bool(self._keys)
+
+    def entry(self, index, name, size, check):
+        """Begin an entry. Raises Refused unless it is the one that belongs there."""
+        if index == 0:
+            self._begin_text(name, size, check)
+        else:
+            self._begin_signature(name, size, check)
+
+    def trailer(self, index):
+        """Raise Refused: there has to be more."""
+        if index:
+            self._begin_signature("the end", 0, 0)
+        raise Refused(400, "missing_entry/end", "any file" if index else "a description")
+
+    def _begin_text(self, name, size, check):
         if name != DESCRIPTION:
             raise Refused(400, "unexpected_entry/first", DESCRIPTION, name)
         _at_most(name, size, MAX_TEXT)
@@ -45,19 +63,20 @@ class Head:
         if kind(PRIVATE) != "folder":
             os.mkdir(PRIVATE)
         self._out = open(release_store.TEXT, "wb")
-        self.text_size = size
+        self._text_size = size
         self._check = check
 
-    def begin_signature(self, name, size, check):
-        """Begin the signature; any other entry is none. Raises Refused."""
+    def _begin_signature(self, name, size, check):
         if name == SIGNATURE:
             _at_most(name, size, _MAX_SIGNATURE)
             self._tail = bytearray()
-            self.sign_size = size
+            self._sign_size = size
             self._check = check
             self._sum = 0
-        elif self.keys:
+        elif self._keys:
             raise Refused(403, "unsigned", DESCRIPTION, SIGNATURE, name)
+        else:
+            self.complete = True
 
     def data(self, view):
         """Take a piece of the one or the other."""
@@ -69,16 +88,17 @@ class Head:
         self._tail.extend(view[max(0, len(view) - MAX_BYTES) :])
         self._tail = self._tail[max(0, len(self._tail) - MAX_BYTES) :]
 
-    def end(self):
+    def entry_end(self, index):
         """End the one or the other. Raises Refused."""
         self.leave()
         if self._sum & 0xFFFFFFFF != self._check:
             raise Refused(422, "bad_checksum")
         if self._tail is None:
             return
-        self.signer = find_signer(self.keys, memoryview(self._tail), self._hash.digest())
-        if self.keys and self.signer is None:
-            raise Refused(403, "bad_signature", ", ".join([key.id for key in self.keys]))
+        self.signer = find_signer(self._keys, memoryview(self._tail), self._hash.digest())
+        if self._keys and self.signer is None:
+            raise Refused(403, "bad_signature", ", ".join([key.id for key in self._keys]))
+        self.complete = True
 
     def leave(self):
         """Close what is open."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from ota import let_go, load, release_store
+from ota import call, let_go, load, release_store
 
 # What each part of the work takes, loaded for it alone; see ota.load() for the order.
 _CONDITIONS = ("paths", "manifest", "version", "mpy", "board", "description")
@@ -14,16 +14,17 @@ _SEALING = ("records", "states", "space", "sealing")
 def plan(head, board, revision, min_version, trial_s):
     """Begin and seal the transaction, yielding after each small step, at the end (version, id).
 
-    *head* is the release_head.Head that took the description in; the rest is as release.Reader
-    has it. Raises Refused; nothing is left of it then.
+    *head* is what release_head.Head.facts() says; the rest is as release.Reader has it. Raises
+    Refused; nothing is left of it then.
     """
-    floors = (min_version, load("records").load()["floor"])
+    text_size, sign_size, signer, vouched = head
+    floors = (min_version, call(("records",), "load")["floor"])
     facts = drafted = None
     lines = release_store.lines(release_store.TEXT)
     try:
         description = _accepted(lines, board, revision, floors)
         yield None
-        drafted = _drafted(description, trial_s, bool(head.keys))
+        drafted = _drafted(description, trial_s, vouched)
         for facts in drafted:
             yield None
     finally:
@@ -34,11 +35,11 @@ def plan(head, board, revision, min_version, trial_s):
         let_go("emptied", *_CONDITIONS + _DRAFTING)
     version, _, _, session, _ = facts
     try:
-        load(*_SEALING).seal(facts)
+        call(_SEALING, "seal", facts)
     except BaseException:
         _undo()
         raise
-    release_store.save(session, version, head.text_size, head.sign_size, head.signer)
+    release_store.save(session, version, text_size, sign_size, signer)
     let_go(*_SEALING)
     yield version, session
 
@@ -59,7 +60,7 @@ def _accepted(lines, board, revision, floors):
 
 def _drafted(description, trial_s, vouched):
     """Yield None after each small step, and at the end the facts of Draft.close()."""
-    load(*_OPENING).prepare()
+    call(_OPENING, "prepare")
     let_go(*_OPENING)
     yield None
     draft = None
@@ -86,5 +87,5 @@ def _drafted(description, trial_s, vouched):
 
 
 def _undo():
-    load(*_OPENING).undo()
+    call(_OPENING, "undo")
     let_go(*_OPENING)

@@ -8,8 +8,6 @@ import json
 import os
 from micropython import const
 
-from ota.flash import digest
-
 TEXT = "/.ota/release"
 RECORD = "/.ota/release.json"
 #: Where the trusted keys are kept once a release has replaced those of the application.
@@ -55,6 +53,8 @@ def files():
 
 def save(session, version, text_size, sign_size, signer):
     """Remember that TEXT is the release staged as *session*. Raises OSError."""
+    from ota.flash import digest
+
     record = {
         "id": session,
         "version": version,
@@ -70,6 +70,7 @@ def save(session, version, text_size, sign_size, signer):
 def load():
     """Return the record of the release that is being staged, or None."""
     from ota import records
+    from ota.flash import digest
 
     state = records.load()
     if state["state"] != "staging":

@@ -41,7 +41,6 @@ direct_files paths session staging ranges
 direct_fs paths protected store
 direct_outcome records states current outcomes transaction settings health
 direct_show records states current session arrivals
-direct_release session staging release_store cpio release ranges
 routes_fs paths protected store reader
 routes_system records states current outcomes transaction session arrivals checks
 """

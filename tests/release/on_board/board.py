@@ -137,22 +137,23 @@ class Spy:
         return getattr(self._module, name)
 
 
+SPIED = ("opening", "current", "staging", "commit")
+
+
 def watch(function, *arguments):
     """Call *function* and return what it called of the transaction."""
     calls = []
     let_go = ota.let_go
-    for name in ("opening", "transaction", "staging"):
+    for name in SPIED:
         sys.modules["ota." + name] = Spy(ota.load(name), calls)
     release.let_go = ota.let_go = lambda *names: None
-    release.staging = sys.modules["ota.staging"]
     try:
         function(*arguments)
     except Refused:
         pass
     finally:
         release.let_go = ota.let_go = let_go
-        release.staging = staging
-        for name in ("opening", "transaction", "staging", "release_plan"):
+        for name in SPIED + ("release_plan", "release_files"):
             sys.modules.pop("ota." + name, None)
     return calls
 
