@@ -106,7 +106,8 @@ class OTAUpdateService:
         self._beacon = None
         self._task = None
         self._reception = None
-        self._mounted = False
+        #: Whether an application's own Microdot serves the routes.
+        self.mounted = False
         #: How long it has been reachable; None once that was taken note of (ota/health.py).
         self.good_ms = 0
 
@@ -141,7 +142,7 @@ class OTAUpdateService:
             raise RuntimeError("mount() comes before start()")
         if prefix and (prefix[0] != "/" or prefix[-1] == "/"):
             raise ValueError("prefix looks like '/ota', got %r" % prefix)
-        self._mounted = True
+        self.mounted = True
         self._receive().mount(app, prefix)
 
     def confirm(self):
@@ -190,7 +191,7 @@ class OTAUpdateService:
         self.uptime_ms += passed
         if self.good_ms is None:
             return
-        reachable = self._listener.port is not None or (self._mounted and self._is_connected())
+        reachable = self._listener.port is not None or (self.mounted and self._is_connected())
         self.good_ms = self.good_ms + passed if reachable else 0
         if self.good_ms >= self.confirm_after_s * 1000:
             self.good_ms = 0  # once more later, should it fail
@@ -206,7 +207,7 @@ class OTAUpdateService:
             let_go()
 
     def _follow_wifi(self):
-        if self._mounted:
+        if self.mounted:
             return
         connected = self._is_connected()
         if connected and self._listener.port is None:
@@ -247,7 +248,7 @@ class OTAUpdateService:
         return self._reception
 
     def _dismiss(self):
-        if self._reception is not None and not self._mounted:
+        if self._reception is not None and not self.mounted:
             self._reception.close()
             self._reception = None
             self._listener.renew()

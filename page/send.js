@@ -13,7 +13,7 @@ function watched(request, look) {
   const ask = async () => {
     for (await sleep(300); !over; await sleep(500)) {
       // Without an answer there is nothing to show; the upload itself will tell what is wrong.
-      await get("/api/v1/status", { aside: true, tries: 0, timeout: 5000 }).then(look, () => {});
+      await get("/api/v1/progress", { aside: true, tries: 0, timeout: 5000 }).then(look, () => {});
     }
   };
   ask();
@@ -91,4 +91,4 @@ export const abandon = () => call("DELETE", UPDATE);
 /** A signed release, as it is; the device reads, checks and installs it. */
 export const release = ({ signal, changed }, f) =>
   watched(call("PUT", UPDATE + "/release", { body: f.file, signal, timeout: 2 * slow(f.size), tries: 0 }),
-    ({ upload, update }) => changed(f, { sent: Math.min(f.size, (upload || update)?.received || f.sent) }));
+    ({ upload }) => changed(f, { sent: Math.min(f.size, upload?.received || f.sent) }));

@@ -121,6 +121,8 @@ def close_writers():
     writers.clear()
 
 
+if isinstance(__path__, str) and __path__[0] != "/":  # CPython has a list
+    __path__ = "/" + __path__  # an application may change the directory
 try:
     import vfs
 

@@ -6,12 +6,15 @@ from micropython import const
 from ota.errors import Gone, Refused
 
 #: Bytes read, hashed and written in one go: at most one flash erase (45 ms) holds up the loop.
-CHUNK = 4096
+CHUNK = 3072
 _SMALL = const(2048)
 
 
 class Body:
-    """What the client sends after the head. *source* has `async readinto(view)`."""
+    """What the client sends after the head. *source* has `async readinto(view)` and `take(view)`.
+
+    The latter only takes what is here already, without a wait.
+    """
 
     def __init__(self, source, length):
         self._source = source
@@ -56,10 +59,11 @@ class Body:
         Raises what *write* raises, and Gone.
         """
         view = memoryview(buf)
-        readinto = self._source.readinto
+        take, readinto = self._source.take, self._source.readinto
         filled = 0
         while True:
-            count = await readinto(view[filled:])
+            rest = view[filled:]
+            count = take(rest) or await readinto(rest)
             filled += count
             # Full chunks only: small network pieces would cost a flash call each.
             if filled and (not count or filled == len(view)):

@@ -10,7 +10,7 @@ from micropython import const
 from ota import load
 from ota.errors import Gone, Refused
 from ota.lines import Lines
-from ota.listener import NO_MEMORY
+from ota.listener import ADVICE, NO_MEMORY
 
 # Milliseconds that a client may take: for a whole request head, between two requests, and
 # between two reads or writes of a body (the slowest flash writes 8 KB/s, so a peer that waits for
@@ -28,10 +28,6 @@ _GARBAGE_MS = const(500)
 _HOLD_MS = const(10)
 _ENOSPC = const(28)
 
-_ADVICE = (
-    "The application leaves too little memory for this. Restart into rescue mode"
-    ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.'
-)
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
 SAFE = (
@@ -159,39 +155,49 @@ class Connection:
         while self.left > least and time.ticks_diff(until, time.ticks_ms()) > 0:
             await self.readinto(scrap)
 
+    def take(self, view):
+        """Read body bytes that are here already into memoryview *view*; return how many, or 0.
+
+        0 as well when the other tasks have waited for their turn long enough.
+        """
+        left = self.left
+        if not left:
+            return 0
+        if len(view) > left:
+            view = view[:left]
+        count = self.reader.take(view)
+        if not count:
+            if self._expects or time.ticks_diff(time.ticks_ms(), self._turn_ms) > _HOLD_MS:
+                return 0
+            try:
+                count = self.stream.s.readinto(view) or 0
+            except OSError:
+                return 0  # it is raised again where it is expected
+        self.left = left - count
+        return count
+
     async def readinto(self, view):
         """Read body bytes into memoryview *view*; return how many, 0 when the body is complete.
 
         Raises Gone when the client is gone. A client that stalls gets 408 and is cut.
         """
-        if not self.left:
-            return 0
-        if len(view) > self.left:
-            view = view[: self.left]
-        count = self.reader.take(view) or self._at_hand(view)
+        count = self.take(view)
+        if count or not self.left:
+            return count
+        try:
+            if self._expects:
+                self._expects = False
+                await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._allow(self._stall_ms)
+            count = await self.stream.readinto(view[: self.left])
+        except OSError:
+            raise Gone(104)
+        self.deadline = None
+        self._turn_ms = time.ticks_ms()
         if not count:
-            try:
-                if self._expects:
-                    self._expects = False
-                    await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self._allow(self._stall_ms)
-                count = await self.stream.readinto(view)
-            except OSError:
-                raise Gone(104)
-            self.deadline = None
-            self._turn_ms = time.ticks_ms()
-            if not count:
-                raise Gone(104)
+            raise Gone(104)
         self.left -= count
         return count
-
-    def _at_hand(self, view):
-        if self._expects or time.ticks_diff(time.ticks_ms(), self._turn_ms) > _HOLD_MS:
-            return None
-        try:
-            return self.stream.s.readinto(view)
-        except OSError:
-            return None  # it is raised again where it is expected
 
     def _allow(self, ms):
         self.deadline = time.ticks_add(time.ticks_ms(), ms)
@@ -299,5 +305,4 @@ def failure(error):
 
 def low_memory():
     """Return the Refused for a request that needs more heap than is free."""
-    # The advice is not in the catalogue, which cannot be read with next to no memory.
-    return Refused(503, "low_memory", _ADVICE, retry_after=5)
+    return Refused(503, "low_memory", ADVICE, retry_after=5)

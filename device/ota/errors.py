@@ -1,7 +1,6 @@
 """The one error that bad input from outside ends in. What it says to people is in reasons.txt."""
 
-# Again from the root: the first is relative on a board, and an application may change directory.
-_PLACES = (__file__.rsplit("/", 1)[0] + "/reasons.txt", "/ota/reasons.txt")
+from ota import call
 
 
 class Refused(Exception):
@@ -18,24 +17,11 @@ class Refused(Exception):
         self.extra = extra
 
     def __str__(self):
-        key = self.args[0]
-        args = self.args[1:]
-        for place in _PLACES:
-            try:
-                with open(place) as lines:
-                    at, step = 0, 8192
-                    while step > 256:  # halving first: reading it all would hold the loop up
-                        lines.seek(at + step)
-                        lines.readline()
-                        if "" < lines.readline() < key:
-                            at += step
-                        step >>= 1
-                    lines.seek(at)
-                    for line in lines:
-                        if line.startswith(key) and line[len(key)] == " ":
-                            return line[len(key) :].strip() % args
-            except Exception:
-                pass  # who was refused has to be answered, also when memory is short
+        key, args = self.args[0], self.args[1:]
+        try:
+            return call(("reasons",), "sentence", key, args)
+        except Exception:
+            pass  # who was refused has to be answered, also when memory is short
         try:
             return " ".join(map(str, args)) or key
         except Exception:

@@ -1,8 +1,5 @@
 """One HTTP request head, as far as some route uses it."""
 
-#: What some route answers to.
-METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "MOVE")
-
 
 class Head:
     """The request line of a request, with what ota/request.py and ota/routes.py add to it."""

@@ -1,9 +1,9 @@
 """Headers of page.html.gz, made by tools/build_page.py from page/: do not edit."""
 
-ETAG = '"2c207df6df39c4c4"'
+ETAG = '"f9d43e866cae47b0"'
 CSP = (
     "default-src 'none'; "
-    "script-src 'sha256-IHNTpsU6nbPpYjuSuTtUdGK7/oMQuqm8/EWsR/p6gGE='; "
+    "script-src 'sha256-2+Nz2mwrxozGvd0n07bnaCuokztEo/KAUyh37r9ytp8='; "
     "style-src 'sha256-WSS3nTChXkxjuOJDm22qxlX5JZozJQ/u9v8ccnRRYJ8='; "
     "connect-src 'self'; "
     "img-src data:; "

@@ -25,6 +25,12 @@ _IPPROTO_TCP = const(6)
 _TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 
 
+# What every request needs, and what stays when nobody is connected. One text takes less room.
+_BASE = (
+    " address body connection device errors head lines listener log reception uploads prompt mark "
+)
+
+
 class Reception:
     """Receives the connections of *service*, at most three at once."""
 
@@ -36,7 +42,7 @@ class Reception:
         self._open = []
         self._tending = None
         self._web = None
-        self._known = list(sys.modules)  # what is there before the first request, and stays
+        self._foreign_microdot = "microdot" in sys.modules
         self._last = None  # module of the last direct route
         self._busy = 0  # requests that are being answered
         self._used_ms = time.ticks_ms()
@@ -163,7 +169,7 @@ class Reception:
 
     def _make_room_for(self, names):
         """Let all modules go that came with requests, but *names*, unless others use them."""
-        if self._busy > 1 or self.device.uploads.current is not None:
+        if self._busy > 1 or self.device.uploads.current is not None or self._service.mounted:
             return
         stale = [name[4:] for name in sys.modules if self._is_stale(name, names)]
         if stale:
@@ -172,9 +178,8 @@ class Reception:
             let_go(*stale)
 
     def _is_stale(self, name, needed):
-        if name[:4] != "ota." or name in self._known:
-            return False
-        return name[4:] not in needed and name[4:] not in ENTRANCE
+        name = name[4:] if name[:4] == "ota." else None
+        return not (name is None or name in needed or name in ENTRANCE or " %s " % name in _BASE)
 
     def load_web(self):
         """Return the Web, loading it if need be. Raises MemoryError."""
@@ -187,7 +192,7 @@ class Reception:
 
     def _let_microdot_go(self):
         # An application that uses it itself would get a second one at the next request.
-        if "microdot" not in self._known:
+        if not self._foreign_microdot:
             sys.modules.pop("microdot", None)
 
     def mount(self, app, prefix):

@@ -3,7 +3,7 @@
 import hashlib
 from binascii import hexlify
 
-from ota import release_store, staging
+from ota import release_store, session, staging
 from ota.errors import Refused
 
 
@@ -53,7 +53,7 @@ class Files:
 
             check_size(path, size)
             self._ring = bytearray()
-        if path == release_store.KEYRING or staging.needs(path):
+        if path == release_store.KEYRING or _is_needed(path):
             self._writer = staging.open_file(path, offset)
         else:
             # Here already: only to be compared with what was listed.
@@ -94,3 +94,9 @@ class Files:
             self._writer.abandon()
             self._writer = None
         self._listed.close()
+
+
+def _is_needed(path):
+    """Return True when the file *path* is still to be written, wholly or in part."""
+    kind, name, size, _, _ = staging.lookup(path, session.current()[0])
+    return kind != "=" and session.received(name) != int(size)

@@ -6,7 +6,10 @@ Only headers that some route uses are kept: a browser's cookies cost bytes on th
 from micropython import const
 
 from ota.errors import Refused
-from ota.head import METHODS, Head
+from ota.head import Head
+
+#: What some route answers to.
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "MOVE")
 
 _HEAD_BYTES = const(8192)
 _HEAD_LINES = const(64)

@@ -16,6 +16,7 @@ _ROWS = """\
 PUT /api/v1/update/files/ direct_files put unsigned
 PUT /fs/ direct_fs put unsigned
 GET /fs/ routes_fs get any
+GET /api/v1/progress direct_progress show any
 GET /api/v1/status routes_system status any
 PUT /api/v1/update/release direct_release put any
 GET /api/v1/update/release direct_release show any
@@ -25,8 +26,8 @@ DELETE /api/v1/update direct_commit abort any
 POST /api/v1/update/commit direct_commit commit any
 POST /api/v1/confirm direct_outcome confirm any
 POST /api/v1/rollback direct_outcome rollback any
-DELETE /fs/ routes_fs delete unsigned
-MOVE /fs/ routes_fs move unsigned
+DELETE /fs/ direct_manage delete unsigned
+MOVE /fs/ direct_manage move unsigned
 GET / routes_page page any
 GET /api/v1/info routes_system info any
 GET /api/v1/log routes_system log any
@@ -38,10 +39,11 @@ PUT /api/v1/password routes_system password any
 _NEEDS = """\
 direct_commit session
 direct_files paths session staging ranges
-direct_fs paths protected store
+direct_fs paths protected flash store
+direct_manage paths protected flash store
 direct_outcome records states current outcomes transaction settings health
 direct_show records states current session arrivals
-routes_fs paths protected store reader
+routes_fs paths protected flash store reader
 routes_system records states current outcomes transaction session arrivals checks
 """
 

@@ -29,7 +29,7 @@ _writers = ota.writers
 _cursor = ("", 0)  # plan, and where in it to go on: clients send files in its order
 
 
-def _lookup(path, plan):
+def lookup(path, plan):
     """Return the line of *path* in the plan, parted at its blanks. Raises Refused(404)."""
     global _cursor
     known, start = _cursor
@@ -46,15 +46,6 @@ def _lookup(path, plan):
                     _cursor = (plan, at)
                     return entry
     raise Refused(404, "not_in_update/path", path)
-
-
-def needs(path):
-    """Return True when the file *path* of the update is still to be sent, wholly or in part.
-
-    Raises Refused(404) for a file not listed.
-    """
-    kind, name, size, _, _ = _lookup(path, session.current()[0])
-    return kind != "=" and session.received(name) != int(size)
 
 
 def open_file(path, offset=0):
@@ -74,7 +65,7 @@ def open_steps(path, offset=0):
     plan, _ = session.current()
     if not plan:
         raise Refused(409, "wrong_state/put")
-    entry = _lookup(path, plan)
+    entry = lookup(path, plan)
     active = _writers.get("active")
     if active:
         raise Refused(409, "busy/file", active.path)

@@ -42,6 +42,11 @@ def check_parents(path):
         at = path.find("/", at + 1)
 
 
+def not_found(path):
+    """Return the Refused for a *path* with nothing at it."""
+    return Refused(404, "not_found/file", path)
+
+
 def not_directory(path):
     """Return the Refused for a file at *path* where a folder was expected."""
     return Refused(409, "not_directory/target", path)

@@ -6,7 +6,8 @@ from ota import flash, load, routes
 from ota.body import Body
 from ota.connection import CLOSED_CSP, SAFE, failure, low_memory
 from ota.errors import Gone, Refused
-from ota.head import METHODS, Head
+from ota.head import Head
+from ota.request import METHODS, finish
 
 
 class Table:
@@ -91,7 +92,7 @@ class Web:
         for name in headers:
             head.headers[name.lower()] = headers[name]
         request.after_request(_make_safe)
-        load("request").finish(head)
+        finish(head)
         admit(head, request.client_addr[0])
         request.g.head = head
         request.g.body = Body(MountedSource(request, head.length or 0), head.length)
@@ -199,6 +200,10 @@ class MountedSource:
     def __init__(self, request, length):
         self._stream = request.stream
         self._left = length
+
+    def take(self, view):
+        """Return 0: nothing can be had without a wait."""
+        return 0
 
     async def readinto(self, view):
         """Read into memoryview *view*; return the count, 0 at the end. Raises Gone."""

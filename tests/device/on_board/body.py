@@ -17,6 +17,9 @@ class Source:
         self._piece = piece
         self.at = 0
 
+    def take(self, view):
+        return 0
+
     async def readinto(self, view):
         count = min(len(view), self._piece, len(self._data) - self.at)
         view[:count] = self._data[self.at : self.at + count]

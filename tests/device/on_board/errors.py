@@ -5,7 +5,7 @@ import sys
 
 from harness import read, write
 
-from ota import errors
+from ota import reasons
 from ota.errors import Refused
 
 SENTENCE = "Content-Range x does not fit a body of 5 bytes."
@@ -60,7 +60,7 @@ def test_arguments_that_do_not_fit_are_told_as_they_are():
 
 
 def test_it_speaks_without_the_catalogue_too():
-    errors._PLACES = ("/nowhere/reasons.txt", "/reasons.txt")
+    reasons._PLACES = ("/nowhere/reasons.txt", "/reasons.txt")
     assert Refused(400, "bad_range/length", "x", 5).message == "x 5"
     os.mkdir("/reasons.txt")
     assert Refused(400, "bad_range/length", "x", 5).message == "x 5"
@@ -71,7 +71,7 @@ def test_it_speaks_when_memory_is_short():
     def nothing_left(path):
         raise MemoryError
 
-    errors.open = nothing_left
+    reasons.open = nothing_left
     assert Refused(400, "bad_range/length", "x", 5).message == "x 5"
 
 
@@ -87,7 +87,7 @@ def test_it_speaks_when_nothing_can_be_shown():
 
 
 def test_nothing_is_read_before_the_sentence_is_wanted():
-    counted = errors.open = Counted()
+    counted = reasons.open = Counted()
     for key in ("bad_range/length", "unheard/of"):
         try:
             raise Refused(400, key, "x", 5)
@@ -99,7 +99,7 @@ def test_nothing_is_read_before_the_sentence_is_wanted():
 
 
 def test_the_catalogue_is_closed_again():
-    counted = errors.open = Counted()
+    counted = reasons.open = Counted()
     for key in ("bad_range/length", "bad_range/form"):
         assert Refused(400, key, "x", 5).message
     assert counted.files
@@ -112,16 +112,17 @@ def test_the_catalogue_is_closed_again():
 
 
 def test_an_application_may_have_changed_the_directory():
-    # As on a board, where the folder of the modules is a relative name.
-    for name in ("__init__.py", "errors.py", "reasons.txt"):
+    # As on a board, where the folder of the package is found by a relative name.
+    for name in ("__init__.py", "errors.py", "reasons.py", "reasons.txt"):
         write("/ota/" + name, read("/device/ota/" + name))
     write("/data/ota/x", b"")
-    for name in ("ota", "ota.errors"):
+    for name in ("ota", "ota.errors", "ota.reasons"):
         del sys.modules[name]
     sys.path[:] = [""]
     from ota import errors as here
 
-    assert here.__file__ == "ota/errors.py"
+    assert here.__file__ == "/ota/errors.py"
+    sys.path.clear()
     for folder in ("/", "/data", "/data/ota"):
         os.chdir(folder)
         assert here.Refused(400, "bad_range/length", "x", 5).message == SENTENCE, folder

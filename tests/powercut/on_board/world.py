@@ -48,7 +48,7 @@ import ota_boot  # noqa: E402
 # What runs beside the application is not what is proved here.
 sys.modules["ota.prompt"] = ota.prompt = _Prompt
 sys.modules["ota.rescue"] = ota.rescue = _Rescue
-from ota import staging, transaction  # noqa: E402
+from ota import current, staging, transaction  # noqa: E402
 
 # All of it now: then the flash is mounted in place of the host's files.
 ota.load("start", "mpy", "emptied", "update", "commit", "replan", "manifest_reader")
@@ -79,7 +79,7 @@ def unmount():
     ota.writers.clear()
     ota.staged = None
     staging._cursor = ("", 0)
-    transaction._sound = None
+    current._sound = None
     while True:
         try:
             vfs.umount("/")

@@ -46,6 +46,7 @@ import ota  # noqa: E402
 import ota_boot  # noqa: E402
 from ota import (  # noqa: E402
     arrivals,
+    current,
     flash,
     keyring,
     release,
@@ -76,7 +77,7 @@ def restart():
     """What a restart of the board forgets."""
     ota.close_writers()
     staging._cursor = ("", 0)
-    transaction._sound = None
+    current._sound = None
 
 
 def format(files, blocks):

@@ -7,7 +7,7 @@ import world
 from ramflash import RamFlash
 
 import ota_boot
-from ota import errors
+from ota import reasons
 from ota.errors import Refused
 
 OLD = {
@@ -69,9 +69,9 @@ def live():
 
 def main(script, name):
     # The host's files are out of reach once the flash is mounted at `/`.
-    with open(errors._PLACES[0]) as catalogue:
+    with open(reasons._PLACES[0]) as catalogue:
         text = catalogue.read()
-    errors.open = lambda path: io.StringIO(text)
+    reasons.open = lambda path: io.StringIO(text)
     getattr(__import__(script), name)()
     world.unmount()
     print("passed")
