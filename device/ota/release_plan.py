@@ -5,9 +5,10 @@ import sys
 from ota import call, let_go, load, release_store
 
 # What each part of the work takes, loaded for it alone; see ota.load() for the order.
-_CONDITIONS = ("paths", "manifest", "version", "mpy", "board", "description")
+_TEXT = ("paths", "description_text")
+_CONDITIONS = ("version", "mpy", "board", "description")
 _OPENING = ("records", "states", "current", "opening")
-_DRAFTING = ("space", "plan", "draft")
+_DRAFTING = ("manifest", "listing", "flash", "space", "plan", "draft")
 _SEALING = ("records", "states", "space", "sealing")
 
 
@@ -22,17 +23,19 @@ def plan(head, board, revision, min_version, trial_s):
     facts = drafted = None
     lines = release_store.lines(release_store.TEXT)
     try:
-        description = _accepted(lines, board, revision, floors)
+        text = call(_TEXT, "Text", lines)
+        accepted, counts = call(("release_plan",), "conditions", text, (board, revision), floors)
+        let_go(*_CONDITIONS)
         yield None
-        drafted = _drafted(description, trial_s, vouched)
+        drafted = _drafted(text, counts, accepted, trial_s, vouched)
         for facts in drafted:
             yield None
     finally:
         if drafted:
             drafted.close()
         lines.close()
-        description = drafted = None
-        let_go("emptied", *_CONDITIONS + _DRAFTING)
+        text = drafted = None
+        let_go("emptied", *_TEXT + _DRAFTING)
     version, _, _, session, _ = facts
     try:
         call(_SEALING, "seal", facts)
@@ -44,37 +47,43 @@ def plan(head, board, revision, min_version, trial_s):
     yield version, session
 
 
-def _accepted(lines, board, revision, floors):
-    """Return the Description in *lines*, if it is for this device. Raises Refused."""
+def conditions(text, hardware, floors):
+    """Return (version, trial, floor) and the counts of the Description in *text*.
+
+    Raises Refused unless it is for this device.
+    """
     load(*_CONDITIONS)
     from ota.board import board_name
     from ota.description import Description
 
     own = sys.implementation
-    description = Description(lines)
+    description = Description(text)
+    board, revision = hardware
     description.require(
         board or board_name(), revision, own.version[:3], getattr(own, "_mpy", 0), floors
     )
-    return description
+    return (description.version, description.trial, description.floor), description.counts
 
 
-def _drafted(description, trial_s, vouched):
+def _drafted(text, counts, accepted, trial_s, vouched):
     """Yield None after each small step, and at the end the facts of Draft.close()."""
     call(_OPENING, "prepare")
     let_go(*_OPENING)
     yield None
     draft = None
     try:
-        draft = load(*_DRAFTING).Draft(
-            description.version,
-            description.trial and trial_s,
-            # Without keys nobody vouches for it, and anybody could lock all others out.
-            description.floor if vouched else None,
-        )
-        for path in description.deletes():
+        load(*_DRAFTING)
+        from ota.draft import Draft
+        from ota.listing import Listing
+
+        version, trial, floor = accepted
+        # Without keys nobody vouches for it, and anybody could lock all others out.
+        draft = Draft(version, trial and trial_s, floor if vouched else None)
+        listing = Listing(text, *counts)
+        for path in listing.deletes():
             draft.add_delete(path)
             yield None
-        for path, size, sha in description.files():
+        for path, size, sha in listing.files():
             for _ in draft.file_steps(path, size, sha):
                 yield None
             yield None
