@@ -3,14 +3,13 @@
 import asyncio
 import gc
 import json
-import sys
 import time
 from micropython import const
 
-from ota import load
+from ota import call
 from ota.errors import Gone, Refused
 from ota.lines import Lines
-from ota.listener import ADVICE, NO_MEMORY
+from ota.listener import NO_MEMORY
 
 # Milliseconds that a client may take: for a whole request head, between two requests, and
 # between two reads or writes of a body (the slowest flash writes 8 KB/s, so a peer that waits for
@@ -26,7 +25,6 @@ _GARBAGE_MS = const(500)
 # How long bytes that are here already are taken without a turn for other tasks, since a turn
 # costs half as much as handling a chunk. An erase takes longer: with one, each chunk waits.
 _HOLD_MS = const(10)
-_ENOSPC = const(28)
 
 _ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
 # Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
@@ -80,7 +78,7 @@ class Connection:
             await self.stream.wait_closed()
 
     def _say_no_memory(self):
-        # Not even low_memory() could be put together.
+        # Not even an answer could be put together.
         if not self._answered:
             try:
                 self.stream.s.send(NO_MEMORY)
@@ -103,27 +101,19 @@ class Connection:
         try:
             await self._take_head()
             await self._handle(self.head, self)
-        except Refused as refused:
-            if self._answered:
-                return False  # an answer is half sent: only a cut tells the client
-            await self.refuse(refused)
-        except MemoryError:
-            if self._answered:
-                return False
-            gc.collect()
-            await self.refuse(low_memory())
         except OSError:
             raise
         except Exception as error:
-            # A fault of ours must not take the service down with it.
-            refused = failure(error)
             if self._answered:
+                # An answer is half sent: only a cut tells the client.
+                call(("refusal",), "reason", error)
                 return False
-            await self.refuse(refused)
+            gc.collect()
+            await call(("refusal",), "answer", self, error)
         return await self._ready_for_next()
 
     async def _take_head(self):
-        self.head = head = await load("request").read(self.reader)
+        self.head = head = await call(("request",), "read", self.reader)
         self.deadline = self.waiting_since = None
         self.left = head.length or 0
         self._bounded = True
@@ -247,18 +237,6 @@ class Connection:
         if self._chunked:
             await self._send(b"0\r\n\r\n")
 
-    async def refuse(self, refused):
-        """Answer with *refused* as JSON, and with the headers that belong to its status."""
-        headers = []
-        extra = refused.extra
-        if refused.status == 401:
-            headers.append(("WWW-Authenticate", load("access").challenge(self.head)))
-        if "retry_after" in extra:
-            headers.append(("Retry-After", extra["retry_after"]))
-        if "allow" in extra:
-            headers.append(("Allow", extra["allow"]))
-        await self.send_json(refused.status, refused.word, refused.body(), headers)
-
     async def answer(self, status, body, headers=()):
         """Send what a direct route returned.
 
@@ -286,23 +264,6 @@ class Connection:
             return
         self.head = None
         try:
-            await self.send_json(
-                408,
-                "timeout",
-                Refused(408, "timeout").body(),
-            )
-        except (OSError, asyncio.CancelledError):
+            await call(("refusal",), "answer", self, Refused(408, "timeout"))
+        except (OSError, MemoryError, asyncio.CancelledError):
             pass
-
-
-def failure(error):
-    """Return the Refused for an exception that nobody expected, and show it on the console."""
-    if isinstance(error, OSError) and error.errno == _ENOSPC:
-        return Refused(507, "no_space/full")
-    sys.print_exception(error)
-    return Refused(500, "internal/defect", error)
-
-
-def low_memory():
-    """Return the Refused for a request that needs more heap than is free."""
-    return Refused(503, "low_memory", ADVICE, retry_after=5)

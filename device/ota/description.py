@@ -6,10 +6,12 @@
 The lists that follow are read by ota/listing.py. No disk, no network.
 """
 
+import sys
 from micropython import const
 
 from ota import mpy as firmware
 from ota import version
+from ota.board import board_name
 from ota.description_text import only
 from ota.errors import Refused
 
@@ -23,6 +25,20 @@ _MAX_BYTES = const(16777216)
 _SMALL_INT_BITS = const(31)
 # Bits 10 to 13 of sys.implementation._mpy.
 _ARCHITECTURES = {"armv6m": 4, "armv7m": 5, "armv7em": 6, "armv7emsp": 7, "rv32imc": 11}
+
+
+def accepted(text, hardware, floors):
+    """Return (version, trial, floor), and the counts, of the Description in *text*.
+
+    *hardware* is (board, revision), None for what this is. Raises Refused unless it suits.
+    """
+    own = sys.implementation
+    description = Description(text)
+    board, revision = hardware
+    description.require(
+        board or board_name(), revision, own.version[:3], getattr(own, "_mpy", 0), floors
+    )
+    return (description.version, description.trial, description.floor), description.counts
 
 
 class Description:

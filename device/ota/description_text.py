@@ -24,7 +24,7 @@ class Text:
             text = line.decode()
             if len(text) != len(line):
                 # Only what is not all ASCII needs the slow check of every byte.
-                paths._check_utf8(line)
+                paths.check_utf8(line)
         except ValueError:
             self.fail("not UTF-8")
         return text

@@ -12,7 +12,7 @@ _FEED = const(256)  # bytes of a manifest between two turns of the other tasks
 _OPENING = ("records", "states", "current", "opening")
 _READING = ("paths", "manifest", "space", "plan", "draft", "manifest_reader")
 _SHOWING = ("records", "session", "arrivals", "states", "current", "direct_show")
-_SEALING = ("records", "states", "space", "sealing")
+_SEALING = ("records", "states", "space", "tree", "sealing")
 
 
 async def begin(device, head):
@@ -35,7 +35,7 @@ async def begin(device, head):
         except BaseException:
             _tidy_up(compare)
             raise
-    let_go("sealing", "states", "space")
+    let_go("sealing", "states", "space", "tree")
     device.renew_lease()
     device.service.log("Update to %s begins." % facts[0])
     return 201, call(_SHOWING, "begun", facts[3])

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ota import paths, session, staging
+from ota import paths, session, staging, urls
 from ota.errors import Refused
 from ota.ranges import content_range
 
@@ -10,7 +10,7 @@ from ota.ranges import content_range
 async def put(device, head):
     """Take a file of the update, or a piece of it; see ota/routes.py."""
     session.check(head)
-    path = paths.check("/" + paths.decode(head.rest))
+    path = paths.check("/" + urls.decode(head.rest))
     offset, total = content_range(head)
     length = head.body.length
     async with device.uploads.turn(path, length) as turn:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from ota import flash, protected, store
+from ota import flash, protected, store, tree
 from ota.errors import Refused
 
 _ROOT = "/fs"
@@ -87,7 +87,7 @@ async def _remove_tree(top, allow_updater):
         raise Refused(403, "protected/all")
     # Looked through before the first removal, so that a protected file in it refuses the whole.
     if protected.holds_updater(top):
-        for path, _ in flash.walk(top):
+        for path, _ in tree.walk(top):
             protected.guard_access(path, allow_updater)
     for _ in store.remove_tree(top):
         await asyncio.sleep_ms(0)

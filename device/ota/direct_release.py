@@ -5,23 +5,14 @@ from micropython import const
 
 from ota import call, let_go, load
 from ota.device import ENTRANCE
-from ota.errors import Refused
 
 # Bytes taken in at a time: before the files, when planning the update needs the room, and then.
-_SMALL = const(512)
+_SMALL = const(192)
 _LARGE = const(2048)
 # What is loaded to take it in, with what that loads itself, and to install it.
-_RECEIVE = ("release_store", "release")
-_RECEIVED = ("cpio", "staging", "release_files", "mpy")
+_RECEIVE = ("release",)
+_RECEIVED = ("cpio", "staging", "release_store", "release_files", "mpy")
 _INSTALL = ("records", "session", "arrivals", "states", "current", "space", "commit", "install")
-
-
-async def show(device, head):
-    """Tell of a release that is half here."""
-    found = load("cpio", "records", "session", "arrivals", "release_resume").pending()
-    if found is None:
-        raise Refused(404, "no_release")
-    return 200, found
 
 
 async def put(device, head):

@@ -18,17 +18,18 @@ class Draft:
     """Takes the files and deletions of one update; close() ends it, sealing.py goes on from there.
 
     *version*, *trial* and *floor* may be set at any time before. With *compare* it is only
-    compared with what is staged already: nothing is written, nothing needs a check.
+    compared with what is staged already: nothing is written, nothing needs a check. *count* is
+    how many entries there are at most.
     """
 
-    def __init__(self, version=None, trial=True, floor=None, compare=False):
+    def __init__(self, version=None, trial=True, floor=None, compare=False, count=1000):
         self.version = version
         self.trial = trial
         self.floor = floor
         self.count = 0
         self.compare = compare
         self._sum = bytearray(8)
-        self._seen = Seen()
+        self._seen = Seen(count)
         self._made = []
         self._dirs = 0
         self._guards = {path: kind(path) is not None for path in _GUARDS}
@@ -196,7 +197,7 @@ class Draft:
             raise Refused(403, "protected/guard")
         self._out.close()
         if self._any_delete:
-            self.need += load("records", "emptied").enter(DRAFT)
+            self.need += load("records", "tree", "emptied").enter(DRAFT)
         self._out = None
         return facts + (self.need,)
 

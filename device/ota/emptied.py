@@ -1,9 +1,9 @@
 """The folders that an update leaves empty: their last file is deleted, so they go with it."""
 
 from ota import space
-from ota.flash import walk
 from ota.plan import Seen, find, in_root, line, parent
 from ota.records import lines
+from ota.tree import walk
 
 
 def enter(draft):

@@ -12,16 +12,12 @@ _BACKLOG = const(5)
 _RETRY_MS = const(100)
 _PROBE_PORT = const(8081)
 _PROBE_MS = const(250)  # at most four answers a second, 2 KB
-#: What to do then, not in the catalogue of reasons, which cannot be read without memory.
-ADVICE = (
-    "The application leaves too little memory for this. Restart into rescue mode"
-    ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.'
-)
 #: The answer where not even a reason can be put together.
 NO_MEMORY = (
-    b"HTTP/1.1 503 low_memory\r\nContent-Type: application/json\r\nContent-Length: 84\r\n"
+    b"HTTP/1.1 503 low_memory\r\nContent-Type: application/json\r\nContent-Length: 110\r\n"
     b"Retry-After: 5\r\nConnection: close\r\n\r\n"
-    b'{"error":"low_memory","message":"The application leaves no memory for the updater."}'
+    b'{"error":"low_memory","message":"The application leaves no memory for the updater:'
+    b' restart into rescue mode."}'
 )
 
 

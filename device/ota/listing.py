@@ -12,8 +12,6 @@ from binascii import hexlify, unhexlify
 from ota import manifest
 from ota.description_text import only
 
-_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 
 class Listing:
     """What follows the conditions in *text*, a Text, with as many entries as those say."""
@@ -75,7 +73,7 @@ class Listing:
         if (
             not good
             or not 0 <= size < 1000000000
-            or (size == 0 and sha != _EMPTY)
+            or (size == 0 and sha != manifest.EMPTY)
             or not 0 < len(stem) <= 48
             or not only(stem, "._-", "AZaz09")
             or line

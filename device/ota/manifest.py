@@ -10,7 +10,8 @@ MAX_ENTRIES = const(1000)
 MAX_VERSION = const(40)
 
 _MAX_SIZE = const(16777216)  # of one file; no board of ours has more flash
-_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#: The SHA-256 of no bytes.
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def check_version(version):
@@ -37,7 +38,7 @@ def check_file(path, size, sha):
         if char not in "0123456789abcdef":
             sha = ""
             break
-    if not sha or (size == 0 and sha != _EMPTY):
+    if not sha or (size == 0 and sha != EMPTY):
         raise Refused(400, "bad_digest/file", path)
     return size, sha
 

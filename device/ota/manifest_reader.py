@@ -162,7 +162,7 @@ class Reader:
         text = None
         if raw is not None:
             try:
-                paths._check_utf8(raw)
+                paths.check_utf8(raw)
             except ValueError:
                 self._fail("utf8")
             text = raw.decode()

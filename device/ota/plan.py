@@ -29,7 +29,7 @@ from micropython import const
 #: Where it is put together; the guard knows it under the same name.
 DRAFT = "/.ota/draft"
 
-_BYTES = const(1024)  # of bits; of a thousand paths, eight are looked up for nothing
+_BYTES = const(1024)  # of bits at most; of a thousand paths, eight are looked up for nothing
 
 
 def line(kind, name, size, sha, path):
@@ -59,15 +59,16 @@ def companion(path):
 class Seen:
     """A set of paths in constant memory that may err by saying yes, never by saying no."""
 
-    def __init__(self):
-        self._bits = bytearray(_BYTES)
+    def __init__(self, count=_BYTES):
+        """*count* is how many paths may come, if that is known."""
+        self._bits = bytearray(min(_BYTES, 64 + 4 * count))
 
     def add(self, key):
         """Enter *key*, and return False if it surely was not in before."""
         before = True
         digest = hashlib.sha256(key.encode()).digest()
         for at in (0, 2, 4, 6):
-            bit = (digest[at] << 8 | digest[at + 1]) % (_BYTES * 8)
+            bit = (digest[at] << 8 | digest[at + 1]) % (len(self._bits) * 8)
             mask = 1 << (bit & 7)
             if not self._bits[bit >> 3] & mask:
                 before = False
@@ -77,7 +78,7 @@ class Seen:
     def __contains__(self, key):
         digest = hashlib.sha256(key.encode()).digest()
         for at in (0, 2, 4, 6):
-            bit = (digest[at] << 8 | digest[at + 1]) % (_BYTES * 8)
+            bit = (digest[at] << 8 | digest[at + 1]) % (len(self._bits) * 8)
             if not self._bits[bit >> 3] & 1 << (bit & 7):
                 return False
         return True

@@ -1,7 +1,8 @@
 """What `/fs/…` may touch: which files belong to the updater. No disk, no network."""
 
 from ota.errors import Refused
-from ota.paths import PRIVATE, check, decode, is_private
+from ota.paths import PRIVATE, check, is_private
+from ota.urls import decode
 
 _MODULES = ("/ota_boot", "/service_ota", "/manager_wifi", "/lib/microdot")
 _FOLDER = "/ota"

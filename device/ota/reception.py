@@ -9,7 +9,7 @@ from micropython import const
 
 from ota import call, close_writers, let_go, load
 from ota.body import Body
-from ota.connection import Connection, failure
+from ota.connection import Connection
 from ota.device import ENTRANCE, Device
 from ota.errors import Gone
 
@@ -158,13 +158,14 @@ class Reception:
         """Answer a route without Microdot."""
         if self._last != name:
             self._make_room_for(needs)
+            gc.collect()  # before so much is loaded
             self._last = name
         try:
             answer = await call(needs, function, self.device, head)
         except Gone:
             raise
         except OSError as error:  # of the flash: that of a connection is Gone
-            raise failure(error)
+            raise call(("refusal",), "reason", error)
         await connection.answer(*answer)
 
     def _make_room_for(self, names):

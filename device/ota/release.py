@@ -19,16 +19,26 @@ What is needed for one part of the work only is loaded for it and let go afterwa
 import sys
 from micropython import const
 
-from ota import call, let_go, load, release_store
+from ota import call, let_go, load
 from ota.errors import Refused
 
 _STEPS = const(8)  # of planning in one feed(): a few lines of text, a few KB hashed
 _ENOSPC = const(28)
 # What is loaded for one part of the work; each after what it imports itself, since an import
 # inside of an import takes C stack that the board has not.
-_HEAD_ROOMS = ("cpio", "flash", "signature", "keyring", "paths", "records", "release_head")
-_FILE_ROOMS = ("cpio", "session", "staging", "release_files")
-_RESUME_ROOMS = ("cpio", "records", "session", "arrivals", "release_resume")
+_STORE = ("release_store",)
+_HEAD_ROOMS = (
+    "cpio",
+    "flash",
+    "signature",
+    "keyring",
+    "paths",
+    "records",
+    "release_store",
+    "release_head",
+)
+_FILE_ROOMS = ("cpio", "session", "staging", "release_store", "release_files")
+_RESUME_ROOMS = ("cpio", "records", "session", "arrivals", "release_store", "release_resume")
 _ABORT_ROOMS = ("records", "states", "current")
 
 
@@ -51,9 +61,8 @@ class Reader:
         trial_s=True,
         force=False,
     ):
-        self._trust = (public_key, required)
+        self._trust = (public_key, required, force)
         self._device = (board, revision, min_version, trial_s)
-        self._force = force
         #: True while feed() takes nothing in because there is work to do first.
         self.busy = False
         #: Version and id of the signing key, once they are known.
@@ -116,7 +125,7 @@ class Reader:
     def close(self):
         """Remove what only a resume would need, after the transaction has been committed."""
         self._leave()
-        release_store.remove()
+        call(_STORE, "remove")
 
     def abort(self):
         """Forget the release, and abort its transaction."""
@@ -133,11 +142,12 @@ class Reader:
             self._close_rooms()
         if self._ours:
             self._ours = False
-            release_store.remove()
+            call(_STORE, "remove")
 
     def _leave(self):
         if self._part:
             self._part.leave()
+            self._ours = self._ours or self._part.begun
         if self._steps:
             self._steps.close()
         self._position = self.received
@@ -149,8 +159,6 @@ class Reader:
 
     def entry(self, index, name, size, check):
         """Begin an entry of the archive. Raises Refused."""
-        if index == 0:
-            self._take_over()
         self._part.entry(index, name, size, check)
         if self._session is None and self._part.complete:
             self._held = (index, name, size, check)
@@ -181,25 +189,11 @@ class Reader:
         self._part = Head(*self._trust)
         self._entries = Entries(self)
 
-    def _take_over(self):
-        """Make room for this release. Raises Refused(409) when another update is in the way."""
-        from ota import records
-
-        state = records.load()["state"]
-        if state == "staging" and (self._force or release_store.load()):
-            # An earlier upload that nobody came back for makes room.
-            call(_ABORT_ROOMS, "abort")
-            let_go("states", "current")
-        elif state != "idle":
-            raise Refused(409, "busy/state", state, state=state)
-        let_go("records")
-        self._ours = True
-        release_store.remove()
-
     def _begin_plan(self):
         self.busy = True
         self.signer = self._part.signer
         head, self._part = self._part.facts(), None
+        self._ours = True
         # The keys have done their work, and so has what checked them.
         self._close_rooms()
         self._steps = self._planning(head)

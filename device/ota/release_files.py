@@ -10,6 +10,8 @@ from ota.errors import Refused
 class Files:
     """Takes the entries that follow description and signature; see release.Reader."""
 
+    begun = True
+
     def __init__(self):
         self._listed = release_store.files()
         self._file = None  # the next of them

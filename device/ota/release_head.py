@@ -4,7 +4,7 @@ import hashlib
 import os
 from micropython import const
 
-from ota import keyring, release_store
+from ota import call, keyring, let_go, release_store
 from ota.errors import Refused
 from ota.flash import kind, space
 from ota.paths import PRIVATE
@@ -23,10 +23,13 @@ class Head:
     *public_key* and *required* are those of the service. Raises Refused.
     """
 
-    def __init__(self, public_key, required):
+    def __init__(self, public_key, required, force):
         self._keys = keyring.load(public_key)
         if required and not self._keys:
             raise Refused(403, "no_key/release")
+        self._force = force
+        #: Whether what release_store holds is of this release.
+        self.begun = False
         #: Whether both have been seen, or that there is no signature.
         self.complete = False
         self.signer = None
@@ -60,11 +63,25 @@ class Head:
         free, _, block = space()
         if free < size + 4 * block:
             raise Refused(507, "no_space/release")
+        self._make_way()
         if kind(PRIVATE) != "folder":
             os.mkdir(PRIVATE)
         self._out = open(release_store.TEXT, "wb")
         self._text_size = size
         self._check = check
+
+    def _make_way(self):
+        """Make room for this release. Raises Refused(409) when another update is in the way."""
+        state = call(("records",), "load")["state"]
+        if state == "staging" and (self._force or release_store.load()):
+            # An earlier upload that nobody came back for makes room.
+            call(("records", "states", "current"), "abort")
+            let_go("states", "current")
+        elif state != "idle":
+            raise Refused(409, "busy/state", state, state=state)
+        let_go("records")
+        self.begun = True
+        release_store.remove()
 
     def _begin_signature(self, name, size, check):
         if name == SIGNATURE:

@@ -1,15 +1,14 @@
 """Makes a transaction of the description of a release that was checked."""
 
-import sys
-
-from ota import call, let_go, load, release_store
+from ota import call, let_go, load
 
 # What each part of the work takes, loaded for it alone; see ota.load() for the order.
+_STORE = ("flash", "release_store")
 _TEXT = ("paths", "description_text")
 _CONDITIONS = ("version", "mpy", "board", "description")
 _OPENING = ("records", "states", "current", "opening")
 _DRAFTING = ("manifest", "listing", "flash", "space", "plan", "draft")
-_SEALING = ("records", "states", "space", "sealing")
+_SEALING = ("records", "states", "flash", "space", "tree", "sealing")
 
 
 def plan(head, board, revision, min_version, trial_s):
@@ -21,10 +20,11 @@ def plan(head, board, revision, min_version, trial_s):
     text_size, sign_size, signer, vouched = head
     floors = (min_version, call(("records",), "load")["floor"])
     facts = drafted = None
-    lines = release_store.lines(release_store.TEXT)
+    lines = call(_STORE, "lines", "/.ota/release")
+    let_go(*_STORE)
     try:
         text = call(_TEXT, "Text", lines)
-        accepted, counts = call(("release_plan",), "conditions", text, (board, revision), floors)
+        accepted, counts = call(_CONDITIONS, "accepted", text, (board, revision), floors)
         let_go(*_CONDITIONS)
         yield None
         drafted = _drafted(text, counts, accepted, trial_s, vouched)
@@ -42,27 +42,9 @@ def plan(head, board, revision, min_version, trial_s):
     except BaseException:
         _undo()
         raise
-    release_store.save(session, version, text_size, sign_size, signer)
+    call(_STORE, "save", session, version, text_size, sign_size, signer)
     let_go(*_SEALING)
     yield version, session
-
-
-def conditions(text, hardware, floors):
-    """Return (version, trial, floor) and the counts of the Description in *text*.
-
-    Raises Refused unless it is for this device.
-    """
-    load(*_CONDITIONS)
-    from ota.board import board_name
-    from ota.description import Description
-
-    own = sys.implementation
-    description = Description(text)
-    board, revision = hardware
-    description.require(
-        board or board_name(), revision, own.version[:3], getattr(own, "_mpy", 0), floors
-    )
-    return (description.version, description.trial, description.floor), description.counts
 
 
 def _drafted(text, counts, accepted, trial_s, vouched):
@@ -78,7 +60,9 @@ def _drafted(text, counts, accepted, trial_s, vouched):
 
         version, trial, floor = accepted
         # Without keys nobody vouches for it, and anybody could lock all others out.
-        draft = Draft(version, trial and trial_s, floor if vouched else None)
+        draft = Draft(
+            version, trial and trial_s, floor if vouched else None, count=counts[0] + counts[2]
+        )
         listing = Listing(text, *counts)
         for path in listing.deletes():
             draft.add_delete(path)

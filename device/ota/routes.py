@@ -19,7 +19,7 @@ GET /fs/ routes_fs get any
 GET /api/v1/progress direct_progress show any
 GET /api/v1/status routes_system status any
 PUT /api/v1/update/release direct_release put any
-GET /api/v1/update/release direct_release show any
+GET /api/v1/update/release direct_pending show any
 POST /api/v1/update direct_begin begin unsigned
 GET /api/v1/update direct_show show any
 DELETE /api/v1/update direct_commit abort any
@@ -38,12 +38,13 @@ PUT /api/v1/password routes_system password any
 # nothing, or loads by itself what each part of its work takes.
 _NEEDS = """\
 direct_commit session
-direct_files paths session staging ranges
-direct_fs paths protected flash store
-direct_manage paths protected flash store
+direct_files paths urls session staging ranges
+direct_fs paths urls protected flash store
+direct_manage paths urls protected flash tree store
 direct_outcome records states current outcomes transaction settings health
+direct_pending flash cpio records session arrivals release_store release_resume
 direct_show records states current session arrivals
-routes_fs paths protected flash store reader
+routes_fs paths urls protected flash tree store reader
 routes_system records states current outcomes transaction session arrivals checks
 """
 

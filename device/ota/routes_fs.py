@@ -6,7 +6,7 @@ from micropython import const
 
 from microdot import Response
 
-from ota import flash, paths, protected, store
+from ota import flash, paths, protected, store, tree
 from ota.errors import Refused
 from ota.reader import Reader
 
@@ -66,8 +66,8 @@ class Files:
 def _listing(folder):
     piece = b'{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % flash.space()
     comma = b""
-    for name, is_dir, size in flash.entries(folder):
-        path = flash.join(folder, name)
+    for name, is_dir, size in tree.entries(folder):
+        path = tree.join(folder, name)
         if paths.is_private(path):
             continue
         row = {

@@ -5,7 +5,7 @@ import os
 import ota
 from ota import records, space, states
 from ota.errors import Refused
-from ota.flash import walk
+from ota.tree import walk
 
 _TRIAL_S = 180  # the time for a trial, unless the caller knows better
 

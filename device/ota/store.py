@@ -115,11 +115,13 @@ def remove_tree(top):
     The first entry is looked up anew each time: removing while a listing is under way makes
     littlefs skip names.
     """
+    from ota import tree
+
     stack = [top]
     while stack:
         folder = stack[-1]
-        for name, is_dir, _ in flash.entries(folder):
-            path = flash.join(folder, name)
+        for name, is_dir, _ in tree.entries(folder):
+            path = tree.join(folder, name)
             if is_dir:
                 stack.append(path)
             else:

@@ -2,9 +2,9 @@
 
 from microdot import Microdot, Request, Response
 
-from ota import flash, load, routes
+from ota import flash, load, refusal, routes
 from ota.body import Body
-from ota.connection import CLOSED_CSP, SAFE, failure, low_memory
+from ota.connection import CLOSED_CSP, SAFE
 from ota.errors import Gone, Refused
 from ota.head import Head
 from ota.request import METHODS, finish
@@ -39,17 +39,13 @@ class Table:
             if name.startswith("direct_"):
                 return await _direct(function, needs, request, web.device)
             return await getattr(web.group(name, needs), function)(request)
-        except Refused as refused:
-            return _refusal(refused, request)
-        except MemoryError:
-            web.starved = True
-            return _refusal(low_memory(), request)
         except Gone:
             request.g.gone = True
             return "", 499
         except Exception as error:
             # Here and not in Microdot, whose own answer gives no reason as JSON.
-            return _refusal(failure(error), request)
+            web.starved = web.starved or isinstance(error, MemoryError)
+            return _refusal(error, request)
 
 
 class Web:
@@ -137,15 +133,9 @@ def _make_safe(request, response):
     return response
 
 
-def _refusal(refused, request):
-    headers = {}
-    if refused.status == 401:  # only of another's server: our own listener has asked before
-        from ota.access import challenge
-
-        headers["WWW-Authenticate"] = challenge(request)
-    for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
-        if name in refused.extra:
-            headers[header] = str(refused.extra[name])
+def _refusal(error, request):
+    refused = refusal.reason(error)
+    headers = dict(refusal.headers(refused, request))
     return Response(refused.body(), refused.status, headers, refused.word)
 
 

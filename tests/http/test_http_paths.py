@@ -85,6 +85,7 @@ UPDATER = [
     "/service_ota.py",
     "/manager_wifi.mpy",
     "/manager_wifi.py",
+    "/ota/rooms.pack",
     "/ota/web.mpy",
     "/ota/new.py",
     "/ota/page.html.gz",
@@ -154,7 +155,7 @@ def test_a_folder_that_holds_the_updater_is_neither_moved_nor_deleted(board, pat
 
 def test_files_of_the_updater_may_be_read(board):
     assert ask(board, "GET", "/fs/boot.py").status == 200
-    assert ask(board, "GET", "/fs/ota/web.mpy").status == 200
+    assert ask(board, "GET", "/fs/ota/rooms.pack").status == 200
     assert [f["name"] for f in ask(board, "GET", "/fs/ota/").json["files"]]
 
 

@@ -159,6 +159,8 @@ def test_a_listing_while_its_folder_changes_is_whole_json(board, folder):
 
 def test_64_slow_clients_do_not_keep_a_good_one_out(make_pico):
     pico = make_pico()
+    put(pico, "/good.txt", b"bad")
+    assert ask(pico, "GET", "/nothing").status == 404  # loads what sending snails away takes
     assert ask(pico, "GET", "/fs/").status == 200
     used = status(pico)["memory"]["used"]
     request_of_a_snail = request(pico, "GET", "/fs/")

@@ -5,7 +5,7 @@ from binascii import hexlify
 
 from harness import fill, raises, write
 
-from ota import flash
+from ota import flash, tree
 
 
 def test_digests_of_all_sizes():
@@ -65,7 +65,7 @@ def test_kinds():
 def test_entries_are_in_name_order_with_sizes():
     write("/d/b", b"12345")
     write("/d/a/x", b"")
-    assert list(flash.entries("/d")) == [("a", True, 0), ("b", False, 5)]
+    assert list(tree.entries("/d")) == [("a", True, 0), ("b", False, 5)]
 
 
 def test_walking_finds_every_file_at_any_depth():
@@ -73,8 +73,8 @@ def test_walking_finds_every_file_at_any_depth():
     write(deep + "/end", b"1")
     for n in range(30):
         write("/d/wide/f%02d" % n, b"22")
-    found = dict(flash.walk("/d"))
+    found = dict(tree.walk("/d"))
     assert len(found) == 31
     assert found[deep + "/end"] == 1
-    assert flash.join("/", "x") == "/x"
-    assert flash.join("/d", "x") == "/d/x"
+    assert tree.join("/", "x") == "/x"
+    assert tree.join("/d", "x") == "/d/x"

@@ -2,7 +2,7 @@
 
 from harness import refused
 
-from ota import paths, protected
+from ota import paths, protected, urls
 
 
 def test_plain_paths_are_returned_as_they_are():
@@ -34,17 +34,17 @@ def test_depth_is_bounded():
 
 
 def test_decoding_happens_exactly_once():
-    assert paths.decode("a%20b") == "a b"
-    assert paths.decode("%2e%2E") == ".."
-    assert paths.decode("%252e") == "%2e"
-    assert paths.decode("a+b") == "a+b"
-    assert paths.decode("%C3%BC%E6%97%A5%F0%9F%98%80") == "ü日😀"
-    assert paths.decode("") == ""
+    assert urls.decode("a%20b") == "a b"
+    assert urls.decode("%2e%2E") == ".."
+    assert urls.decode("%252e") == "%2e"
+    assert urls.decode("a+b") == "a+b"
+    assert urls.decode("%C3%BC%E6%97%A5%F0%9F%98%80") == "ü日😀"
+    assert urls.decode("") == ""
 
 
 def test_bad_escapes_are_refused():
     for raw in ("%", "%4", "a%", "%zz", "%+1", "% 1", "%0x", "%-1", "%%41"):
-        refused(400, "bad_path", paths.decode, raw)
+        refused(400, "bad_path", urls.decode, raw)
 
 
 def test_bytes_that_are_no_utf8_are_refused():
@@ -65,7 +65,7 @@ def test_bytes_that_are_no_utf8_are_refused():
         "%f5%80%80%80",
         "%fe%fe",
     ):
-        refused(400, "bad_path", paths.decode, raw)
+        refused(400, "bad_path", urls.decode, raw)
 
 
 def test_utf8_agrees_with_the_table_of_the_standard():
@@ -75,13 +75,13 @@ def test_utf8_agrees_with_the_table_of_the_standard():
             good = 0xC2 <= lead <= 0xDF and 0x80 <= follow <= 0xBF
             raw = "%%%02x%%%02x" % (lead, follow)
             if good:
-                assert len(paths.decode(raw)) == 1
+                assert len(urls.decode(raw)) == 1
             else:
-                refused(400, "bad_path", paths.decode, raw)
+                refused(400, "bad_path", urls.decode, raw)
 
 
 def test_an_overlong_escape_is_refused_before_it_is_decoded():
-    refused(400, "bad_path", paths.decode, "%41" * 256)
+    refused(400, "bad_path", urls.decode, "%41" * 256)
 
 
 def test_the_updater_is_known_by_its_files_and_by_folders_of_their_names():

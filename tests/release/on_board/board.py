@@ -54,6 +54,7 @@ from ota import (  # noqa: E402
     staging,
     startup,
     transaction,
+    tree,
     version,
 )
 from ota.errors import Refused  # noqa: E402
@@ -102,13 +103,13 @@ def reset():
     mount()
 
 
-def tree(private=False):
+def contents(private=False):
     """Return {path: digest} of what is live, or of what is ours in /.ota."""
     found = {}
-    for name, is_dir, _ in list(flash.entries("/")):
+    for name, is_dir, _ in list(tree.entries("/")):
         if name == "rom" or (name == ".ota") != private:
             continue
-        for path in [p for p, _ in flash.walk("/" + name)] if is_dir else ["/" + name]:
+        for path in [p for p, _ in tree.walk("/" + name)] if is_dir else ["/" + name]:
             found[path] = flash.digest(path)
     return found
 
@@ -120,8 +121,8 @@ def look():
         "version": status["version"],
         "floor": status["floor"],
         "last": status["last"],
-        "live": tree(),
-        "left": sorted([path for path in tree(True) if path not in TOP]),
+        "live": contents(),
+        "left": sorted([path for path in contents(True) if path not in TOP]),
         "half": release_resume.pending(),
     }
 
