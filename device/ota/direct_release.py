@@ -7,7 +7,7 @@ from ota import call, let_go, load
 from ota.device import ENTRANCE
 
 # Bytes taken in at a time: before the files, when planning the update needs the room, and then.
-_SMALL = const(192)
+_SMALL = const(128)
 _LARGE = const(2048)
 # What is loaded to take it in, with what that loads itself, and to install it.
 _RECEIVE = ("release",)
@@ -22,6 +22,7 @@ async def put(device, head):
     async with device.uploads.turn("release", length) as turn:
         device.uploads.free_buffer()
         let_go("ranges", *ENTRANCE)
+        head.headers = {}  # have been read
         last = total is None or offset + length == total
         done = await _take_in(head.body, offset, device, turn, last)
         if not last:

@@ -57,6 +57,9 @@ _GUARD_ADVICE = (
     "boot.py is yours and was left as it is. Make these its first two lines, or an update that "
     "breaks your application cannot be undone:\n    import ota_boot\n    ota_boot.run()"
 )
+# The updater's own folder, and what in it is code.
+_ROOMS = "/ota/"
+_MODULES = (".py", ".mpy", ".pack")
 _START_ADVICE = (
     "Start the updater in it:\n"
     "    from service_ota import OTAUpdateService\n"
@@ -99,6 +102,9 @@ class Board(Protocol):
 
     def remove(self, path: str) -> None:
         """Delete a file that exists."""
+
+    def names(self, folder: str) -> list[str]:
+        """What is in *folder*; nothing when there is no such folder."""
 
 
 @dataclass
@@ -147,6 +153,9 @@ def install(
         if twin is not None and twin not in files and board.digest(twin) is not None:
             board.remove(twin)  # MicroPython would import it in the place of the new one
             report.removed.append(twin)
+    for path in _other_forms(board, files):
+        board.remove(path)
+        report.removed.append(path)
     if settings is not None:
         if replace_settings or board.digest(SETTINGS) is None:
             put(SETTINGS, settings.text())
@@ -163,6 +172,12 @@ def install(
     elif not runs_guard_first(boot):
         report.advice.append(_GUARD_ADVICE)
     return report
+
+
+def _other_forms(board: Board, files: Mapping[str, bytes]) -> list[str]:
+    """The modules on *board* that are in *files* in another form: one by one, or in one pack."""
+    paths = [_ROOMS + name for name in sorted(board.names(_ROOMS.rstrip("/")))]
+    return [path for path in paths if path.endswith(_MODULES) and path not in files]
 
 
 def _advise_main(main: bytes | None, report: Report) -> None:
@@ -230,6 +245,11 @@ class FolderBoard:
     def remove(self, path: str) -> None:
         """Delete a file that exists."""
         self._place(path).unlink()
+
+    def names(self, folder: str) -> list[str]:
+        """What is in *folder*; nothing when there is no such folder."""
+        place = self._place(folder)
+        return [entry.name for entry in place.iterdir()] if place.is_dir() else []
 
     def _place(self, path: str) -> Path:
         return self._top / path.lstrip("/")

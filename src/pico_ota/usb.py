@@ -74,6 +74,13 @@ class UsbBoard:
         with _told(f"delete {path}"):
             self._transport.fs_rmfile(path)
 
+    def names(self, folder: str) -> list[str]:
+        """What is in *folder*; nothing when there is no such folder."""
+        with _told(f"list {folder}"):
+            if not self._transport.fs_isdir(folder):
+                return []
+            return [str(entry.name) for entry in self._transport.fs_listdir(folder)]
+
     def firmware(self) -> dict[str, Any]:
         """Board, version and .mpy format of what runs there."""
         with _told("say what it is"):

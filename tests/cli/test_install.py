@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pico_ota import usb
+from pico_ota.devicefiles import device_files
 from pico_ota.errors import PicoOtaError, UnreachableError, UsageError
 from pico_ota.install import may_replace_boot, runs_guard_first
 from pico_ota.sim import SimulatedPico
@@ -26,7 +27,10 @@ def wifi(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def compiled_once(monkeypatch, board_files):
-    monkeypatch.setattr("pico_ota.devicefiles.device_files", lambda mpy=True: dict(board_files))
+    def known(mpy=True, debug=False):
+        return dict(board_files) if mpy and not debug else device_files(mpy, debug)
+
+    monkeypatch.setattr("pico_ota.devicefiles.device_files", known)
 
 
 def files_of(folder):
@@ -118,12 +122,36 @@ def test_installing_again_writes_what_is_new_and_retires_the_other_form(cli, her
     cli("install", "--dir", "board")
     (here / "board/ota/web.py").write_text("an old one, which MicroPython would import first\n")
     (here / "board/ota_boot.mpy").write_bytes(b"old")
+    (here / "board/ota/keys.json").write_text("[]")
     report = json.loads(cli("install", "--dir", "board", "--json").out)
     assert report["written"] == ["/ota_boot.mpy"]
     assert report["removed"] == ["/ota/web.py"]
     assert not (here / "board/ota/web.py").exists()
+    assert (here / "board/ota/keys.json").exists()
     assert report["advice"] == []
     assert "password" not in report
+
+
+def test_source_retires_the_pack_and_the_pack_the_sources(cli, here):
+    cli("install", "--dir", "board")
+    report = json.loads(cli("install", "--dir", "board", "--no-mpy", "--json").out)
+    assert "/ota/rooms.pack" in report["removed"]
+    assert (here / "board/ota/web.py").exists()
+    cli("install", "--dir", "board")
+    assert {f.suffix for f in (here / "board/ota").iterdir()} == {".mpy", ".pack", ".gz", ".txt"}
+    assert [f.name for f in (here / "board/ota").glob("*.mpy")] == ["__init__.mpy"]
+
+
+def test_debug_keeps_names_and_line_numbers(cli, here):
+    assert cli("install", "--dir", "lean").status == 0
+    assert cli("install", "--dir", "full", "--debug").status == 0
+    lean, full = ((here / name / "ota/rooms.pack").read_bytes() for name in ("lean", "full"))
+    assert b"_make_room_for" in full
+    assert b"_make_room_for" not in lean
+    assert b"ota/reception.py" in full
+    assert b"ota/reception.py" not in lean
+    assert len(lean) < 0.93 * len(full)
+    assert cli("install", "--dir", "x", "--debug", "--no-mpy").status == 2
 
 
 def test_new_settings_replace_only_the_settings(cli, here):

@@ -32,6 +32,12 @@ def command(
     mpy: Annotated[
         bool, typer.Option("--mpy/--no-mpy", help="Compiled files: they need half the memory.")
     ] = True,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Compiled files with all names and line numbers in tracebacks."
+        ),
+    ] = False,
     ssid: Annotated[
         str | None, typer.Option("--ssid", metavar="NAME", help="Wi-Fi to join (2.4 GHz).")
     ] = None,
@@ -92,7 +98,9 @@ def command(
 
     if directory is not None and port is not None:
         raise UsageError("give --port or --dir, not both.")
-    files = device_files(mpy)
+    if debug and not mpy:
+        raise UsageError("give --debug or --no-mpy, not both: source has all names anyway.")
+    files = device_files(mpy, debug)
     chosen = _Questions(session, ssid, wifi_password_file, password_file, hostname, country)
     if directory is not None:
         _put(session, FolderBoard(directory), files, chosen if settings else None, new_settings)
