@@ -194,10 +194,11 @@ def test_the_updater_files_are_those_of_the_device_code():
     sys.path.insert(0, str(Path(__file__).parents[2] / "device"))
     try:
         from ota import paths as device_paths
+        from ota import protected
     finally:
         sys.path.pop(0)
     for path in UPDATER[:-1]:
-        assert device_paths.is_updater(path) or device_paths.is_private(path), path
+        assert protected.is_updater(path) or device_paths.is_private(path), path
         assert sync.belongs_to_updater(path), path
 
 

@@ -152,11 +152,8 @@ def literal(path, name):
 
 
 def test_every_route_is_described_and_no_other():
-    routes = {
-        (method, path.rstrip("/"))
-        for method, path, _, _ in literal("device/ota/web.py", "_ROUTES")
-        if path != "/"
-    }
+    rows = [line.split(" ") for line in literal("device/ota/routes.py", "_ROWS").splitlines()]
+    routes = {(method, path.rstrip("/")) for method, path, *_ in rows if path != "/"}
     assert len(routes) > 15
     described = set()
     for methods, path in re.findall(r"`((?:GET|PUT|POST|DELETE|MOVE)) (/[\w/]+)", HTTP):
@@ -194,9 +191,9 @@ def test_the_limits_are_those_of_the_code():
 
     limits = " ".join(" ".join(row) for row in table(HTTP, "## Limits"))
     for path, name, words in (
-        ("device/ota/head.py", "LINE_BYTES", "{} bytes"),
-        ("device/ota/head.py", "_HEAD_BYTES", "{} bytes in"),
-        ("device/ota/head.py", "_HEAD_LINES", "{} lines"),
+        ("device/ota/lines.py", "LINE_BYTES", "{} bytes"),
+        ("device/ota/request.py", "_HEAD_BYTES", "{} bytes in"),
+        ("device/ota/request.py", "_HEAD_LINES", "{} lines"),
         ("device/ota/reception.py", "_MAX_OPEN", "connections at once {};"),
         ("device/ota/reception.py", "_GRACE_MS", "{} ms"),
         ("device/ota/body.py", "_SMALL", "{} bytes"),
@@ -211,7 +208,7 @@ def test_the_limits_are_those_of_the_code():
     assert number("device/ota/manifest_reader.py", "_MAX_BYTES") == 500000
     assert number("device/ota/manifest.py", "_MAX_SIZE") == 16 << 20
     assert number("device/ota/uploads.py", "_WAIT_MS") == 10000
-    assert number("device/ota/routes_update.py", "_LEASE_S") == 120
+    assert number("device/ota/device.py", "_LEASE_MS") == 120000
     assert number("device/ota/access.py", "_FREE_TRIES") == 10
     assert number("device/ota/access.py", "_MAX_WAIT_S") == 60
 

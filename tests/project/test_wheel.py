@@ -78,7 +78,7 @@ def test_it_installs_to_a_folder(site, tmp_path):
     done = run(site, "install", "--dir", str(tmp_path / "board"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "board/boot.py").is_file()
-    assert (tmp_path / "board/ota/web.mpy").is_file()
+    assert (tmp_path / "board/ota/rooms.pack").is_file()
     assert (tmp_path / "board/lib/microdot.mpy").is_file()
 
 
