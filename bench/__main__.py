@@ -18,6 +18,7 @@ NAMES = (
     "push",
     "compare",
     "page",
+    "footprint",
     "clients",
 )
 README = Path(__file__).parents[1] / "README.md"
