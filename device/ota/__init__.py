@@ -27,7 +27,6 @@ PACK = "/ota/rooms.pack"
 
 
 _FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-_MISSING = OSError(2)  # made once: to say so must not take memory
 
 
 class _Rooms:
@@ -43,7 +42,7 @@ class _Rooms:
         if path == "/":
             return (0x4000,) + _FILE[1:]
         if not path.endswith(".mpy"):
-            raise _MISSING
+            raise OSError(2)
         try:
             _open(path).close()
         except MemoryError:
@@ -65,7 +64,7 @@ def _open(path):
         if line == b"\n":
             break
     file.close()
-    raise _MISSING
+    raise OSError(2)
 
 
 def load(*names):

@@ -1,0 +1,48 @@
+"""ota/__init__.py: a package whose modules lie in one file."""
+
+import gc
+import os
+import sys
+
+from harness import raises, read, write
+
+PACK = b"a.mpy 0042 99999\n" + b"missing.mpy 0042 00000\n\n"
+
+
+def packed():
+    """Load the package anew, from a flash that has a pack."""
+    write("/ota/__init__.py", read("/device/ota/__init__.py"))
+    write("/ota/rooms.pack", PACK)
+    for name in list(sys.modules):
+        if name == "ota" or name.startswith("ota."):
+            del sys.modules[name]
+    sys.path[:] = [""]
+    import ota
+
+    assert ota.__path__ == "/.r"
+    return ota
+
+
+def test_what_is_not_in_the_pack_is_no_module():
+    ota = packed()
+    raises(ImportError, ota.load, "nothing_like_this")
+
+
+def test_who_goes_through_all_finds_an_empty_folder():
+    packed()
+    assert list(os.ilistdir("/.r")) == []
+    assert os.stat("/.r/")[0] & 0x4000
+    raises(OSError, open, "/.r/nothing.mpy")
+
+
+def test_looking_for_modules_leaves_nothing_behind():
+    # An exception that is raised again and again grows by each place where it was.
+    ota = packed()
+    for _ in range(20):
+        raises(ImportError, ota.load, "nothing_like_this")
+    gc.collect()
+    before = gc.mem_alloc()
+    for _ in range(200):
+        raises(ImportError, ota.load, "nothing_like_this")
+    gc.collect()
+    assert gc.mem_alloc() - before < 500
