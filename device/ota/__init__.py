@@ -104,25 +104,27 @@ def let_go(*names):
                 delattr(package, name)
     if not names:
         close_writers()
-        guard = sys.modules.get("ota_boot")
-        # Its work is done at the start; only the supervision of a trial lives on in it.
-        if guard is not None and guard.supervisor is None:
-            del sys.modules["ota_boot"]
-            import __main__  # which boot.py and main.py share; it is not in sys.modules
-
-            if getattr(__main__, "ota_boot", None) is guard:
-                del __main__.ota_boot
-            guard = None
+        let_guard_go()
     gc.collect()
+
+
+def let_guard_go():
+    """Free the guard, unless it supervises a trial: its work is done at the start."""
+    guard = sys.modules.get("ota_boot")
+    if guard is not None and guard.supervisor is None:
+        del sys.modules["ota_boot"]
+        import __main__  # which boot.py and main.py share; it is not in sys.modules
+
+        if getattr(__main__, "ota_boot", None) is guard:
+            del __main__.ota_boot
 
 
 def close_writers():
     """Close what is left open of staged files, so that nothing of it is lost."""
     global staged
     staged = None
-    for writer in list(writers.values()):
-        writer.abandon()
-    writers.clear()
+    while writers:
+        writers.popitem()[1].abandon()
 
 
 if isinstance(__path__, str) and __path__[0] != "/":  # CPython has a list
@@ -130,7 +132,10 @@ if isinstance(__path__, str) and __path__[0] != "/":  # CPython has a list
 try:
     import vfs
 
-    os.stat(PACK)
+    if __file__.endswith(".mpy"):  # a source comes with sources: the pack is of another release
+        os.stat(PACK)
+    else:
+        raise OSError(2)
     __path__ = "/.r"  # short, since each import keeps it; see ota/paths.py
     vfs.mount(_Rooms(), __path__)
     del vfs

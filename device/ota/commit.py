@@ -40,6 +40,7 @@ def commit_steps():
     record["state"] = following
     record["kept"] = record["version"] or ""
     records.save(record)
+    ota.staged = None  # who waits for his turn to write has asked before
 
 
 def _still_fits():

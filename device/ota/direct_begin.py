@@ -9,10 +9,10 @@ from ota.errors import Refused
 
 _FEED = const(256)  # bytes of a manifest between two turns of the other tasks
 # What each part of the work takes, loaded for it alone; see ota/routes.py for the order.
-_OPENING = ("records", "states", "current", "opening")
-_READING = ("paths", "manifest", "space", "plan", "draft", "manifest_reader")
+_OPENING = ("records", "states", "plan", "current", "opening")
+_READING = ("paths", "manifest", "flash", "space", "plan", "draft", "manifest_reader")
 _SHOWING = ("records", "session", "arrivals", "states", "current", "direct_show")
-_SEALING = ("records", "states", "space", "tree", "sealing")
+_SEALING = ("records", "states", "flash", "space", "tree", "sealing")
 
 
 async def begin(device, head):

@@ -3,7 +3,17 @@
 from ota import let_go, load, session
 from ota.device import ENTRANCE
 
-_INSTALL = ("records", "states", "space", "arrivals", "current", "commit", "install")
+_INSTALL = (
+    "records",
+    "session",
+    "states",
+    "flash",
+    "space",
+    "arrivals",
+    "current",
+    "commit",
+    "install",
+)
 
 
 async def commit(device, head):

@@ -12,7 +12,17 @@ _LARGE = const(2048)
 # What is loaded to take it in, with what that loads itself, and to install it.
 _RECEIVE = ("release",)
 _RECEIVED = ("cpio", "staging", "release_store", "release_files", "mpy")
-_INSTALL = ("records", "session", "arrivals", "states", "current", "space", "commit", "install")
+_INSTALL = (
+    "records",
+    "session",
+    "arrivals",
+    "states",
+    "current",
+    "flash",
+    "space",
+    "commit",
+    "install",
+)
 
 
 async def put(device, head):

@@ -35,8 +35,12 @@ async def ask_application(service):
 async def go_live(device, restart):
     """Commit what is staged, restart if *restart*, and return what the answer says."""
     version = current.load()["next"]
-    for _ in commit_steps():
-        await asyncio.sleep_ms(0)
+    steps = commit_steps()
+    try:
+        for _ in steps:
+            await asyncio.sleep_ms(0)
+    finally:
+        steps.close()  # what it has open must not be left to the collector
     device.service.log("Version %s goes live at the restart." % version)
     answer = device.restart() if restart else {"boot_id": device.service.boot_id}
     answer["state"] = "committed"

@@ -7,7 +7,7 @@ import sys
 import time
 from micropython import const
 
-from ota import call, close_writers, let_go, load
+from ota import call, close_writers, let_go, let_guard_go, load
 from ota.body import Body
 from ota.connection import Connection
 from ota.device import ENTRANCE, Device
@@ -173,6 +173,7 @@ class Reception:
         if self._busy > 1 or self.device.uploads.current is not None or self._service.mounted:
             return
         stale = [name[4:] for name in sys.modules if self._is_stale(name, names)]
+        let_guard_go()  # a good start, or a confirmation, may have loaded it
         if stale:
             self._web = self._last = None
             self._let_microdot_go()

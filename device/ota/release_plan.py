@@ -6,7 +6,7 @@ from ota import call, let_go, load
 _STORE = ("flash", "release_store")
 _TEXT = ("paths", "description_text")
 _CONDITIONS = ("version", "mpy", "board", "description")
-_OPENING = ("records", "states", "current", "opening")
+_OPENING = ("records", "states", "plan", "current", "opening")
 _DRAFTING = ("manifest", "listing", "flash", "space", "plan", "draft")
 _SEALING = ("records", "states", "flash", "space", "tree", "sealing")
 

@@ -1,5 +1,6 @@
 """A new plan for the same update, when the live files have changed since the manifest came."""
 
+import ota
 from ota import records
 from ota.draft import Draft
 
@@ -18,8 +19,9 @@ def steps(record):
                 yield None
         draft.close()
         record["plan"] = records.digest(records.DRAFT)
-    except Exception:
+    except BaseException:
         draft.drop()
         raise
     records.save(record)
     records.plan_of(record)
+    ota.staged = None

@@ -85,12 +85,9 @@ def open_steps(path, offset=0):
         else:
             for _ in writer.begin(offset):
                 yield None
-    except OSError as error:
+    except BaseException as error:
         writer.abandon()
-        raise _no_space(error)
-    except Refused:
-        writer.abandon()
-        raise
+        raise _no_space(error) if isinstance(error, OSError) else error
     yield writer
 
 

@@ -392,3 +392,19 @@ def test_the_work_for_each_file_does_not_grow_with_their_number():
         assert flash.operations
     # Reads of a KB of the plan: each search goes on where the last one ended.
     assert each[1] < each[0] + 1, each
+
+
+def test_who_asked_before_a_commit_writes_nothing_after_it():
+    from ota import session
+
+    flash, new = _begun(**{"/lib/big.py": BIG})
+    for path in [path for path, _, _ in transaction.needed()]:
+        writer = transaction.open_file(path)
+        for at in range(0, len(new[path]), 4096):
+            writer.write(memoryview(new[path])[at : at + 4096])
+        assert writer.close() or not new[path]
+    for _ in transaction.commit_steps():
+        assert session.current()[0]  # as a second client does while it waits for its turn
+    refused(409, "wrong_state", transaction.open_file, "/lib/big.py")
+    world.power_on(flash)
+    assert live() == new
