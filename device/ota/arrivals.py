@@ -1,15 +1,13 @@
 """What has arrived of the update that is being staged, file by file."""
 
 from ota.records import PLAN, lines
-from ota.session import received
-
-_EACH = "aArR="  # kinds of lines of the plan that stand for a file
+from ota.session import EACH, received
 
 
 def entries():
     """Yield (kind, name, size, sha256, path) of the files in the plan; size is a number."""
     for kind, name, size, sha, path in lines(PLAN):
-        if kind in _EACH:
+        if kind in EACH:
             yield kind, name, int(size), sha, path
 
 

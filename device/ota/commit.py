@@ -6,10 +6,10 @@ import ota
 from ota import arrivals, records, space, states
 from ota.errors import Refused
 from ota.flash import digest_steps
+from ota.paths import STARTS
 from ota.records import NEW, OLD, PLAN, exists
 
 _LISTED = 20  # of missing files, in one answer
-_STARTS = ("/boot.py", "/ota_boot.py")
 
 
 def commit_steps():
@@ -71,7 +71,7 @@ def _check_complete():
             count += 1
             if count <= _LISTED:
                 missing.append(path)
-        elif path in _STARTS:
+        elif path in STARTS:
             from ota import start
 
             start.check(path, NEW + "/" + name)

@@ -4,6 +4,7 @@ from ota import let_go, load, session
 from ota.device import ENTRANCE
 
 _INSTALL = (
+    "paths",
     "records",
     "session",
     "states",

@@ -10,6 +10,9 @@ MAX_DEPTH = 16
 #: Everything of ours that is not code: staged files, the kept set, state, settings.
 PRIVATE = "/.ota"
 
+#: What has to run before the guard can do its work; see ota/start.py.
+STARTS = ("/boot.py", "/ota_boot.py")
+
 
 def check(path):
     """Return *path*, an absolute path of a file or directory.

@@ -9,6 +9,8 @@ from ota.errors import Refused
 # The guard, which is not in memory while files come in, has the same.
 NEW = "/.ota/new"
 PLAN = "/.ota/plan"
+#: Kinds of lines of the plan that stand for a file; see ota/plan.py.
+EACH = "aArR="
 
 
 def current():

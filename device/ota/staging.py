@@ -15,14 +15,13 @@ from micropython import const
 import ota
 from ota import session
 from ota.errors import Refused
-from ota.session import NEW, PLAN
+from ota.paths import STARTS
+from ota.session import EACH, NEW, PLAN
 
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
 _EEXIST = const(17)
 _ENOSPC = const(28)
-_EACH = "aArR="  # kinds of lines of the plan that stand for a file
-_STARTS = ("/boot.py", "/ota_boot.py")
 
 # The Writer in use is "active", the one left open between two pieces "parked".
 _writers = ota.writers
@@ -42,7 +41,7 @@ def lookup(path, plan):
                     break
                 at += len(line)
                 entry = line[:-1].decode().split(" ", 4)
-                if entry[4] == path and entry[0] in _EACH:
+                if entry[4] == path and entry[0] in EACH:
                     _cursor = (plan, at)
                     return entry
     raise Refused(404, "not_in_update/path", path)
@@ -223,7 +222,7 @@ class Writer:
             _writers["parked"] = self
             return False
         self.leave()
-        if self._stored and self.path in _STARTS:
+        if self._stored and self.path in STARTS:
             from ota import start
 
             try:

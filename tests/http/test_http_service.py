@@ -338,12 +338,18 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("leave", [90_000, 70_000])
-@pytest.mark.parametrize("mode", ["normal", "rescue"])
-def test_short_of_memory_it_answers_503_and_restarts_when_asked(make_pico, leave, mode):
+def hungry_board(make_pico, leave):
+    """Return a board whose application has left *leave* bytes of the heap."""
     pico = board_with(make_pico, HUNGRY.format(leave=leave), heap="400K")
     pico.wait_listening()
     pico.wait_console("eaten")
+    return pico
+
+
+@pytest.mark.parametrize("leave", [90_000, 70_000])
+@pytest.mark.parametrize("mode", ["normal", "rescue"])
+def test_short_of_memory_it_answers_503_and_restarts_when_asked(make_pico, leave, mode):
+    pico = hungry_board(make_pico, leave)
     for _ in range(4):
         answer = ask(pico, "GET", "/fs/")
         assert "rescue" in refused(answer, 503, "low_memory")["message"]
@@ -362,9 +368,7 @@ def test_short_of_memory_it_answers_503_and_restarts_when_asked(make_pico, leave
 @pytest.mark.parametrize("leave", [107_000, 105_000, 100_000])
 def test_what_is_half_loaded_does_not_stand_in_the_way_out(make_pico, leave):
     # Enough to load a part of what a listing needs, up to the middle of sending it.
-    pico = board_with(make_pico, HUNGRY.format(leave=leave), heap="400K")
-    pico.wait_listening()
-    pico.wait_console("eaten")
+    pico = hungry_board(make_pico, leave)
     for _ in range(3):
         try:
             ask(pico, "GET", "/fs/")
@@ -376,9 +380,7 @@ def test_what_is_half_loaded_does_not_stand_in_the_way_out(make_pico, leave):
 
 @pytest.mark.parametrize("leave", [40_000, 20_000, 5_000])
 def test_with_next_to_no_memory_it_still_says_so(make_pico, leave):
-    pico = board_with(make_pico, HUNGRY.format(leave=leave), heap="400K")
-    pico.wait_listening()
-    pico.wait_console("eaten")
+    pico = hungry_board(make_pico, leave)
     for _ in range(5):
         answer = ask(pico, "GET", "/fs/")
         refused(answer, 503, "low_memory")
