@@ -45,7 +45,7 @@ def durations(size: int, rounds: int, flash_timing: bool) -> Data:
         board.client(pico) as web,
     ):
         for _ in range(rounds):
-            plain.append(board.order(pico, "write", files=[["/plain.bin", size]]) / 1e6)
+            plain.append(board.order(pico, "write", files=[["/plain.bin", size]], chunk=0) / 1e6)
             board.order(pico, "remove", paths=["/plain.bin"])
             start = time.perf_counter()
             web.put("/fs/put.bin", content=data).raise_for_status()

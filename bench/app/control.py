@@ -5,6 +5,8 @@ import json
 import os
 import time
 
+from ota.body import CHUNK
+
 _PORT = 9000
 
 
@@ -22,7 +24,11 @@ async def _serve(reader, writer):
 
 
 def write(files, chunk=4096, digest=True, folders=()):
-    """Write [path, size] of *files* as plainly as can be; return the microseconds."""
+    """Write [path, size] of *files* as plainly as can be; return the microseconds.
+
+    With a *chunk* of 0 the buffer has the size of that of the service.
+    """
+    chunk = chunk or CHUNK
     buffer = memoryview(bytearray(os.urandom(chunk)))
     start = time.ticks_us()
     for folder in folders:

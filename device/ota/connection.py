@@ -13,9 +13,10 @@ from ota.listener import NO_MEMORY
 
 # Milliseconds that a client may take: for a whole request head, between two requests, and
 # between two reads or writes of a body (the slowest flash writes 8 KB/s, so a peer that waits for
-# us is never that slow).
+# us is never that slow). Between two requests longer than common clients keep a connection (httpx
+# and Node's fetch: 5 s at most), so that not both ends decide at the same moment.
 _HEAD_MS = const(5000)
-_IDLE_MS = const(5000)
+_IDLE_MS = const(7000)
 _STALL_MS = const(10000)
 # What is read and thrown away so that an early answer is seen as a code, not as a reset; and the
 # silence after which nothing more is expected where the number of bytes is not known.

@@ -1,7 +1,12 @@
-"""`PUT /fs/…`: one file replaced or created in one step, or a folder made."""
+"""What changes `/fs/…`: files put in one step, files and folders removed and renamed."""
 
-from ota import flash, protected, store
+import asyncio
+import os
+
+from ota import flash, load, protected, store
 from ota.errors import Refused
+
+_ROOT = "/fs"
 
 
 async def put(device, head):
@@ -34,6 +39,52 @@ async def put(device, head):
     return 204 if existed else 201, None, (("ETag", '"%s"' % tag),)
 
 
+async def delete(device, head):
+    """Remove a file or a folder."""
+    path, wants_dir = protected.target(head.rest)
+    protected.guard_access(path, protected.allows(head))
+    uploads = device.uploads
+    async with uploads.turn(path, 0):
+        # Looked at only now: the request before may have removed or replaced it.
+        if flash.kind(path) is None:
+            raise store.not_found(path)
+        if flash.kind(path) == "file":
+            if wants_dir:
+                raise store.not_directory(path)
+            os.remove(path)
+            uploads.replaced(path)
+        elif head.headers.get("x-ota-recursive") == "yes":
+            uploads.replaced(path)
+            await _remove_tree(path, protected.allows(head))
+        else:
+            _remove_empty(path)
+    device.service.log("%s deleted" % path)
+    return 204, None
+
+
+async def move(device, head):
+    """Rename a file or a folder."""
+    source, _ = protected.target(head.rest)
+    target = _destination(head.headers.get("x-destination"))
+    for path in (source, target):
+        protected.guard_access(path, protected.allows(head))
+    if protected.holds_updater(source):
+        raise Refused(403, "protected/folder", source)
+    if target.startswith(source + "/"):
+        # littlefs would do it, and the whole tree would be gone.
+        raise Refused(409, "into_itself")
+    uploads = device.uploads
+    async with uploads.turn(target, 0):
+        if flash.kind(source) is None:
+            raise store.not_found(source)
+        if flash.kind(target):
+            raise Refused(412, "exists/target", target)
+        store.check_parents(target)
+        await _rename(uploads, source, target)
+    device.service.log("%s moved to %s" % (source, target))
+    return 201, None
+
+
 def _make_dir(path):
     if flash.kind(path) == "folder":
         return 204, None
@@ -63,3 +114,41 @@ def _announced(headers):
     if len(text) != 64 or text.strip("0123456789abcdef"):
         raise Refused(400, "bad_digest/header", text[:70])
     return text
+
+
+async def _rename(uploads, source, target):
+    if source.rfind("/") != 0 or target.rfind("/") == 0:
+        store.make_folders(target)
+        os.rename(source, target)
+        return
+    # A power cut in the middle of a move out of `/` can hide the next name there, which may
+    # be boot.py (littlefs 2.9 and newer): copy, then remove.
+    if flash.kind(source) == "folder":
+        raise Refused(409, "root_folder")
+    await store.copy(source, target, uploads.buffer)
+    os.remove(source)
+    uploads.replaced(source)
+
+
+def _destination(raw):
+    if not raw or not raw.startswith(_ROOT + "/"):
+        raise Refused(400, "bad_path/destination", raw)
+    path, _ = protected.target(raw[len(_ROOT) + 1 :])
+    return path
+
+
+def _remove_empty(path):
+    for _ in os.ilistdir(path):
+        raise Refused(409, "not_empty/folder", path)
+    os.rmdir(path)
+
+
+async def _remove_tree(top, allow_updater):
+    if top == "/":
+        raise Refused(403, "protected/all")
+    # Looked through before the first removal, so that a protected file in it refuses the whole.
+    if protected.holds_updater(top):
+        for path, _ in load("tree").walk(top):
+            protected.guard_access(path, allow_updater)
+    for _ in store.remove_tree(top):
+        await asyncio.sleep_ms(0)

@@ -20,6 +20,7 @@ _TICK_MS = const(100)
 # that came before accept() again after up to 250 ms, so anything shorter would hit good clients.
 _GRACE_MS = const(300)
 _IDLE_MS = const(60000)
+_HELD_UP_MS = const(500)
 _IPPROTO_TCP = const(6)
 # 64 on the board, where it is a flag of lwIP; 1 where an operating system has the sockets.
 _TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
@@ -88,16 +89,25 @@ class Reception:
             self._used_ms = time.ticks_ms()
 
     async def _tend(self):
+        last = time.ticks_ms()
         while self._open:
             now = time.ticks_ms()
-            for connection in self._open:
-                deadline = connection.deadline
-                if deadline is not None and time.ticks_diff(now, deadline) > 0:
-                    connection.deadline = None
-                    connection.task.cancel()
+            # When the application has held up everything, what clients have sent meanwhile is
+            # still to be read: in the next turn, but no later, since some always hold it up.
+            held_up = last is not None and time.ticks_diff(now, last) > _HELD_UP_MS
+            last = None if held_up else now
+            if not held_up:
+                self._cut_late(now)
             await asyncio.sleep_ms(_TICK_MS)
         self._tending = None
         gc.collect()
+
+    def _cut_late(self, now):
+        for connection in self._open:
+            deadline = connection.deadline
+            if deadline is not None and time.ticks_diff(now, deadline) > 0:
+                connection.deadline = None
+                connection.task.cancel()
 
     def _make_room(self):
         """Send away the one that has kept its place longest without a whole request."""

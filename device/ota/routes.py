@@ -26,8 +26,8 @@ DELETE /api/v1/update direct_commit abort any
 POST /api/v1/update/commit direct_commit commit any
 POST /api/v1/confirm direct_outcome confirm any
 POST /api/v1/rollback direct_outcome rollback any
-DELETE /fs/ direct_manage delete unsigned
-MOVE /fs/ direct_manage move unsigned
+DELETE /fs/ direct_fs delete unsigned
+MOVE /fs/ direct_fs move unsigned
 GET / routes_page page any
 GET /api/v1/info routes_system info any
 GET /api/v1/log routes_system log any
@@ -40,7 +40,6 @@ _NEEDS = """\
 direct_commit session
 direct_files paths urls session staging ranges
 direct_fs paths urls protected flash store
-direct_manage paths urls protected flash tree store
 direct_outcome records states current outcomes transaction settings health
 direct_pending flash cpio records session arrivals release_store release_resume
 direct_show records states current session arrivals

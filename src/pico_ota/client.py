@@ -38,7 +38,7 @@ BACK_OFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
 # what the device has. The window of a Pico is 6400 bytes; this is enough to keep it full.
 _SEND_BUFFER = 16 * 1024
 
-# The device closes a connection that was idle for 5 s; a request at that moment would be lost.
+# The device closes a connection that was idle for 7 s; a request at that moment would be lost.
 _KEPT_S = 4.0
 
 # No single pause is longer than this, whatever the device asks for.

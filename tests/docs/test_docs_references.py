@@ -203,7 +203,7 @@ def test_the_limits_are_those_of_the_code():
     ):
         assert words.format(number(path, name)) in limits
     assert number("device/ota/connection.py", "_HEAD_MS") == 5000
-    assert number("device/ota/connection.py", "_IDLE_MS") == 5000
+    assert number("device/ota/connection.py", "_IDLE_MS") == 7000
     assert number("device/ota/connection.py", "_STALL_MS") == 10000
     assert number("device/ota/manifest_reader.py", "_MAX_BYTES") == 500000
     assert number("device/ota/manifest.py", "_MAX_SIZE") == 16 << 20

@@ -392,3 +392,37 @@ def test_an_upload_of_500_kb_needs_a_heap_of_200_kb(make_pico):
     data = os.urandom(500_000)
     put(pico, "/big.bin", data, x_content_sha256=digest(data))
     assert read(pico, "/big.bin") == data
+
+
+HOLDS_UP = """
+import asyncio, os, time
+from manager_wifi import WiFiManager
+from service_ota import OTAUpdateService
+async def main():
+    await OTAUpdateService(WiFiManager("n", "password", "pico-test"), confirm_after_s=0.5).start()
+    while "go" not in os.listdir("/"):
+        await asyncio.sleep_ms(20)
+    await asyncio.sleep_ms(300)
+    print("held up")
+    time.sleep(12)  # longer than a client may be silent between two requests or within a body
+    while True:
+        await asyncio.sleep_ms(100)
+asyncio.run(main())
+"""
+
+
+def test_an_application_that_holds_up_everything_costs_no_client_its_connection(make_pico):
+    pico = board_with(make_pico, HOLDS_UP)
+    pico.wait_listening()
+    whole = request(pico, "PUT", "/fs/slow.txt", b"x" * 9000)
+    with Wire(pico, timeout=30) as kept, Wire(pico, timeout=30) as uploading:
+        kept.send(request(pico, "PUT", "/fs/go", b""))
+        assert kept.answer().status == 201
+        uploading.send(whole[:4000])
+        pico.wait_console("held up")
+        time.sleep(1)
+        kept.send(request(pico, "GET", "/api/v1/info"))
+        uploading.send(whole[4000:])
+        assert uploading.answer().status == 201
+        assert kept.answer().status == 200
+    assert ask(pico, "GET", "/fs/slow.txt").body == b"x" * 9000
