@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +23,8 @@ from pico_ota.rooms import packed, unpacked
 
 TITLE = "Memory of the board"
 FAR_S = 600
-_LAYOUTS = (1, 5, 20, 77, 300)
+#: Sixteens of bytes that are taken before anything else, which moves all that comes after.
+LAYOUTS = tuple(range(0, 9 * 17, 17))
 
 _BEGIN = """
 import asyncio
@@ -76,9 +78,9 @@ _PATH = "/app/part%d/file%03d.txt"
 _SIZE = 300
 
 
-def upload(sizes: tuple[int, ...]) -> Data:
+def upload(sizes: tuple[int, ...], layouts: Sequence[int] = LAYOUTS) -> Data:
     """Return what is held at rest and at most during an upload of each size, above asyncio."""
-    printed = _run(f"SIZES = {sizes}\n{_UPLOAD}", {})
+    printed = _run(f"SIZES = {sizes}\n{_UPLOAD}", {}, layouts)
     return {
         "started": printed["started"],
         "upload": {str(size): printed[f"upload {size}"] for size in sizes},
@@ -86,7 +88,7 @@ def upload(sizes: tuple[int, ...]) -> Data:
     }
 
 
-def update(count: int) -> Data:
+def update(count: int, layouts: Sequence[int] = LAYOUTS) -> Data:
     """Return the most that an update of *count* small files holds above the started service."""
     files = [
         {
@@ -98,10 +100,10 @@ def update(count: int) -> Data:
     ]
     manifest = json.dumps({"version": "2.0.0", "trial": True, "files": files}).encode()
     values = f"COUNT, SIZE, PATH, MANIFEST = {count}, {_SIZE}, {_PATH!r}, {len(manifest)}\n"
-    return _run(values + _UPDATE, {"/manifest.json": manifest})
+    return _run(values + _UPDATE, {"/manifest.json": manifest}, layouts)
 
 
-def signed_release(count: int, size: int) -> Data:
+def signed_release(count: int, size: int, layouts: Sequence[int] = LAYOUTS) -> Data:
     """Return the most that a signed release of *count* files, *size* bytes, holds above it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -114,7 +116,7 @@ def signed_release(count: int, size: int) -> Data:
             "/release.swu": data,
             "/public.json": (folder / "keys/public.json").read_bytes(),
         }
-    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**_for_pico_w(), **files})
+    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**_for_pico_w(), **files}, layouts)
 
 
 def _for_pico_w() -> dict[str, bytes]:
@@ -128,13 +130,13 @@ def _for_pico_w() -> dict[str, bytes]:
     return {"/pico_w.py": sys_module, **packed({**unpacked(device_files()), **board_module})}
 
 
-def _run(script: str, files: dict[str, bytes]) -> dict[str, int]:
+def _run(script: str, files: dict[str, bytes], layouts: Sequence[int]) -> dict[str, int]:
     """Return the median of what *script* prints in several layouts of the heap.
 
     MicroPython's collector takes any word that looks like an address for one: now and then a
     number keeps alive what is garbage, a few KB more or less by chance.
     """
-    runs = [_run_once(f"padding = bytearray({16 * n})\n" + script, files) for n in _LAYOUTS]
+    runs = [_run_once(f"padding = bytearray({16 * n})\n" + script, files) for n in layouts]
     return {what: int(median(run[what] for run in runs)) for what in runs[0]}
 
 
@@ -159,14 +161,15 @@ def small_heap(heap: str, size: int) -> bool:
 
 
 def measure(quick: bool = False) -> Data:
-    """Measure all of it; *quick* with fewer files."""
+    """Measure all of it; *quick* with fewer files, in fewer layouts."""
+    layouts = LAYOUTS[::2] if quick else LAYOUTS
     few, many = (3, 12) if quick else (3, 300)
     count, size = (6, 40_000) if quick else (60, 400_000)
     large = 60_000 if quick else 500_000
     return {
-        **upload((5_000, large)),
-        "update": {str(number): update(number) for number in (few, many)},
-        "release": {"files": count, "bytes": size, **signed_release(count, size)},
+        **upload((5_000, large), layouts),
+        "update": {str(number): update(number, layouts) for number in (few, many)},
+        "release": {"files": count, "bytes": size, **signed_release(count, size, layouts)},
         "small_heap": small_heap("200K", large),
     }
 
