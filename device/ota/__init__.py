@@ -52,6 +52,9 @@ class _Rooms:
     def open(self, path, mode):
         return _open(path)
 
+    def __getattr__(self, name):
+        raise OSError(30)  # EROFS: chdir, statvfs, remove and what else a file system may do
+
 
 def _open(path):
     """Return the file PACK where the module *path* begins. Raises OSError."""

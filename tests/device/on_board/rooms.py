@@ -36,6 +36,9 @@ def test_who_goes_through_all_finds_an_empty_folder():
     assert list(os.ilistdir("/.r")) == []
     assert os.stat("/.r/")[0] & 0x4000
     raises(OSError, open, "/.r/nothing.mpy")
+    for refused in (os.remove, os.rmdir, os.mkdir, os.chdir, os.statvfs):
+        raises(OSError, refused, "/.r")
+    assert os.getcwd() == "/"
 
 
 def test_looking_for_modules_leaves_nothing_behind():
