@@ -10,26 +10,15 @@ from bench import __main__ as command
 from bench import figures
 from bench.figures import Row
 
-#: Limits that are missed so far, and what must not be exceeded instead, in KB.
-CEILINGS = {
-    "heap": {"peak of an upload": 82, "peak of an update": 110, "peak of a signed release": 138},
-}
-
 
 @pytest.mark.parametrize("name", command.NAMES)
 def test_each_script_measures_and_keeps_what_does_not_depend_on_the_load(name):
     module = importlib.import_module(f"bench.{name}")
     data = json.loads(json.dumps(module.measure(quick=True)))
-    ceilings = dict(CEILINGS.get(name, {}))
     rows = module.rows(data)
     assert len(rows) >= 2
     for row in rows:
-        known = next((what for what in ceilings if row.what.startswith(what)), None)
-        if known is not None:
-            assert float(row.measured.split()[0]) <= ceilings.pop(known), row
-        elif not row.timed:
-            assert row.met is not False, row
-    assert not ceilings
+        assert row.timed or row.met is not False, row
     assert "| what | measured | limit |" in figures.section(module, rows)
 
 
