@@ -17,12 +17,22 @@ From the commit on only renames and removals are needed, so a full flash cannot 
 Nothing is moved out of `/`: littlefs could hide the next name there, and that may be boot.py.
 """
 
-import hashlib
-import json
-import os
 import sys
-import time
-from binascii import crc32, hexlify
+
+# A file that is called like a module of the firmware comes before that, and may be the very
+# update that has to be undone. Where it stands first on the path, only the firmware is asked.
+_path = sys.path[:]
+if sys.implementation.name == "micropython":
+    sys.path[:] = (".frozen",)
+try:
+    import hashlib
+    import json
+    import os
+    import time
+    from binascii import crc32, hexlify
+finally:
+    sys.path[:] = _path
+    del _path
 
 try:
     from micropython import const, kbd_intr
@@ -79,6 +89,16 @@ _FIELDS = (
 
 class Damaged(Exception):
     """A file of ours was changed by other hands and is not used."""
+
+
+def _of_firmware(name):
+    """Return the firmware's module *name*, whatever file is called like it. Raises ImportError."""
+    path = sys.path[:]
+    sys.path[:] = (".frozen",)
+    try:
+        return __import__(name)
+    finally:
+        sys.path[:] = path
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -515,8 +535,7 @@ def _registers():
     """Return what `registers` is, after finding it on a board; None elsewhere."""
     global registers
     if registers is None and sys.platform == "rp2":
-        import machine
-
+        machine = _of_firmware("machine")
         # RP2350 data sheet 12.9.7 and RP2040 data sheet 4.7.6: same offsets, another base.
         registers = _Registers(machine.mem32, 0x400D8000 if _is_rp2350() else 0x40058000)
     return registers
@@ -792,11 +811,11 @@ def guard_in(record):
 def restart(why):
     """Restart the board, with a word of _MARKS for the next start; return where there is none."""
     try:
-        from machine import reset
+        machine = _of_firmware("machine")
     except ImportError:
         return  # not a board
     mark(why)
-    reset()
+    machine.reset()
 
 
 # --- while the application runs ---------------------------------------------------------------
@@ -824,19 +843,43 @@ def _rescue_reason(why):
     if deaths >= _DEATHS:
         return "the application died %d times" % deaths
     try:
-        from rp2 import bootsel_button
-
-        return "BOOTSEL was held" if bootsel_button() else None
-    except ImportError:
+        return "BOOTSEL was held" if _of_firmware("rp2").bootsel_button() else None
+    except (ImportError, AttributeError):
         return None
 
 
-def _rescue(why):
-    # Ours, and perhaps broken: then the application runs after all.
-    _lend_marks()
-    from ota import rescue
+# What the updater, Microdot and asyncio use of the firmware.
+_FIRMWARE = (
+    "asyncio binascii errno gc hashlib io json machine network os random re rp2 select socket"
+    " struct time vfs"
+)
 
-    return rescue.run(why)
+
+def _rescue(why):
+    # No application runs here that could miss a file of its own that is called like these.
+    path = sys.path[:]
+    pinned = [name for name in _FIRMWARE.split(" ") if name not in sys.modules]
+    try:
+        for name in pinned:
+            _pin(name)
+        sys.path[:] = (".frozen", "/lib", "")  # the updater's Microdot before another one in `/`
+        _lend_marks()
+        # Ours, and perhaps broken: then the application runs after all.
+        from ota import rescue
+
+        return rescue.run(why)
+    finally:
+        sys.path[:] = path
+        for name in pinned:
+            if name != "asyncio":  # loaded twice, it would not find its own parts
+                sys.modules.pop(name, None)
+
+
+def _pin(name):
+    try:
+        sys.modules[name] = _of_firmware(name)
+    except ImportError:
+        pass  # another firmware than the board's own has fewer
 
 
 def _watch():
@@ -870,8 +913,7 @@ class Supervisor:
     """
 
     def __init__(self, seconds):
-        import machine
-
+        machine = _of_firmware("machine")
         # Not counted down: ticks get lost where the application fills the queue of callbacks.
         self._until = time.ticks_add(time.ticks_ms(), min(seconds, _MAX_TRIAL_S) * 1000)
         self._reset = machine.reset

@@ -2,21 +2,49 @@
 
 
 def ip(wifi):
-    """Return the address of *wifi*, a Wi-Fi manager or network.WLAN, as text, or None."""
-    found = getattr(wifi, "ip", None)
-    if found is None and hasattr(wifi, "ifconfig"):
-        found = wifi.ifconfig()[0]
-    return found
+    """Return the address of *wifi*, a Wi-Fi manager or network.WLAN, as text, or None.
+
+    A manager that does not tell uses the one radio that the board has.
+    """
+    return _text(wifi, "ip") or _configured(wifi) or _configured(_station())
 
 
 def name(service):
     """Return the host name as set by the application, the Wi-Fi manager or the network module."""
-    return service.name or getattr(service.wifi_service, "hostname", None) or _network_name()
+    return service.name or _text(service.wifi_service, "hostname") or _network_name()
 
 
 def greeting(service):
     """Return the line that tells a person at the console where to go."""
     return "Listening at http://%s:%d" % (ip(service.wifi_service) or name(service), service.port)
+
+
+def _text(wifi, name):
+    """Return the attribute *name* of the application's Wi-Fi object, called if it is a method."""
+    try:
+        found = getattr(wifi, name, None)
+        if callable(found):
+            found = found()
+    except Exception:
+        return None  # one that takes arguments, or works only in some states
+    return found if isinstance(found, str) and found not in ("", "0.0.0.0") else None
+
+
+def _configured(wlan):
+    try:
+        found = wlan.ifconfig()[0]
+    except (AttributeError, OSError, IndexError, TypeError):
+        return None  # not an interface, or one that is off
+    return None if found == "0.0.0.0" else found
+
+
+def _station():
+    try:
+        import network
+
+        return network.WLAN(network.STA_IF)
+    except (ImportError, AttributeError):
+        return None
 
 
 def _network_name():

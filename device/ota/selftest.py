@@ -4,11 +4,28 @@ A release may replace the updater itself. What is loaded only when a client come
 broken by the first client after the confirmation, on a board that nobody can reach any more.
 """
 
+import json
 import os
 import sys
 
 import ota
 from ota.errors import Refused
+
+# What the updater uses of the firmware: a file of the application that is called like one of
+# these modules comes before it, and may lack some.
+_USES = """\
+asyncio CancelledError StreamReader core create_task get_event_loop run sleep_ms
+binascii b2a_base64 crc32 hexlify unhexlify
+gc collect mem_alloc mem_free
+hashlib sha256
+io IOBase
+json dump dumps loads
+machine Timer reset
+os ilistdir mkdir remove rename rmdir stat statvfs urandom
+random randint
+socket AF_INET SOCK_DGRAM SOCK_STREAM getaddrinfo socket
+time sleep_ms ticks_add ticks_diff ticks_ms
+"""
 
 
 def run(service):
@@ -17,6 +34,8 @@ def run(service):
     What the application leaves no memory for is passed over: that is nothing new.
     """
     seen = []
+    for line in _USES[:-1].split("\n"):
+        _attempt(line.split(" ")[0], seen, _look_up, line)
     for file in _files():
         name, _, kind = file.partition(".")
         if name != "__init__" and name not in seen and kind in ("mpy", "py"):
@@ -62,3 +81,42 @@ def _start(service):
     for name, function, needs in routes.every():
         direct = name.startswith("direct_")
         getattr(ota.load(*needs) if direct else web.group(name, needs), function)
+    _ask(web)
+
+
+def _look_up(line):
+    names = line.split(" ")
+    module = __import__(names[0])
+    for name in names[1:]:
+        getattr(module, name)
+
+
+def _ask(web):
+    """Let one request be answered, as far as that needs no network and no waiting."""
+    from ota.head import Head
+
+    head = Head("GET", "/api/v1/status", 1)
+    client = _Client()
+    answering = web.handle(head, client)
+    try:
+        answering.send(None)
+    except StopIteration:
+        pass
+    if web.starved:
+        raise MemoryError
+    if client.status != 200 or "state" not in json.loads(client.said):
+        raise ValueError("status is answered with %r" % client.status)
+
+
+class _Client:
+    """Stands in for a connection."""
+
+    address = "127.0.0.1"
+    status = None
+    said = b""
+
+    async def start_answer(self, status, reason, headers, length, csp=None):
+        self.status = status
+
+    async def write(self, data):
+        self.said += data

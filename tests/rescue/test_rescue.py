@@ -303,6 +303,22 @@ def deaths_are_forgotten_at_a_good_start_and_without_power(make_board):
     assert re.findall("deaths (.)", board.console()) == list("012" + "12" + "012")
 
 
+@scenario()
+def files_called_like_modules_of_the_firmware_do_not_keep_it_from_running(make_board):
+    board = good_board(make_board)
+    hiding = [f"/{name}.py" for name in ("asyncio", "binascii", "hashlib", "json", "time")]
+    hiding += ["/microdot.py", "/lib/random.py"]
+    board.write(dict.fromkeys(hiding, b"X = 1\n"))
+    board.press_bootsel()
+    board.start()
+    board.wait_listening(30)
+    assert board.status()["mode"] == "rescue"
+    board.press_bootsel(False)
+    board.update({"/lib/x.py": b"x = 2\n"}, hiding)
+    status = board.wait_status(lambda s: s["version"] == "2.0.0" and s["state"] == "idle")
+    assert (status["mode"], status["last"]["outcome"]) == ("normal", "confirmed")
+
+
 @scenario("no JSON", b"{")
 @scenario("no dict", b"[1, 2]")
 @scenario("half of it", b'{"ssid": "test-net"}')

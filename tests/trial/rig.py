@@ -208,7 +208,7 @@ class Board:
         while time.monotonic() < end:
             with suppress(httpx.HTTPError, json.JSONDecodeError):
                 last = self.status()
-                if ready(last):
+                if "state" in last and ready(last):  # else it says why it has none
                     return last
             time.sleep(every)
         raise TimeoutError(f"{last}\n{self.events}\n{self.console()[-1500:]}")

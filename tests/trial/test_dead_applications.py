@@ -91,6 +91,10 @@ CASES = {
         {**rig.repacked({"/ota/prompt.py": b"1 / 0\n"}), "/main.py": b"1 / 0\n"},
         NOT_CONFIRMED,
     ),
+    "hides a module that the guard needs": ({"/binascii.py": b"X = 1\n"}, ANY),
+    "hides a module by a folder": ({"/lib/time/__init__.py": b"X = 1\n"}, ANY),
+    "hides a module that only requests need": ({"/json.py": b"X = 1\n"}, NOT_CONFIRMED),
+    "hides Microdot": ({"/microdot.py": b"X = 1\n"}, NOT_CONFIRMED),
     "brings an empty library": (
         # Nobody watches the console either.
         {"/ota/__init__.py": b""},
