@@ -78,6 +78,7 @@ class OTAUpdateService:
         self.wifi_service = wifi_service
         self.auth = (auth_username, auth_password)
         self.name = name
+        self.host = host
         self.allowed_hosts = allowed_hosts
         self.on_progress = on_progress
         self.before_install = before_install
@@ -102,7 +103,7 @@ class OTAUpdateService:
         self.mode = "normal"
         self._ticks = time.ticks_ms()
         self._listener = Listener(host, port, self._receive)
-        self._discoverable = discoverable
+        self.discoverable = discoverable
         self._beacon = None
         self._task = None
         self._reception = None
@@ -231,7 +232,7 @@ class OTAUpdateService:
         self._dismiss()
 
     def _light_beacon(self):
-        if self._discoverable:
+        if self.discoverable:
             try:
                 self._beacon = Beacon(self)
             except OSError as error:

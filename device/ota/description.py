@@ -30,7 +30,8 @@ _ARCHITECTURES = {"armv6m": 4, "armv7m": 5, "armv7em": 6, "armv7emsp": 7, "rv32i
 def accepted(text, hardware, floors):
     """Return (version, trial, floor), and the counts, of the Description in *text*.
 
-    *hardware* is (board, revision), None for what this is. Raises Refused unless it suits.
+    *hardware* is (board, revision), None for what this is; *floors* are `min_version` and the
+    floor so far, which never sinks. Raises Refused unless it suits.
     """
     own = sys.implementation
     description = Description(text)
@@ -38,7 +39,10 @@ def accepted(text, hardware, floors):
     description.require(
         board or board_name(), revision, own.version[:3], getattr(own, "_mpy", 0), floors
     )
-    return (description.version, description.trial, description.floor), description.counts
+    floor = description.floor
+    if floors[1] is not None and version.compare(floor, floors[1]) < 0:
+        floor = floors[1]
+    return (description.version, description.trial, floor), description.counts
 
 
 class Description:

@@ -19,20 +19,21 @@ _INSTALL = (
 
 async def commit(device, head):
     """Decide that the staged set goes live at the next start, and restart."""
-    session.check(head)
     restart = (await head.body.json()).get("restart", True)
-    device.uploads.free_buffer()
-    let_go("session", *ENTRANCE)
-    install = load(*_INSTALL)
-    await install.ask_application(device.service)
+    # What the application is asked about is what goes live: nobody else comes in between.
     async with device.uploads.turn("/.ota/plan", 0):
+        session.check(head)
+        device.uploads.free_buffer()
+        let_go("session", *ENTRANCE)
+        install = load(*_INSTALL)
+        await install.ask_application(device.service)
         return 202, await install.go_live(device, restart)
 
 
 async def abort(device, head):
     """Drop what is staged."""
-    session.check(head)
     async with device.uploads.turn("/.ota/plan", 0):
+        session.check(head)
         load("records", "states", "current").abort()
     device.service.log("The update was dropped.")
     return 204, None

@@ -120,6 +120,7 @@ async def _rename(uploads, source, target):
     if source.rfind("/") != 0 or target.rfind("/") == 0:
         store.make_folders(target)
         os.rename(source, target)
+        uploads.replaced(source)  # its blocks are now those of another name
         return
     # A power cut in the middle of a move out of `/` can hide the next name there, which may
     # be boot.py (littlefs 2.9 and newer): copy, then remove.

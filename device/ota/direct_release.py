@@ -47,7 +47,11 @@ async def _take_in(body, offset, device, turn, last):
     reader = _reader(device)
     if offset:
         reader.resume(offset)
-    await _receive(body, reader, turn)
+    try:
+        await _receive(body, reader, turn)
+    finally:
+        if reader.version is not None:  # it was accepted, and whoever sends it has time to go on
+            device.renew_lease()
     if last:
         while reader.busy:
             reader.feed(memoryview(b""))

@@ -14,15 +14,20 @@ def digest_steps(path, buf=None):
 
     *buf* is a bytearray to read into. Raises OSError when the file cannot be read.
     """
+    with open(path, "rb") as source:
+        yield from hash_steps(source, buf)
+
+
+def hash_steps(source, buf=None):
+    """Hash what is left of the open file *source*; see digest_steps()."""
     sha = hashlib.sha256()
     view = memoryview(buf if buf is not None else bytearray(_CHUNK))
-    with open(path, "rb") as source:
-        while True:
-            count = source.readinto(view)
-            if not count:
-                break
-            sha.update(view[:count])
-            yield None
+    while True:
+        count = source.readinto(view)
+        if not count:
+            break
+        sha.update(view[:count])
+        yield None
     yield hexlify(sha.digest()).decode()
 
 

@@ -37,13 +37,18 @@ class Listener:
         self._task = None
 
     def open(self):
-        """Bind and start accepting. Raises OSError when the port is taken."""
+        """Bind and start accepting. Raises OSError when the port is taken, MemoryError."""
         listening, address = _bound(socket.SOCK_STREAM, self._host, self.wanted_port)
-        listening.listen(_BACKLOG)
-        # lwIP gives (host, port); the unix port a packed address that its sockaddr() opens.
-        self.port = address[1] if isinstance(address, tuple) else socket.sockaddr(address)[2]
-        self._socket = listening
-        self._task = asyncio.create_task(self._accept())
+        try:
+            listening.listen(_BACKLOG)
+            # lwIP gives (host, port); the unix port a packed address that its sockaddr() opens.
+            port = address[1] if isinstance(address, tuple) else socket.sockaddr(address)[2]
+            self._task = asyncio.create_task(self._accept())
+        except (OSError, MemoryError):
+            listening.close()
+            raise
+        # Last, since it says that somebody accepts.
+        self._socket, self.port = listening, port
 
     def close(self):
         """Stop accepting. Connections that are open are the Reception's."""
@@ -59,8 +64,8 @@ class Listener:
         its old links: to connections that have ended, and with them to all that they had loaded.
         """
         if self._socket is not None:
-            self._task.cancel()
-            self._task = asyncio.create_task(self._accept())
+            waiting, self._task = self._task, asyncio.create_task(self._accept())
+            waiting.cancel()
 
     async def _accept(self):
         while True:
@@ -114,8 +119,9 @@ class Beacon:
                 from ota import discovery
 
                 discovery.reply(self._service, self._socket)
-            except (OSError, MemoryError):
-                pass  # no route or no memory right now: who asks will ask again
+            except Exception as error:
+                if not isinstance(error, (OSError, MemoryError)):
+                    sys.print_exception(error)  # else no route or no memory: who asks asks again
             let_go("discovery", "address")
             await asyncio.sleep_ms(_PROBE_MS)
 

@@ -1,5 +1,9 @@
 """A file on its way out, which notices when it is written meanwhile."""
 
+import asyncio
+
+from ota import flash
+
 
 class Reader:
     """A file on its way out.
@@ -15,16 +19,31 @@ class Reader:
         self._file = open(path, "rb")
         self._readers = readers
         readers.append(self)
+        #: Bytes that are still to be read; what is appended from now on does not count.
+        self.left = self._file.seek(0, 2)
+        self._file.seek(0)
+
+    async def digest(self):
+        """Return the SHA-256 (64 hex) of what will be read, other tasks running in between."""
+        step = None
+        for step in flash.hash_steps(self._file):
+            await asyncio.sleep_ms(0)
+        self._file.seek(0)
+        return step
 
     def readinto(self, view):
         """Read into *view* and return the count."""
         self._check()
-        return self._file.readinto(view)
+        count = self._file.readinto(memoryview(view)[: self.left])
+        self.left -= count
+        return count
 
     def read(self, size):
         """Read up to *size* bytes, which is what an application's own Microdot calls."""
         self._check()
-        return self._file.read(size)
+        data = self._file.read(min(size, self.left))
+        self.left -= len(data)
+        return data
 
     def _check(self):
         if self.stale:

@@ -63,18 +63,18 @@ class Head:
         free, _, block = space()
         if free < size + 4 * block:
             raise Refused(507, "no_space/release")
-        self._make_way()
+        self._make_way(size)
         if kind(PRIVATE) != "folder":
             os.mkdir(PRIVATE)
         self._out = open(release_store.TEXT, "wb")
         self._text_size = size
         self._check = check
 
-    def _make_way(self):
+    def _make_way(self, size):
         """Make room for this release. Raises Refused(409) when another update is in the way."""
         state = call(("records",), "load")["state"]
-        if state == "staging" and (self._force or release_store.load()):
-            # An earlier upload that nobody came back for makes room.
+        if state == "staging" and (self._force or _is_same(release_store.load(), size)):
+            # Nobody came back for it, or it begins anew.
             call(("records", "states", "current"), "abort")
             let_go("states", "current")
         elif state != "idle":
@@ -122,6 +122,11 @@ class Head:
         if self._out is not None:
             self._out.close()
             self._out = None
+
+
+def _is_same(record, size):
+    """Whether what is staged may be this release: the description is still to come."""
+    return record is not None and record["size"] == size
 
 
 def _at_most(name, size, limit):

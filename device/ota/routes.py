@@ -29,7 +29,7 @@ POST /api/v1/rollback direct_outcome rollback any
 DELETE /fs/ direct_fs delete unsigned
 MOVE /fs/ direct_fs move unsigned
 GET / routes_page page any
-GET /api/v1/info routes_system info any
+GET /api/v1/info direct_info info any
 GET /api/v1/log routes_system log any
 POST /api/v1/reboot routes_system reboot any
 PUT /api/v1/password routes_system password any

@@ -1,7 +1,6 @@
 """`GET /fs/…`: files and listings, in the shape of CircuitPython's web workflow."""
 
 import json
-import os
 from micropython import const
 
 from microdot import Response
@@ -46,7 +45,7 @@ class Files:
         return response
 
     async def _file(self, request, path, reader):
-        tag = '"%s"' % await store.digest(path, bytearray(1024))
+        tag = '"%s"' % await reader.digest()
         if reader.stale:
             raise Refused(409, "busy/replaced", path)
         headers = {
@@ -57,7 +56,7 @@ class Files:
         }
         if request.headers.get("if-none-match") == tag:
             return Response(b"", 304, headers)
-        headers["Content-Length"] = str(os.stat(path)[6])
+        headers["Content-Length"] = str(reader.left)
         if request.method == "HEAD":
             return Response(iter(()), 200, headers)
         return Response(reader, 200, headers)

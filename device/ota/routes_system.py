@@ -1,12 +1,12 @@
-"""`/api/v1/…`: what the device is and does, its log, a restart, a new password."""
+"""`/api/v1/…`: what the device does, its log, a restart, a new password."""
 
 import gc
 import sys
 
 from microdot import Response
 
-from ota import DEFAULT_PASSWORD, __version__, address, arrivals, checks, flash, transaction
-from ota.access import REALM, credentials_digest
+from ota import DEFAULT_PASSWORD, address, arrivals, checks, flash, transaction
+from ota.access import credentials_digest
 from ota.errors import Refused
 
 
@@ -21,19 +21,6 @@ class System:
     def __init__(self, service, web):
         self._service = service
         self._device = web.device
-
-    async def info(self, request):
-        """The open document: enough to find and recognise a device, nothing more."""
-        service = self._service
-        return {
-            "api": 1,
-            "service": "pico-ota",
-            "release": __version__,
-            "name": address.name(service),
-            "auth": "Basic",
-            "realm": REALM,
-            "boot_id": service.boot_id,
-        }
 
     async def status(self, request):
         """All that a page or a terminal shows of the device."""

@@ -32,6 +32,19 @@ def of(service):
     found["public_key"] = service.public_key
     found["port"], found["trial_s"] = service.wanted_port, service.trial_deadline_s
     found["name"] = service.name
+    found.update(_unusual(service))
+    return found
+
+
+def _unusual(service):
+    """Return what most leave as it is: the file is short."""
+    found = {}
+    if service.allowed_hosts:
+        found["hosts"] = list(service.allowed_hosts)
+    if service.host != "0.0.0.0":
+        found["host"] = service.host
+    if not service.discoverable:
+        found["hidden"] = True
     return found
 
 
