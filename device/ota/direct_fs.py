@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from ota import flash, load, protected, store
+from ota import etag, flash, load, protected, store
 from ota.errors import Refused
 
 _ROOT = "/fs"
@@ -19,11 +19,13 @@ async def put(device, head):
     length = head.body.length
     if length is None:
         raise Refused(411, "length_required/file")
+    if "content-range" in head.headers:
+        raise Refused(400, "bad_range/whole")
     store.check_target(path)
     uploads = device.uploads
     async with uploads.turn(path, length) as turn:
         existed = flash.kind(path) is not None
-        await _check_conditions(head.headers, path, existed, uploads.buffer)
+        await _check_conditions(head.headers, path, uploads)
         expected = _announced(head.headers)
         store.check_space(length, path)
         incoming = store.Incoming(path)
@@ -36,18 +38,20 @@ async def put(device, head):
         finally:
             incoming.drop()
     device.service.log("%s written, %d bytes" % (path, length))
-    return 204 if existed else 201, None, (("ETag", '"%s"' % tag),)
+    return 204 if existed else 201, None, (("ETag", etag.quoted(tag)),)
 
 
 async def delete(device, head):
     """Remove a file or a folder."""
     path, wants_dir = protected.target(head.rest)
     protected.guard_access(path, protected.allows(head))
+    protected.keep_start(path)
     uploads = device.uploads
     async with uploads.turn(path, 0):
         # Looked at only now: the request before may have removed or replaced it.
         if flash.kind(path) is None:
             raise store.not_found(path)
+        await _check_conditions(head.headers, path, uploads)
         if flash.kind(path) == "file":
             if wants_dir:
                 raise store.not_directory(path)
@@ -65,9 +69,10 @@ async def delete(device, head):
 async def move(device, head):
     """Rename a file or a folder."""
     source, _ = protected.target(head.rest)
-    target = _destination(head.headers.get("x-destination"))
+    target, wants_dir = _destination(head.headers.get("x-destination"))
     for path in (source, target):
         protected.guard_access(path, protected.allows(head))
+        protected.keep_start(path)
     if protected.holds_updater(source):
         raise Refused(403, "protected/folder", source)
     if target.startswith(source + "/"):
@@ -77,6 +82,9 @@ async def move(device, head):
     async with uploads.turn(target, 0):
         if flash.kind(source) is None:
             raise store.not_found(source)
+        if wants_dir and flash.kind(source) == "file":
+            raise store.not_directory(source)
+        await _check_conditions(head.headers, source, uploads)
         if flash.kind(target):
             raise Refused(412, "exists/target", target)
         store.check_parents(target)
@@ -95,14 +103,15 @@ def _make_dir(path):
     return 201, None
 
 
-async def _check_conditions(headers, path, existed, buf):
+async def _check_conditions(headers, path, uploads):
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
     if match is None and none_match is None:
         return
-    tag = '"%s"' % await store.digest(path, buf) if existed else None
-    if match is not None and not (existed if match == "*" else tag == match):
-        raise Refused(412, "precondition_failed/match", path, tag)
-    if none_match is not None and (existed if none_match == "*" else tag == none_match):
+    found = flash.kind(path)
+    digest = await store.digest(path, uploads.buffer) if found == "file" else found
+    if match is not None and not etag.names(match, digest):
+        raise Refused(412, "precondition_failed/match", path, digest)
+    if none_match is not None and etag.names(none_match, digest):
         raise Refused(412, "precondition_failed/none_match", path)
 
 
@@ -134,8 +143,7 @@ async def _rename(uploads, source, target):
 def _destination(raw):
     if not raw or not raw.startswith(_ROOT + "/"):
         raise Refused(400, "bad_path/destination", raw)
-    path, _ = protected.target(raw[len(_ROOT) + 1 :])
-    return path
+    return protected.target(raw[len(_ROOT) + 1 :])
 
 
 def _remove_empty(path):

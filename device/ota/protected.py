@@ -6,6 +6,7 @@ from ota.urls import decode
 
 _MODULES = ("/ota_boot", "/service_ota", "/manager_wifi", "/lib/microdot")
 _FOLDER = "/ota"
+_GUARD = "/ota_boot."
 
 
 def target(rest):
@@ -50,3 +51,12 @@ def guard_access(path, allow_updater):
         raise Refused(403, "protected/records", PRIVATE)
     if is_updater(path) and not allow_updater:
         raise Refused(403, "protected/updater", path)
+    if path.startswith(_GUARD):
+        # Whatever the request says: nothing would undo it.
+        raise Refused(403, "protected/guard_alone", path)
+
+
+def keep_start(path):
+    """Raise Refused(403) when *path* may be replaced, but not be missing for a moment."""
+    if path == "/boot.py":
+        raise Refused(403, "protected/boot")

@@ -17,7 +17,8 @@ _HEAD_LINES = const(64)
 # One text, since a tuple of them would take three times the heap.
 _KEPT = (
     " host authorization origin connection expect accept content-length content-type content-range"
-    " transfer-encoding if-match if-none-match x-requested-with x-content-sha256 x-destination "
+    " transfer-encoding if-match if-none-match x-requested-with x-content-sha256 x-destination"
+    " x-ota-protected x-ota-recursive x-ota-session "
 )
 
 
@@ -68,7 +69,7 @@ def _header(head, buffer, begin, end):
     if colon - begin > 32:
         return  # longer than any name that is kept
     name = _text(buffer, begin, colon).lower()
-    if " %s " % name not in _KEPT and not name.startswith("x-ota-"):
+    if " %s " % name not in _KEPT:
         return
     if name in head.headers and name != "accept":
         raise Refused(400, "bad_header/twice", name)

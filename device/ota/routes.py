@@ -39,11 +39,11 @@ PUT /api/v1/password routes_system password any
 _NEEDS = """\
 direct_commit session
 direct_files paths urls session staging ranges
-direct_fs paths urls protected flash store
+direct_fs paths urls protected flash store etag
 direct_outcome records states current outcomes transaction settings health
 direct_pending flash cpio records session arrivals release_store release_resume
 direct_show records states current session arrivals
-routes_fs paths urls protected flash tree store reader
+routes_fs paths urls protected flash tree store etag reader
 routes_system records states current outcomes transaction session arrivals checks
 """
 

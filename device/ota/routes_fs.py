@@ -5,7 +5,7 @@ from micropython import const
 
 from microdot import Response
 
-from ota import flash, paths, protected, store, tree
+from ota import etag, flash, paths, protected, store, tree
 from ota.errors import Refused
 from ota.reader import Reader
 
@@ -45,16 +45,17 @@ class Files:
         return response
 
     async def _file(self, request, path, reader):
-        tag = '"%s"' % await reader.digest()
+        digest = await reader.digest()
         if reader.stale:
             raise Refused(409, "busy/replaced", path)
         headers = {
-            "ETag": tag,
+            "ETag": etag.quoted(digest),
             # Never as a page: an uploaded x.html would run with the user's credentials here.
             "Content-Type": "application/octet-stream",
             "Content-Disposition": "attachment",
         }
-        if request.headers.get("if-none-match") == tag:
+        known = request.headers.get("if-none-match")
+        if known and etag.names(known, digest):
             return Response(b"", 304, headers)
         headers["Content-Length"] = str(reader.left)
         if request.method == "HEAD":

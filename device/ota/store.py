@@ -6,9 +6,9 @@ import os
 from binascii import hexlify
 from micropython import const
 
-from ota import flash
+from ota import flash, load
 from ota.errors import Refused
-from ota.paths import PRIVATE
+from ota.paths import PRIVATE, STARTS
 
 _INCOMING = PRIVATE + "/incoming"
 # Blocks that littlefs may need beside the data: a pair to split the folder into, and one more.
@@ -154,7 +154,8 @@ class Incoming:
     def publish(self, expected):
         """Make the file live in one step and return its SHA-256 (64 hex).
 
-        *expected* is the digest to compare with, or None. Raises Refused(422) when it differs.
+        *expected* is the digest to compare with, or None. Raises Refused(422) when it differs, or
+        when the board would not start with it.
         """
         found = hexlify(self._sha.digest()).decode()
         if expected is not None and found != expected:
@@ -165,6 +166,8 @@ class Incoming:
             file.close()
         except OSError as error:
             raise self._full(error)
+        if self._path in STARTS:
+            load("start").check(self._path, _INCOMING)
         make_folders(self._path)
         os.rename(_INCOMING, self._path)
         return found

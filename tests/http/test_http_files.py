@@ -129,6 +129,43 @@ def test_if_match_replaces_only_what_the_sender_has_seen(board, path):
     assert read(board, path) == b"three"
 
 
+def test_a_tag_may_stand_among_others_weak_or_without_quotes(board, path):
+    put(board, path, b"one")
+    one = digest(b"one")
+    for value in (f'"x", "{one}"', f'W/"{one}"', one, "*"):
+        assert ask(board, "GET", "/fs" + path, if_none_match=value).status == 304
+        taken = ask(board, "PUT", "/fs" + path, b"two", if_none_match=value)
+        refused(taken, 412, "precondition_failed")
+        assert ask(board, "PUT", "/fs" + path, b"one", if_match=value).status == 204
+    for header in ("if_match", "if_none_match"):
+        refused(ask(board, "PUT", "/fs" + path, b"two", **{header: ""}), 400, "bad_header")
+    assert read(board, path) == b"one"
+
+
+def test_if_match_holds_for_deleting_and_renaming_too(board, path):
+    put(board, path, b"one")
+    other = {"if_match": f'"{digest(b"two")}"'}
+    refused(ask(board, "DELETE", "/fs" + path, **other), 412, "precondition_failed")
+    move = {"x_destination": f"/fs{path}.new"}
+    refused(ask(board, "MOVE", "/fs" + path, **move, **other), 412, "precondition_failed")
+    same = {"if_match": f'"{digest(b"one")}"'}
+    assert ask(board, "MOVE", "/fs" + path, **move, **same).status == 201
+    assert ask(board, "DELETE", f"/fs{path}.new", **same).status == 204
+
+
+def test_a_piece_of_a_file_is_not_taken_for_the_whole(board, path):
+    put(board, path, b"0123456789")
+    piece = ask(board, "PUT", "/fs" + path, b"56789", content_range="bytes 5-9/10")
+    refused(piece, 400, "bad_range")
+    assert read(board, path) == b"0123456789"
+
+
+def test_a_file_is_not_renamed_to_a_folder(board, path):
+    put(board, path, b"one")
+    refused(ask(board, "MOVE", "/fs" + path, x_destination=f"/fs{path}.d/"), 409, "not_directory")
+    assert read(board, path) == b"one"
+
+
 def test_if_match_needs_a_file(board, path):
     for value in ("*", f'"{digest(b"")}"'):
         answer = ask(board, "PUT", "/fs" + path, b"one", if_match=value)

@@ -173,6 +173,36 @@ def test_the_updater_is_replaced_when_the_request_says_so(board):
     put(board, "/ota/page.html.gz", old, x_ota_protected="yes")
 
 
+GUARDED = b"import ota_boot\n\nota_boot.run()\nprint('mine')\n"
+
+
+@pytest.mark.parametrize("path", ["/boot.py", "/ota_boot.mpy"])
+def test_what_undoes_updates_is_neither_moved_nor_deleted_whatever_the_request_says(board, path):
+    before = board.flash_operations
+    yes = {"x_ota_protected": "yes"}
+    refused(ask(board, "DELETE", "/fs" + path, **yes), 403, "protected")
+    refused(ask(board, "MOVE", "/fs" + path, x_destination="/fs/x", **yes), 403, "protected")
+    into = ask(board, "MOVE", "/fs/main.py", x_destination="/fs" + path, **yes)
+    refused(into, 403, "protected")
+    for path in ("/ota_boot.mpy", "/ota_boot.py"):
+        refused(ask(board, "PUT", "/fs" + path, b"x = 1\n", **yes), 403, "protected")
+    assert board.flash_operations == before
+
+
+def test_a_boot_file_is_replaced_by_one_that_starts_the_guard_first(board):
+    old = read(board, "/boot.py")
+    for content, word in (
+        (b"print(1)\n", "boot_without_guard"),
+        (GUARDED + b"def\n", "boot_syntax"),
+    ):
+        answer = ask(board, "PUT", "/fs/boot.py", content, x_ota_protected="yes")
+        refused(answer, 422, word)
+        assert read(board, "/boot.py") == old
+    put(board, "/boot.py", GUARDED, x_ota_protected="yes")
+    assert read(board, "/boot.py") == GUARDED
+    put(board, "/boot.py", old, x_ota_protected="yes")
+
+
 def test_even_then_the_way_in_is_not_deleted_with_all_else(make_pico):
     pico = make_pico()
     answer = ask(pico, "DELETE", "/fs/", x_ota_recursive="yes", x_ota_protected="yes")

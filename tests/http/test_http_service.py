@@ -63,6 +63,44 @@ def test_the_boards_own_wlan_object_is_a_wifi_service(make_pico):
     assert host == "127.0.0.1"
 
 
+OWN_MANAGER = """
+import asyncio, network
+from service_ota import OTAUpdateService
+network.WLAN = type("WLAN", (), {"ifconfig": lambda self: ("192.168.7.9", "", "", "")})
+network.WLAN.__init__ = lambda self, kind: None
+class Wifi:
+    def is_connected(self):
+        return True
+    {}
+async def main():
+    service = OTAUpdateService(Wifi())
+    await service.start()
+    while True:
+        await asyncio.sleep_ms(100)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "address"),
+    [
+        ("", "192.168.7.9"),
+        ("ip = None", "192.168.7.9"),
+        ("def ip(self): return '10.0.0.3'", "10.0.0.3"),
+        ("def ip(self, which): return '10.0.0.3'", "192.168.7.9"),
+        ("def ifconfig(self): return ('10.0.0.4',)", "10.0.0.4"),
+    ],
+)
+def test_a_wifi_manager_of_ones_own_is_reached_by_its_address(make_pico, more, address):
+    pico = board_with(make_pico, OWN_MANAGER.replace("{}", more))
+    pico.wait_listening()
+    pico.wait_console(f"Listening at http://{address}:")
+    _, port = address_of(pico)
+    for host in (address, "pico-"):
+        answer = ask(pico, "GET", "/api/v1/info", host=f"{host}:{port}")
+        assert answer.status == (200 if host == address else 421)
+
+
 REFUSED = """
 from service_ota import OTAUpdateService
 class Wifi:

@@ -32,7 +32,7 @@ def head(data, piece=1 << 20):
 
 GOOD = (
     b"PUT /fs/x?y=1 HTTP/1.1\r\nHost: pico:8080\r\nCONTENT-length:  5 \r\nCookie: a=b\r\n"
-    b"X-OTA-Anything: yes\r\naccept: a\r\nAccept: b\r\n\r\nhello"
+    b"X-OTA-Protected: yes\r\nX-OTA-Anything: yes\r\naccept: a\r\nAccept: b\r\n\r\nhello"
 )
 
 
@@ -42,7 +42,8 @@ def test_a_head_is_read_whatever_the_pieces():
         assert (got.method, got.target, got.path, got.minor) == ("PUT", "/fs/x?y=1", "/fs/x", 1)
         assert got.headers["host"] == "pico:8080"
         assert got.length == 5
-        assert got.headers["x-ota-anything"] == "yes"
+        assert got.headers["x-ota-protected"] == "yes"
+        assert "x-ota-anything" not in got.headers
         assert "cookie" not in got.headers
         assert got.changes
         assert got.keep
