@@ -95,6 +95,8 @@ class OTAUpdateService:
         self.notes = []
         #: Requests that were let in, so that rescue mode sees whether it is used.
         self.requests = 0
+        #: Whether the next start replaces the live files: what is changed until then may be lost.
+        self.decided = False
         #: (ticks_ms, milliseconds from then on) in which an update that was begun may not be
         #: pushed aside, or None.
         self.lease = None

@@ -5,9 +5,10 @@ import os
 import ota
 from ota import arrivals, records, space, states
 from ota.errors import Refused
-from ota.flash import digest_steps
-from ota.paths import STARTS
+from ota.flash import digest_steps, kind
+from ota.paths import STARTS, companion
 from ota.records import NEW, OLD, PLAN, exists
+from ota.session import EACH
 
 _LISTED = 20  # of missing files, in one answer
 
@@ -45,27 +46,37 @@ def commit_steps():
 
 def _still_fits():
     """Yield True between steps, and False at the end if the live files are others by now."""
-    for kind, _, size, sha, path in records.lines(PLAN):
-        if kind != "=":
-            fits = exists(path) == (kind in "rRdDxX")
-        else:
-            fits = exists(path) and os.stat(path)[6] == int(size)
+    retires = None  # the other form of the module before, which has to go with it
+    for does, _, size, sha, path in records.lines(PLAN):
+        here = kind(path)
+        if does == "=":
+            fits = here == "file" and os.stat(path)[6] == int(size)
             if fits:
                 step = None
                 for step in digest_steps(path):
                     yield True
                 fits = step == sha
+        elif does in "rRdD":
+            fits = here == "file"
+        else:
+            fits = here == ("folder" if does in "xX" else None)
+        if retires:
+            fits = fits and path == retires and does in "dD"
+        retires = companion(path) if does in EACH else None
+        if retires and kind(retires) != "file":
+            retires = None
         yield fits
         if not fits:
             return
+    yield retires is None
 
 
 def _check_complete():
     missing = []
     count = 0
-    for kind, name, size, _, path in arrivals.entries():
+    for does, name, size, _, path in arrivals.entries():
         yield None
-        if kind == "=":
+        if does == "=":
             continue
         if arrivals.received(name) != size:
             count += 1
@@ -82,19 +93,21 @@ def _check_complete():
 def _prepare():
     """Make all that needs room while it can still be refused: copies and directories."""
     need = 0
-    for kind, name, _, _, path in records.lines(PLAN):
-        if kind in "RD":
+    for does, name, _, _, path in records.lines(PLAN):
+        if does in "RD":
             need += space.cost(os.stat(path)[6])
-        elif (kind == "m" and not exists(NEW + "/" + name)) or kind == "X":
+        elif (does == "m" and not exists(NEW + "/" + name)) or does == "X":
             need += space.DIRECTORY
     space.check(need + space.UNIT)
-    for kind, name, _, _, path in records.lines(PLAN):
-        if kind in "RD":
-            for step in records.copy_steps(path, OLD + "/" + name):
-                yield step
-        elif kind == "m" and not exists(NEW + "/" + name):
+    for does, name, _, _, path in records.lines(PLAN):
+        if does in "RD":
+            # At one go: littlefs would give the blocks of a file that the application replaces
+            # meanwhile to others, also while they are copied.
+            for _ in records.copy_steps(path, OLD + "/" + name):
+                pass
+        elif does == "m" and not exists(NEW + "/" + name):
             os.mkdir(NEW + "/" + name)
-        elif kind == "X":
+        elif does == "X":
             _copy_folders(path, OLD + "/" + name)
         yield None
 

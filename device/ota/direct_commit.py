@@ -35,5 +35,6 @@ async def abort(device, head):
     async with device.uploads.turn("/.ota/plan", 0):
         session.check(head)
         load("records", "states", "current").abort()
+        load("release_store").remove()
     device.service.log("The update was dropped.")
     return 204, None

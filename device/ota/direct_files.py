@@ -3,25 +3,22 @@
 import asyncio
 
 from ota import paths, session, staging, urls
-from ota.errors import Refused
 from ota.ranges import content_range
 
 
 async def put(device, head):
     """Take a file of the update, or a piece of it; see ota/routes.py."""
-    session.check(head)
     path = paths.check("/" + urls.decode(head.rest))
     offset, total = content_range(head)
     length = head.body.length
+    if total is None:
+        total = offset + length
     async with device.uploads.turn(path, length) as turn:
+        session.check(head)
         writer = None
-        for writer in staging.open_steps(path, offset):
+        for writer in staging.open_steps(path, offset, total):
             await asyncio.sleep_ms(0)
         try:
-            if total is None:
-                total = offset + length
-            if total != writer.size:
-                raise Refused(400, "wrong_size", path, writer.size, total)
             await head.body.pump(turn.counting(writer.write), device.uploads.buffer)
             complete = writer.close()
         except BaseException:

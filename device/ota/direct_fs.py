@@ -15,6 +15,7 @@ async def put(device, head):
     protected.guard_access(path, protected.allows(head))
     store.check_parents(path)
     if wants_dir:
+        _still_open(device)
         return _make_dir(path)
     length = head.body.length
     if length is None:
@@ -24,6 +25,7 @@ async def put(device, head):
     store.check_target(path)
     uploads = device.uploads
     async with uploads.turn(path, length) as turn:
+        _still_open(device)
         existed = flash.kind(path) is not None
         await _check_conditions(head.headers, path, uploads)
         expected = _announced(head.headers)
@@ -48,6 +50,7 @@ async def delete(device, head):
     protected.keep_start(path)
     uploads = device.uploads
     async with uploads.turn(path, 0):
+        _still_open(device)
         # Looked at only now: the request before may have removed or replaced it.
         if flash.kind(path) is None:
             raise store.not_found(path)
@@ -80,6 +83,7 @@ async def move(device, head):
         raise Refused(409, "into_itself")
     uploads = device.uploads
     async with uploads.turn(target, 0):
+        _still_open(device)
         if flash.kind(source) is None:
             raise store.not_found(source)
         if wants_dir and flash.kind(source) == "file":
@@ -91,6 +95,12 @@ async def move(device, head):
         await _rename(uploads, source, target)
     device.service.log("%s moved to %s" % (source, target))
     return 201, None
+
+
+def _still_open(device):
+    """Raise Refused(409) when the next start is to put other files in place of the live ones."""
+    if device.service.decided:
+        raise Refused(409, "busy/decided", retry_after=5)
 
 
 def _make_dir(path):

@@ -13,6 +13,7 @@ async def confirm(device, head):
 async def rollback(device, head):
     """Bring the kept set back at once."""
     transaction.rollback()
+    device.service.decided = True
     device.service.log("Rolling back.")
     answer = device.restart()
     answer["state"] = "reverting"

@@ -7,8 +7,8 @@ from binascii import hexlify
 from ota import load, manifest, space
 from ota.errors import Refused
 from ota.flash import digest_steps, kind
-from ota.paths import STARTS
-from ota.plan import DRAFT, Seen, companion, find, in_root, line
+from ota.paths import STARTS, companion
+from ota.plan import DRAFT, Seen, find, in_root, line
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
 _RECENT = 8  # directories remembered, so that a folder's files do not search the plan
@@ -62,7 +62,7 @@ class Draft:
         does = self._does
         if does != "=":
             self.need += space.cost(size)
-        elif path in STARTS:
+        elif path == STARTS[0]:
             from ota import start
 
             start.check(path, path)

@@ -41,6 +41,7 @@ async def go_live(device, restart):
             await asyncio.sleep_ms(0)
     finally:
         steps.close()  # what it has open must not be left to the collector
+    device.service.decided = True
     device.service.log("Version %s goes live at the restart." % version)
     answer = device.restart() if restart else {"boot_id": device.service.boot_id}
     answer["state"] = "committed"

@@ -36,7 +36,10 @@ def undo():
     """Tidy up after a draft that was dropped; quiet when there was none."""
     record = records.load()
     if record["state"] == states.IDLE and record["dirty"]:
-        records.collect(record)
+        try:
+            records.collect(record)
+        except records.Damaged:
+            pass  # the old plan; the next start says so, and what is kept is of no use any more
 
 
 def _make_home():

@@ -11,7 +11,7 @@ MAX_DEPTH = 16
 PRIVATE = "/.ota"
 
 #: What has to run before the guard can do its work; see ota/start.py.
-STARTS = ("/boot.py", "/ota_boot.py")
+STARTS = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 
 
 def check(path):
@@ -79,3 +79,12 @@ def is_private(path):
     top = path.split("/", 2)[1]
     # The latter is where ota/__init__.py has the modules to import.
     return top in (".ota", ".r")
+
+
+def companion(path):
+    """Return the other form of a module, `.py` or `.mpy`, or None for other files."""
+    if path.endswith(".mpy"):
+        return path[:-3] + "py"
+    if path.endswith(".py"):
+        return path[:-2] + "mpy"
+    return None

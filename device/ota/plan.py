@@ -47,15 +47,6 @@ def parent(path):
     return path[: path.rfind("/")] or "/"
 
 
-def companion(path):
-    """Return the other form of a module, `.py` or `.mpy`, or None for other files."""
-    if path.endswith(".mpy"):
-        return path[:-3] + "py"
-    if path.endswith(".py"):
-        return path[:-2] + "mpy"
-    return None
-
-
 class Seen:
     """A set of paths in constant memory that may err by saying yes, never by saying no."""
 

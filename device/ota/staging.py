@@ -55,16 +55,19 @@ def open_file(path, offset=0):
     return writer
 
 
-def open_steps(path, offset=0):
+def open_steps(path, offset=0, total=None):
     """Yield None while what is here is hashed again, then a Writer that goes on at *offset*.
 
-    Raises Refused: 404 for a file not listed, 409 when another is being written or *offset* is
+    *total* is the size that the sender names. Raises Refused: 404 for a file not listed, 400 for
+    another size, 409 when another is being written or *offset* is
     neither 0 nor what has been received.
     """
     plan, _ = session.current()
     if not plan:
         raise Refused(409, "wrong_state/put")
     entry = lookup(path, plan)
+    if total not in (None, int(entry[2])):
+        raise Refused(400, "wrong_size", path, int(entry[2]), total)
     active = _writers.get("active")
     if active:
         raise Refused(409, "busy/file", active.path)
@@ -167,6 +170,9 @@ class Writer:
         if self._file and data:
             try:
                 self._file.write(data)
+                if self.received - self._durable >= _DURABLE and not self.complete:
+                    self._file.flush()
+                    self._durable = self.received
             except OSError as error:
                 self.received -= len(data)
                 self.abandon()

@@ -83,12 +83,30 @@ def a_roll_back_is_finished(make_board):
     "the application ended in an exception: ZeroDivisionError: divide by zero",
 )
 def a_trial_is_undone(make_board, why, main, reason):
-    board = started(make_board(files=MINE))
-    board.update({**rig.CHANGES, "/main.py": main}, rig.DELETED)
+    board = started(make_board())
+    board.stage({**rig.CHANGES, "/main.py": main}, rig.DELETED)
+    assert board.commit(restart=False).status_code == 202
+    board.power_cut()
+    board.write(MINE)
+    board.start()
     status = board.outcome(60)
     assert status["last"]["reason"] == reason
     board.stop()
-    assert board.changed() == set()
+    assert board.changed() == {"/boot.py"}
+
+
+@scenario()
+def an_update_that_leaves_it_so_is_refused(make_board):
+    board = started(make_board(files=MINE))
+    board.wait_saved()
+    manifest = {"version": "2.0.0", "files": [], "delete": ["/keep.bin"]}
+    refused = board.request("POST", "/api/v1/update", json=manifest)
+    assert (refused.status_code, refused.json()["error"]) == (422, "boot_without_guard")
+    assert board.status()["state"] == "idle"
+    board.update({"/boot.py": b"import ota_boot\n\nota_boot.run()\n"})
+    assert board.outcome()["last"]["outcome"] == "confirmed"
+    board.stop()
+    assert board.changed() == {"/boot.py"}
 
 
 @pytest.mark.parametrize("half", [0, 1])

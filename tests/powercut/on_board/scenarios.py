@@ -9,7 +9,8 @@ import ota_boot
 from ota import transaction
 from ota.flash import space
 
-_GUARD = b"# the guard of the tests is the one that is tested\n"
+# It has what a guard has to have; the guard of the tests is the one that is tested.
+_GUARD = b"supervisor = None\ndef load():\n return {}\nrun = save = restart = load\n"
 
 
 def text(name, size):

@@ -333,7 +333,21 @@ def test_a_boot_py_that_does_not_compile_is_refused():
     assert _send("/boot.py", good)
 
 
-def test_a_guard_that_does_not_compile_is_refused():
+def test_a_guard_that_cannot_guard_is_refused():
+    for bad in (
+        b"def run(:\n",
+        b"x = 1\n",
+        b"raise ValueError\n",
+        b"supervisor = None\ndef run():\n pass\nload = save = restart = 1\n",
+    ):
+        _begun(**{"/ota_boot.py": bad})
+        refused(422, "boot_syntax", _send, "/ota_boot.py", bad)
+        assert _state("/ota_boot.py")[2]
+    assert "/.g" not in sys.path
+    assert not ota_boot.exists("/.g")
+    with open("/compiled", "wb") as file:
+        file.write(b"M\x06\x00\x1f" + bytes(50))
+    refused(422, "boot_syntax", ota.load("start").check, "/ota_boot.mpy", "/compiled")
     bad = b"def run(:\n"
     _begun(**{"/ota_boot.py": bad})
     refused(422, "boot_syntax", _send, "/ota_boot.py", bad)

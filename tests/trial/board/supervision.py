@@ -43,6 +43,7 @@ def board(machine_name="Raspberry Pi Pico W with RP2040"):
 def the_registers_are_found():
     class System:
         platform = "rp2"
+        path = sys.path
 
     class Implementation:
         pass
