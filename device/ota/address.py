@@ -6,12 +6,20 @@ def ip(wifi):
 
     A manager that does not tell uses the one radio that the board has.
     """
-    return _text(wifi, "ip") or _configured(wifi) or _configured(_station())
+    return (
+        _text(wifi, "ip")
+        or _configured(wifi)
+        or _configured(_of_network(lambda network: network.WLAN(network.STA_IF)))
+    )
 
 
 def name(service):
     """Return the host name as set by the application, the Wi-Fi manager or the network module."""
-    return service.name or _text(service.wifi_service, "hostname") or _network_name()
+    return (
+        service.name
+        or _text(service.wifi_service, "hostname")
+        or _of_network(lambda network: network.hostname())
+    )
 
 
 def greeting(service):
@@ -38,19 +46,10 @@ def _configured(wlan):
     return None if found == "0.0.0.0" else found
 
 
-def _station():
+def _of_network(ask):
     try:
         import network
 
-        return network.WLAN(network.STA_IF)
-    except (ImportError, AttributeError):
-        return None
-
-
-def _network_name():
-    try:
-        import network
-
-        return network.hostname()
+        return ask(network)
     except (ImportError, AttributeError):
         return None

@@ -5,10 +5,9 @@ import os
 import ota
 from ota import arrivals, records, space, states
 from ota.errors import Refused
-from ota.flash import digest_steps, kind
-from ota.paths import STARTS, companion
+from ota.flash import companion, digest_steps, kind
 from ota.records import NEW, OLD, PLAN, exists
-from ota.session import EACH
+from ota.session import EACH, STARTS
 
 _LISTED = 20  # of missing files, in one answer
 

@@ -35,7 +35,7 @@ async def begin(device, head):
         except BaseException:
             _tidy_up(compare)
             raise
-    let_go("sealing", "states", "space", "tree")
+    let_go("sealing", "states", "space", "tree", "start")
     device.renew_lease()
     device.service.log("Update to %s begins." % facts[0])
     return 201, call(_SHOWING, "begun", facts[3])

@@ -4,7 +4,6 @@ from ota import let_go, load, session
 from ota.device import ENTRANCE
 
 _INSTALL = (
-    "paths",
     "records",
     "session",
     "states",

@@ -13,7 +13,6 @@ _LARGE = const(2048)
 _RECEIVE = ("release",)
 _RECEIVED = ("cpio", "staging", "release_store", "release_files", "mpy")
 _INSTALL = (
-    "paths",
     "records",
     "session",
     "arrivals",

@@ -6,8 +6,7 @@ from binascii import hexlify
 
 from ota import load, manifest, space
 from ota.errors import Refused
-from ota.flash import digest_steps, kind
-from ota.paths import STARTS, companion
+from ota.flash import companion, digest_steps, kind
 from ota.plan import DRAFT, Seen, find, in_root, line
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
@@ -62,7 +61,7 @@ class Draft:
         does = self._does
         if does != "=":
             self.need += space.cost(size)
-        elif path == STARTS[0]:
+        elif path == "/boot.py":
             from ota import start
 
             start.check(path, path)

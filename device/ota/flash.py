@@ -57,3 +57,12 @@ def kind(path):
         return "folder" if os.stat(path)[0] & _DIR else "file"
     except OSError:
         return None
+
+
+def companion(path):
+    """Return the other form of a module, `.py` or `.mpy`, or None for other files."""
+    if path.endswith(".mpy"):
+        return path[:-3] + "py"
+    if path.endswith(".py"):
+        return path[:-2] + "mpy"
+    return None

@@ -10,9 +10,6 @@ MAX_DEPTH = 16
 #: Everything of ours that is not code: staged files, the kept set, state, settings.
 PRIVATE = "/.ota"
 
-#: What has to run before the guard can do its work; see ota/start.py.
-STARTS = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
-
 
 def check(path):
     """Return *path*, an absolute path of a file or directory.
@@ -79,12 +76,3 @@ def is_private(path):
     top = path.split("/", 2)[1]
     # The latter is where ota/__init__.py has the modules to import.
     return top in (".ota", ".r")
-
-
-def companion(path):
-    """Return the other form of a module, `.py` or `.mpy`, or None for other files."""
-    if path.endswith(".mpy"):
-        return path[:-3] + "py"
-    if path.endswith(".py"):
-        return path[:-2] + "mpy"
-    return None

@@ -37,7 +37,7 @@ _HEAD_ROOMS = (
     "release_store",
     "release_head",
 )
-_FILE_ROOMS = ("paths", "cpio", "session", "staging", "release_store", "release_files")
+_FILE_ROOMS = ("cpio", "session", "staging", "release_store", "release_files")
 _RESUME_ROOMS = ("cpio", "records", "session", "arrivals", "release_store", "release_resume")
 _ABORT_ROOMS = ("records", "states", "current")
 

@@ -43,7 +43,7 @@ def plan(head, board, revision, min_version, trial_s):
         _undo()
         raise
     call(_STORE, "save", session, version, text_size, sign_size, signer)
-    let_go(*_SEALING)
+    let_go("start", *_SEALING)
     yield version, session
 
 

@@ -11,6 +11,8 @@ NEW = "/.ota/new"
 PLAN = "/.ota/plan"
 #: Kinds of lines of the plan that stand for a file; see ota/plan.py.
 EACH = "aArR="
+#: What has to work before anything can be undone; see ota/start.py.
+STARTS = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 
 
 def current():

@@ -15,8 +15,7 @@ from micropython import const
 import ota
 from ota import session
 from ota.errors import Refused
-from ota.paths import STARTS
-from ota.session import EACH, NEW, PLAN
+from ota.session import EACH, NEW, PLAN, STARTS
 
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost

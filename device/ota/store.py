@@ -8,7 +8,7 @@ from micropython import const
 
 from ota import flash, load
 from ota.errors import Refused
-from ota.paths import PRIVATE, STARTS
+from ota.paths import PRIVATE
 
 _INCOMING = PRIVATE + "/incoming"
 # Blocks that littlefs may need beside the data: a pair to split the folder into, and one more.
@@ -166,7 +166,7 @@ class Incoming:
             file.close()
         except OSError as error:
             raise self._full(error)
-        if self._path in STARTS:
+        if self._path == "/boot.py":
             load("start").check(self._path, _INCOMING)
         make_folders(self._path)
         os.rename(_INCOMING, self._path)
