@@ -5,7 +5,7 @@ import { sleep } from "./dom.js";
 const KEPT = "pico-ota";
 let authorization = sessionStorage.getItem(KEPT);
 
-/** What others set: how to ask for a password (login), and how to show that we wait (waiting). */
+/** What others set: how to ask for a password (login), to show that we wait (waiting), and what follows a restart (restarted). */
 export const hooks = {};
 
 /** An answer that says no, or (status 0) no answer. `error` and the rest are the device's own. */

@@ -26,7 +26,8 @@ export function twice(text, question, action, className, about) {
     made.classList.toggle("sure", again);
     if (about) made.ariaLabel = made.textContent + " " + about;
   };
-  const made = button(text, () => {
+  const made = button(text, ({ detail }) => {
+    if (detail > 1) return; // the second half of a double click has not read the question
     const sure = timer;
     ask(!sure);
     if (sure) action();

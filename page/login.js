@@ -4,9 +4,11 @@ import { call, hooks, useCredentials } from "./api.js";
 import { note, show, ui } from "./dom.js";
 import { attempt } from "./status.js";
 
-/** Shows the form with the device's *refusal*, if any, until it is sent. */
+let asking;
+
+/** Shows the form with the device's *refusal*, if any, until it is sent; once for all who ask. */
 hooks.login = (refusal) =>
-  new Promise((done) => {
+  asking ??= new Promise((done) => {
     const before = document.activeElement;
     const shown = !ui.main.hidden;
     show(false, ui.main);
@@ -23,6 +25,7 @@ hooks.login = (refusal) =>
       show(false, ui.login);
       show(shown, ui.main);
       before?.focus();
+      asking = null;
       done();
     };
   });

@@ -4,10 +4,12 @@ import { hooks } from "./api.js";
 import "./login.js";
 import { follow, online } from "./status.js";
 import { aim, startUpload } from "./upload.js";
-import { startBrowser } from "./browser.js";
+import { open, startBrowser } from "./browser.js";
 
 hooks.waiting = (ms, failure) =>
   ms ? online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn") : online("Connected", "good");
+
+hooks.restarted = () => open();
 
 startUpload();
 follow();

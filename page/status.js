@@ -1,6 +1,6 @@
 // What the device says of itself: facts, banners, history, log, and the buttons that restart it.
 
-import { call, get } from "./api.js";
+import { call, get, hooks } from "./api.js";
 import { button, bytes, duration, el, line, note, renew, say, show, sleep, twice, ui } from "./dom.js";
 import { comeBack, settle } from "./restart.js";
 
@@ -148,6 +148,7 @@ const restarting = (path, json, words) =>
     const seconds = await comeBack(answer.boot_id || device.boot_id, counting);
     const status = await settle((now) => now && accept(now));
     note("good", words(status) + `Back after ${seconds} s.`);
+    hooks.restarted();
   }));
 
 export const restart = (mode) => restarting("/api/v1/reboot", { mode }, () => "");

@@ -183,6 +183,7 @@ function meter(job, marks = []) {
 
 async function run() {
   const how = mode();
+  if (how === "update" && !ui.version.reportValidity()) return;
   const { signal } = (stop = new AbortController());
   const job = { signal, how, files: changes(), gone: gone(), began: performance.now(), version: ui.version.value.trim() };
   const tick = meter(job);

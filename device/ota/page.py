@@ -1,9 +1,9 @@
 """Headers of page.html.gz, made by tools/build_page.py from page/: do not edit."""
 
-ETAG = '"f9d43e866cae47b0"'
+ETAG = '"c59ad33efc021b01"'
 CSP = (
     "default-src 'none'; "
-    "script-src 'sha256-2+Nz2mwrxozGvd0n07bnaCuokztEo/KAUyh37r9ytp8='; "
+    "script-src 'sha256-HOmGsnswXitsQsAPtjmmXaoRX8zh2cJGMdrz2YF2/BE='; "
     "style-src 'sha256-WSS3nTChXkxjuOJDm22qxlX5JZozJQ/u9v8ccnRRYJ8='; "
     "connect-src 'self'; "
     "img-src data:; "
