@@ -63,6 +63,15 @@ def test_a_stray_click_is_forgotten(pico, open_page):
     assert delete.inner_text() == "Delete"
 
 
+def test_a_double_click_asks_and_does_no_more(pico, open_page):
+    page = open_page(pico.url)
+    delete = page.locator("#entries li", has_text="main.py").locator("button").last
+    delete.dblclick()
+    assert delete.inner_text() == "Really delete?"
+    page.wait_for_timeout(300)
+    assert "/main.py" in device_files_of(pico)
+
+
 def test_the_updater_itself_offers_no_change(pico, open_page):
     page = open_page(pico.url)
     page.wait_for_selector("#entries li")

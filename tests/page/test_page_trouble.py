@@ -52,6 +52,21 @@ def test_own_login_when_the_browser_sends_no_good_password(pico, http, open_page
     assert device_files_of(pico)["/app.py"] == b"1"
 
 
+def test_a_password_changed_elsewhere_is_asked_for_once(pico, http, open_page, make_folder):
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"a.txt": bytes(150_000)}))
+    page.check("text=Only save")
+    http.put("/api/v1/password", json={"password": "another one"}).raise_for_status()
+    start(page)
+    page.wait_for_selector("#login:not([hidden])")
+    page.type("#password", "another")
+    page.wait_for_timeout(1500)  # what looks after the progress asks again and again
+    page.type("#password", " one")
+    page.press("#password", "Enter")
+    headline(page, "1 file saved")
+    assert page.is_visible("#main")
+
+
 def test_default_password_is_changed_on_the_page(pico, http, open_page):
     page = open_page(pico.url)
     page.fill("#fresh", "long and secret")
@@ -179,6 +194,7 @@ def test_roll_back_needs_two_clicks_and_no_files(pico, http, open_page, make_fol
     page.click("#actions >> text=/^Roll back/")
     page.click("#actions >> text=Really roll back?")
     page.wait_for_selector("#notes >> text=/Rolled back.*Back after/")
+    page.wait_for_selector("#entries >> text=more.py", state="detached")
     live = device_files_of(pico)
     assert live["/app.py"] == b"old"
     assert "/more.py" not in live

@@ -102,6 +102,21 @@ def test_mirror_deletes_what_was_not_chosen_and_nothing_of_the_updater(
     assert set(live) == {*(k for k in expected if not k.startswith("/.ota/")), "/lib/new.py"}
 
 
+def test_a_name_that_no_version_can_have_is_not_sent(pico, open_page, make_folder):
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"a.txt": b"a", "b.txt": b"b"}))
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    for name in ("", "a b", 'say "hi"'):
+        page.fill("#version", name)
+        start(page)
+        assert page.evaluate("document.getElementById('version').validity.valid") is False
+    assert "POST" not in sent
+    page.fill("#version", "v1.0+good~(1)")
+    start(page)
+    headline(page, "Confirmed")
+
+
 def test_one_file_is_just_saved(pico, open_page, make_folder):
     folder = make_folder({"settings.json": b"{}" * 30000})
     page = open_page(pico.url)
