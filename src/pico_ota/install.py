@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from .errors import PicoOtaError
+from .errors import PicoOtaError, UsageError
 
 _GUARD = ["import ota_boot", "ota_boot.run()"]
+# As the board makes one of it, see device/ota/wifi_help.py.
+_HOST_NAME = re.compile("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 BOOT, MAIN, SETTINGS = "/boot.py", "/main.py", "/settings.py"
 
 _SETTINGS_TEXT = """\
@@ -76,6 +79,32 @@ class Settings:
     ota_password: str
     hostname: str | None = None
     country: str | None = None
+
+    def check(self) -> None:
+        """See that a board takes them: a `main.py` that raises would leave it at the prompt.
+
+        Raises:
+            UsageError: what is expected, and what came.
+        """
+        size = len(self.ssid.encode())
+        if not 0 < size <= 32:
+            raise UsageError(f"a Wi-Fi name has 1 to 32 bytes, this one has {size}.")
+        size = len(self.wifi_password.encode())
+        if size and not 8 <= size <= 64:
+            raise UsageError(
+                f"a Wi-Fi password has 8 to 64 characters (none: an open network), got {size}."
+            )
+        if self.country is not None and not re.fullmatch("[A-Z]{2}", self.country):
+            raise UsageError(f"--country takes two capital letters like DE, got {self.country!r}.")
+        if len(self.ota_password) > 128:
+            raise UsageError(
+                f"a password for updates has at most 128 characters, got {len(self.ota_password)}."
+            )
+        name = (self.hostname or "pico").strip().lower().replace(" ", "-").replace("_", "-")
+        if self.hostname == "" or not _HOST_NAME.fullmatch(name.removesuffix(".local")):
+            raise UsageError(
+                f"--hostname takes 1 to 32 letters, digits and hyphens, got {self.hostname!r}."
+            )
 
     def text(self) -> bytes:
         """The file."""

@@ -187,7 +187,11 @@ class Remote(Client):
 
     def present(self, paths: set[str]) -> set[str]:
         """Those of the file *paths* that exist, by listing the folders they would be in."""
-        found: set[str] = set()
+        return set(self.sizes(paths))
+
+    def sizes(self, paths: set[str]) -> dict[str, int]:
+        """The sizes in bytes of those of the file *paths* that exist; see `present`."""
+        found: dict[str, int] = {}
         missing: set[str] = set()
         for folder in sorted({path.rpartition("/")[0] or "/" for path in paths}):
             if any(folder.startswith(gone + "/") for gone in missing):
@@ -199,8 +203,8 @@ class Remote(Client):
                     raise
                 missing.add(folder)
             else:
-                found.update(entry.path for entry in entries if not entry.directory)
-        return paths & found
+                found |= {e.path: e.size for e in entries if not e.directory and e.path in paths}
+        return found
 
 
 class Progress:

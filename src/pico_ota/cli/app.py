@@ -187,29 +187,38 @@ def root(
 def call(argv: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     command = typer.main.get_command(app)
+    out = Out(json="--json" in argv)
     with _quiet_pipes():
         try:
             status = command.main(list(argv), prog_name=PROGRAM, standalone_mode=False)
         except PicoOtaError as error:
-            return Out().error(error)
+            return out.error(error)
         except (KeyboardInterrupt, typer.Abort):
-            return Out().error(StoppedError("interrupted."))
+            return out.error(StoppedError("interrupted."))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # Of this computer: a folder that cannot be made, a disk that is full.
+            where = f": {error.filename}" if error.filename else ""
+            return out.error(PicoOtaError(f"{error.strerror or error}{where}"))
         except Exception as error:
             # typer's own errors: wrong options, missing arguments. What else has no exit_code is
             # a defect of ours and keeps its traceback.
             if not hasattr(error, "format_message"):
                 raise
-            return _usage(error)
+            return _usage(error, out)
         return status if isinstance(status, int) else 0
     return 1
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Any, out: Out) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     print(f"{PROGRAM}: {error.format_message()}", file=sys.stderr)
     print(f"See '{path} --help'.", file=sys.stderr)
-    return int(error.exit_code)
+    status = int(error.exit_code)
+    out.result({"error": "usage", "message": error.format_message(), "exit_status": status})
+    return status
 
 
 @contextmanager
@@ -218,7 +227,9 @@ def _quiet_pipes() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         import os
 
+        if not isinstance(error, BrokenPipeError):
+            print(f"{PROGRAM}: the output cannot be written: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -170,7 +170,19 @@ class _Questions:
                 "no Wi-Fi name: settings.py and main.py are left out. Give --ssid NAME."
             )
             return None
-        return Settings(ssid, self._wifi(), self._updates(), self._hostname, self._country)
+        wifi = self._wifi()
+        if not wifi and self._hidden is None:
+            self._session.out.warn(
+                "no Wi-Fi password: an open network. PICO_OTA_WIFI_PASSWORD gives one."
+            )
+        settings = Settings(ssid, wifi, self._updates(), self._hostname, self._country)
+        settings.check()
+        return settings
+
+    @property
+    def given(self) -> bool:
+        """Whether something of it was said on the command line."""
+        return bool(self._ssid or self._wifi_password_file or self._hostname or self._country)
 
     def _wifi(self) -> str:
         import os
@@ -207,6 +219,8 @@ def _put(
     out = session.out
     wanted = questions is not None and (new_settings or board.digest(SETTINGS) is None)
     settings = questions.answers() if questions is not None and wanted else None
+    if questions is not None and not wanted and questions.given:
+        out.warn(f"{SETTINGS} is there already and stays as it is; --new-settings replaces it.")
     report = install(
         board,
         files,

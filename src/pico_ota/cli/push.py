@@ -94,6 +94,8 @@ def command(
                 "--to, --version, --delete, --ignore and --mpy are decided when a release is "
                 "built: 'pico-ota build --help'."
             )
+        if not trial:
+            raise UsageError("whether a release has a trial is decided when it is built.")
         if dry_run:
             raise UsageError("a release is not tried dry: 'pico-ota inspect' shows what is in it.")
         from .push_release import run

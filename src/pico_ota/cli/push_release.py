@@ -11,7 +11,7 @@ from ..errors import PicoOtaError, StoppedError, UnreachableError
 from ..release_upload import ReleaseUpload
 from .output import amount, count
 from .progress import Bars
-from .pushing import watch_update
+from .pushing import interrupted_text, watch_update
 from .session import Session
 
 
@@ -74,8 +74,5 @@ def _dropped(upload: ReleaseUpload) -> str:
     try:
         upload.abort()
     except (PicoOtaError, KeyboardInterrupt):
-        return (
-            "interrupted: the device could not be told; it runs as before, and drops what it was "
-            "sent after a while."
-        )
-    return "interrupted: nothing was changed on the device."
+        return interrupted_text(False, False)
+    return interrupted_text(True, False)

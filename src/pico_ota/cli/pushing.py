@@ -46,8 +46,11 @@ class Push:
         self._out = session.out
         self._request = request
         self._sources = self._chosen_sources()
-        self._to = sync.device_path(request.to or session.project.target or "/")
+        self._to = sync.device_path(
+            (request.to or session.project.target or "/").removeprefix(":")
+        )
         self._report: dict[str, Any] = {}
+        self._kept = False
 
     def run(self) -> int:
         """Push, and say how it went.
@@ -65,13 +68,11 @@ class Push:
             self._report = {"version": version, "from": status.get("version")}
             if self._request.dry_run:
                 self._dry_run(self._compare(remote, files, remote_paths, gone))
-            elif (
-                version == status.get("version")
-                and self._compare(remote, files, remote_paths, gone).empty
-            ):
+            elif not gone and self._nothing_to_do(remote, files, status, version):
                 # Not even begun: the device would let go of the version it can roll back to.
-                self._up_to_date()
+                self._up_to_date(files)
             else:
+                self._kept = status.get("kept") is not None
                 self._push(remote, files, gone, version)
         self._out.result(self._report)
         return 0
@@ -149,6 +150,24 @@ class Push:
         digests = {path: remote.digest(path) for path in sorted(present)}
         return sync.plan(files, sync.differing(files, digests), present, gone)
 
+    def _nothing_to_do(
+        self,
+        remote: Remote,
+        files: list[sync.LocalFile],
+        status: dict[str, Any],
+        version: str,
+    ) -> bool:
+        """Whether the device has all of it, asked only where beginning would cost something."""
+        if version != status.get("version") and (
+            self._given_version is not None or status.get("kept") is None
+        ):
+            return False
+        # Sizes first: a listing tells those of a whole folder, a digest is asked for file by file.
+        sizes = remote.sizes({file.path for file in files})
+        if any(sizes.get(file.path) != file.size for file in files):
+            return False
+        return all(remote.digest(file.path) == file.sha256 for file in files)
+
     def _dry_run(self, plan: sync.Plan) -> None:
         self._show(plan)
         self._out.say("Dry run: nothing was changed.")
@@ -177,7 +196,7 @@ class Push:
             self._show(plan)
             if plan.empty and self._given_version is None:
                 update.abort()
-                self._up_to_date()
+                self._up_to_date(files)
                 return
             self._send(update, plan)
             answer = update.commit(self._request.restart, self._out.say)
@@ -188,9 +207,15 @@ class Push:
         self._report |= {"state": "committed", "bytes_sent": update.bytes_sent}
         self._watch(remote, version, answer)
 
-    def _up_to_date(self) -> None:
+    def _up_to_date(self, files: list[sync.LocalFile]) -> None:
         self._out.say("Up to date: the device has all of it.", "green")
-        self._report |= {"state": "idle", "outcome": "up to date", "bytes_sent": 0}
+        self._report |= sync.Plan((), (), tuple(files), ()).as_json()
+        self._report |= {
+            "version": self._report["from"],
+            "state": "idle",
+            "outcome": "up to date",
+            "bytes_sent": 0,
+        }
 
     def _send(self, update: UpdateSession, plan: sync.Plan) -> None:
         started = time.monotonic()
@@ -222,13 +247,8 @@ class Push:
         except (PicoOtaError, KeyboardInterrupt):
             gone = False
         if interrupted:
-            state = (
-                "nothing was changed on the device."
-                if gone
-                else "the device could not be told; it runs as before, and drops what it was sent "
-                "after a while."
-            )
-            raise StoppedError(f"interrupted: {state}") from None
+            begun = self._kept and update.id is not None
+            raise StoppedError(interrupted_text(gone, begun)) from None
         raise error
 
     # --- after the commit --------------------------------------------------------------------
@@ -243,6 +263,16 @@ class Push:
             return
         out.say(f"Committed {version}. Restarting…")
         watch_update(self._session, remote, version, answer, request.wait_limit_s, self._report)
+
+
+def interrupted_text(told: bool, lost_kept: bool) -> str:
+    """What Ctrl-C has left: *told*: the device dropped what it was sent."""
+    text = "interrupted: the device runs as before"
+    if lost_kept:
+        text += ", but no longer keeps the version before that"
+    if told:
+        return text + "."
+    return text + "; it could not be told, and keeps what it was sent until another update begins."
 
 
 def watch_update(

@@ -51,6 +51,8 @@ def command(
         keys = [session.project.key]
     if not keys:
         raise UsageError("verify against which key? Give --key keys/cert.pem.")
+    if micropython is not None and not all(p.isdigit() for p in micropython.split(".")):
+        raise UsageError(f"--micropython takes a version like 1.25.0, got {micropython!r}.")
     release = verify(path, keys, board=board, micropython=micropython, floor=floor)
     listed = release.description
     session.out.say(

@@ -25,7 +25,7 @@ from .description import (
 )
 from .errors import ReleaseError
 from .keys import KEYRING_PATH, PublicKey, SigningKey, keyring, load_public_keys, load_signing_key
-from .paths import check_path
+from .paths import check_path, check_set
 from .reading import DESCRIPTION, SIGNATURE, Release, read
 from .signing import sign
 from .version import Version
@@ -150,6 +150,7 @@ def _describe(
     _check_counts(contents, options.delete)
     ordered = sorted(contents, key=str.encode)
     listed = tuple(_listed(number, path, contents[path]) for number, path in enumerate(ordered, 1))
+    check_set(ordered, options.delete)
     mpy, arch = _native({path: contents[path] for path in ordered}, [name for name, _ in boards])
     return Description(
         version=version,

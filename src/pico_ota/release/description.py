@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .errors import ReleaseError
-from .paths import check_path
+from .paths import check_path, check_set
 from .version import Version
 
 FORMAT = 1
@@ -294,6 +294,7 @@ class Parser:
             lines.fail("expected the end of the text")
         if sum(file.size for file in files) != wanted.size:
             lines.fail(f"the sizes of all files do not add up to {wanted.size}")
+        check_set([file.path for file in files], deletes)
         return Description(
             version=wanted.version,
             boards=wanted.boards,
