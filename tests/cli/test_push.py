@@ -353,7 +353,7 @@ def test_ctrl_c_before_the_commit_leaves_the_device_as_it_was(
     assert err.startswith("pico-ota: interrupted: ")
     assert "Traceback" not in err
     if signals == 1:
-        assert err == "pico-ota: interrupted: nothing was changed on the device.\n"
+        assert err == "pico-ota: interrupted: the device runs as before.\n"
         assert status(cli)["state"] == "idle"
     assert json.loads(cli("tree", "--json").out) == before
     assert cli("push", app, "--dry-run").status == 0

@@ -9,7 +9,8 @@ from .errors import ReleaseError
 MAX_PATH = 255
 MAX_DEPTH = 16
 MAX_ENTRIES = 1000
-PRIVATE = ("/.ota", "/.r")  # its records, and where it mounts its modules
+PRIVATE = "/.ota"
+_MOUNTED = "/.r"  # where the updater has its modules
 _GUARDS = {"/ota_boot.py", "/ota_boot.mpy"}
 
 
@@ -34,7 +35,7 @@ def check_path(path: str) -> str:
             raise ReleaseError(
                 "bad_path", f"Control characters and backslash are no names, in {path!r}."
             )
-    if "/" + names[0] in PRIVATE:
+    if "/" + names[0] in (PRIVATE, _MOUNTED):
         raise ReleaseError("protected", f"/{names[0]} is the updater's own: {path!r}.")
     if path.startswith("/ota_boot/"):
         raise ReleaseError(
@@ -64,5 +65,5 @@ def check_set(files: Collection[str], deletes: Collection[str]) -> None:
                 f"{path} and {path[:-3]}.mpy are one module, MicroPython would only load the "
                 ".py: release one.",
             )
-    if _GUARDS <= set(deletes) and not _GUARDS & brought:
+    if set(deletes) >= _GUARDS and not _GUARDS & brought:
         raise ReleaseError("protected", "The guard, ota_boot, can be replaced but not deleted.")
