@@ -1,5 +1,6 @@
 """Every verb has help with an example that its own options understand; none is forgotten."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -143,6 +144,27 @@ def test_wrong_use_is_told_once_with_where_to_look(cli, arguments, reason):
     assert first.startswith("pico-ota: ")
     assert reason in first
     assert second.startswith("See 'pico-ota")
+
+
+@pytest.mark.parametrize("arguments", [("status", "--jsonn"), ("frobnicate",), ("keygen",)])
+def test_wrong_use_has_its_json_too(cli, arguments):
+    result = cli(*arguments, "--json")
+    assert result.status == 2
+    document = json.loads(result.out)
+    assert (document["error"], document["exit_status"]) == ("usage", 2)
+
+
+def test_what_this_computer_refuses_is_an_error_and_no_traceback(cli, here):
+    (here / "file").touch()
+    result = cli("keygen", "file/keys", "--json")
+    assert result.status == 1
+    assert json.loads(result.out)["error"] == "failed"
+    assert "Not a directory" in result.err
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "pico_ota.cli", "ls", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "pico-ota: No space left on device\n"
 
 
 def test_no_device_named_is_wrong_use(cli):

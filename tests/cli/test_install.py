@@ -203,6 +203,37 @@ def test_questions_are_asked_where_there_is_somebody(cli, here, monkeypatch):
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (["--country", "germany"], {}, "two capital letters"),
+        (["--country", "de"], {}, "two capital letters"),
+        (["--hostname", "bad host!"], {}, "letters, digits and hyphens"),
+        (["--hostname", "-pico"], {}, "letters, digits and hyphens"),
+        (["--hostname", ""], {}, "letters, digits and hyphens"),
+        (["--ssid", "x" * 33], {}, "1 to 32 bytes"),
+        ([], {"PICO_OTA_WIFI_PASSWORD": "short"}, "8 to 64 characters"),
+        ([], {"PICO_OTA_PASSWORD": "x" * 129}, "at most 128"),
+    ],
+)
+def test_what_main_py_would_die_of_is_refused(cli, here, monkeypatch, arguments, variables, said):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = cli("install", "--dir", "board", *arguments)
+    assert result.status == 2
+    assert said in result.err
+    assert not (here / "board").exists()
+
+
+def test_what_is_not_used_is_said(cli, here, monkeypatch):
+    assert cli("install", "--dir", "board").status == 0
+    again = cli("install", "--dir", "board", "--ssid", "Other")
+    assert again.status == 0
+    assert "--new-settings" in again.err
+    monkeypatch.delenv("PICO_OTA_WIFI_PASSWORD")
+    assert "an open network" in cli("install", "--dir", "other").err
+
+
 def test_port_and_folder_exclude_each_other(cli):
     assert cli("install", "--dir", "x", "--port", "y").status == 2
 

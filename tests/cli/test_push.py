@@ -89,6 +89,13 @@ def test_the_whole_story(trial_device, cli, app):
     assert (third["version"], third["outcome"]) == ("2.0.0", "confirmed")
     assert third["bytes_sent"] == 6
 
+    # The same when the version had a name, which a push without one does not know.
+    kept = status(cli)["kept"]
+    fourth = json.loads(cli("push", app, "--json").out)
+    assert (fourth["outcome"], fourth["version"]) == ("up to date", "2.0.0")
+    assert fourth["unchanged"] == ["/lib/a.py", "/main.py"]
+    assert status(cli)["kept"] == kept is not None
+
     back = cli("rollback")
     assert (back.status, back.err) == (0, "")
     assert cli("cat", ":lib/a.py").out == "A = 1\n"
@@ -203,6 +210,7 @@ def test_the_project_file_says_what_and_how(own_device, cli, app, here):
         (["app", "a.swu"], "a release (.swu) is sent alone"),
         (["a.swu", "--delete"], "are decided when a release is built"),
         (["a.swu", "--dry-run"], "'pico-ota inspect'"),
+        (["a.swu", "--no-trial"], "is decided when it is built"),
         (["app", "--to", "../x"], "'.', '..'"),
         (["huge"], "do not fit on a device"),
     ],

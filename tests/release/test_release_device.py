@@ -115,6 +115,15 @@ def test_a_floor_that_was_chosen(device, make_release, trusted):
     assert device.look()["floor"] == "1.5.0"
 
 
+def test_the_floor_never_sinks(device, make_release, trusted):
+    device.take(make_release(floor="1.5.0").read_bytes(), keys=trusted, commit=True)
+    device.ask("confirm")
+    lower = make_release(version="2.0.1", floor="0.0.0").read_bytes()
+    device.take(lower, fresh=False, keys=trusted, commit=True)
+    device.ask("confirm")
+    assert device.look()["floor"] == "1.5.0"
+
+
 def test_a_release_that_is_undone_leaves_the_floor(device, archive, trusted):
     device.take(archive, keys=trusted, commit=True)
     device.ask("rollback")

@@ -48,7 +48,13 @@ def start_anew(board):
 
 @scenario()
 def it_comes_when_asked_with_what_the_application_uses(make_board):
-    main = rig.app(auth_username="me", auth_password="my word", port=9090, name="toaster")
+    main = rig.app(
+        auth_username="me",
+        auth_password="my word",
+        port=9090,
+        name="toaster",
+        allowed_hosts=["lan.example:80"],
+    )
     board = make_board(main, QUICK)
     board.client.auth = ("me", "my word")
     board.start()
@@ -58,6 +64,8 @@ def it_comes_when_asked_with_what_the_application_uses(make_board):
     assert (status["name"], status["state"], status["trial"]) == ("toaster", "idle", None)
     assert "Rescue mode: asked for" in status["warnings"]
     assert "'toaster'" not in board.console()
+    forwarded = board.request("GET", "/api/v1/info", headers={"Host": "lan.example:80"})
+    assert forwarded.status_code == 200
     board.client.auth = rig.AUTH
     assert board.request("GET", "/api/v1/status").status_code == 401
     board.client.auth = ("me", "my word")

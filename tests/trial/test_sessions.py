@@ -1,9 +1,15 @@
 """An update session: the application is asked, two clients do not mix, a restart loses nothing."""
 
 import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import httpx
 import pytest
 import rig
+
+from pico_ota.devicefiles import compile_tree
 
 scenario = rig.Scenarios()
 CHANGED = {"/lib/x.py": b"x = 2\n"}
@@ -202,6 +208,114 @@ def an_update_begun_during_a_trial_is_told_what_to_do(make_board):
     busy = board.request("POST", "/api/v1/update", json=manifest(CHANGED, "3.0.0"))
     assert (busy.status_code, busy.json()["error"]) == (409, "busy")
     assert "confirm it, or roll it back" in busy.json()["message"]
+
+
+@scenario()
+def what_was_decided_is_not_changed_any_more(make_board):
+    board = started(make_board)
+    board.stage(CHANGED)
+    assert board.commit(restart=False).status_code == 202
+    for method, path, options in (
+        ("DELETE", "/fs/lib/x.py", {}),
+        ("PUT", "/fs/lib/x.py", {"content": b"x = 3\n"}),
+        ("PUT", "/fs/folder/", {"content": b""}),
+        ("MOVE", "/fs/lib/x.py", {"headers": {"X-Destination": "/fs/lib/y.py"}}),
+    ):
+        refused = board.request(method, path, **options)
+        assert (refused.status_code, refused.json()["error"]) == (409, "busy"), method
+    assert board.request("POST", "/api/v1/reboot", json={}).status_code == 202
+    assert board.outcome()["last"]["outcome"] == "confirmed"
+    assert board.request("POST", "/api/v1/rollback").status_code == 202
+    refused = board.request("PUT", "/fs/lib/x.py", content=b"x = 3\n")
+    assert (refused.status_code, refused.json()["error"]) == (409, "busy")
+    board.wait_status(lambda s: s["state"] == "idle" and s["last"]["outcome"] == "reverted")
+    board.stop()
+    assert board.changed() == set()
+
+
+@scenario()
+def what_is_agreed_to_is_what_goes_live(make_board):
+    board = started(make_board)
+    first = board.stage(CHANGED, version="A")
+    board.order(
+        "async def ask(v):\n calls.append(v)\n await asyncio.sleep(3)\n return v == 'A'\n"
+        "service.before_install = ask\nanswer(0)"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        committing = pool.submit(
+            httpx.post,
+            board.url + "/api/v1/update/commit",
+            json={"restart": False},
+            auth=rig.AUTH,
+            headers={**rig.HEADERS, "X-OTA-Session": first["id"]},
+            timeout=30,
+        )
+        time.sleep(1)
+        dropped = board.request("DELETE", "/api/v1/update", timeout=30)
+        assert committing.result().status_code == 202
+    assert dropped.status_code == 409
+    assert board.status()["state"] == "committed"
+
+
+@scenario()
+def a_cut_in_one_long_upload_costs_64_kb_at_most(make_board):
+    board = started(make_board)
+    data = bytes(range(256)) * 700
+    assert board.request("POST", "/api/v1/update", json=manifest({"/a.bin": data})).is_success
+
+    def pieces():
+        for at in range(0, 160_000, 4000):
+            yield data[at : at + 4000]
+        end = time.monotonic() + 20
+        while (board.status()["upload"] or {}).get("received", 0) < 135_000:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        board.power_cut()
+        yield data[160_000:]
+
+    with suppress(httpx.HTTPError):
+        board.request(
+            "PUT",
+            "/api/v1/update/files/a.bin",
+            content=pieces(),
+            headers={"Content-Length": str(len(data))},
+        )
+    board.start()
+    board.wait_listening(30)
+    (row,) = board.request("GET", "/api/v1/update").json()["files"]
+    assert row["received"] >= 2 * 65536
+
+
+@scenario()
+def a_refused_piece_does_not_cost_what_is_here(make_board):
+    board = started(make_board)
+    board.stage(CHANGED)
+    refused = board.request("PUT", "/api/v1/update/files/lib/x.py", content=b"12345678")
+    assert (refused.status_code, refused.json()["error"]) == (400, "wrong_size")
+    assert board.commit().status_code == 202
+
+
+@scenario()
+def a_source_that_came_meanwhile_is_retired(make_board):
+    board = started(make_board)
+    compiled = compile_tree({"/lib/mod.py": b"X = 2\n"})
+    assert set(compiled) == {"/lib/mod.mpy"}
+    board.stage(compiled)
+    assert board.request("PUT", "/fs/lib/mod.py", content=b"X = 1\n").status_code == 201
+    assert board.commit().status_code == 202
+    assert board.outcome()["last"]["outcome"] == "confirmed"
+    assert board.request("GET", "/fs/lib/mod.py").status_code == 404
+
+
+@scenario()
+def a_folder_in_place_of_a_file_is_not_lost(make_board):
+    board = started(make_board)
+    board.stage(CHANGED)
+    assert board.request("DELETE", "/fs/lib/x.py").status_code == 204
+    assert board.request("PUT", "/fs/lib/x.py/user.txt", content=b"mine").status_code == 201
+    refused = board.commit()
+    assert (refused.status_code, refused.json()["error"]) == (409, "is_directory")
+    assert board.request("GET", "/fs/lib/x.py/user.txt").content == b"mine"
 
 
 @pytest.mark.parametrize("half", [0, 1])
