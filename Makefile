@@ -1,7 +1,7 @@
 # Everything sets itself up: a virtual environment in .venv, and on Debian the system packages.
 
 PY := .venv/bin/python
-# Two workers: the machine that checks submissions has two cores.
+# Two workers suit two cores.
 WORKERS ?= 2
 # Simulated boards run in real time: on a busy machine one may be late. What is broken fails each
 # time, and every repetition is counted in the closing line.
