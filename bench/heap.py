@@ -8,9 +8,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 import httpx
 
@@ -23,8 +21,6 @@ from pico_ota.rooms import packed, unpacked
 
 TITLE = "Memory of the board"
 FAR_S = 600
-#: Sixteens of bytes that are taken before anything else, which moves all that comes after.
-LAYOUTS = tuple(range(0, 9 * 17, 17))
 
 _BEGIN = """
 import asyncio
@@ -78,9 +74,9 @@ _PATH = "/app/part%d/file%03d.txt"
 _SIZE = 300
 
 
-def upload(sizes: tuple[int, ...], layouts: Sequence[int] = LAYOUTS) -> Data:
+def upload(sizes: tuple[int, ...]) -> Data:
     """Return what is held at rest and at most during an upload of each size, above asyncio."""
-    printed = _run(f"SIZES = {sizes}\n{_UPLOAD}", {}, layouts)
+    printed = _run(f"SIZES = {sizes}\n{_UPLOAD}", {})
     return {
         "started": printed["started"],
         "upload": {str(size): printed[f"upload {size}"] for size in sizes},
@@ -88,7 +84,7 @@ def upload(sizes: tuple[int, ...], layouts: Sequence[int] = LAYOUTS) -> Data:
     }
 
 
-def update(count: int, layouts: Sequence[int] = LAYOUTS) -> Data:
+def update(count: int) -> Data:
     """Return the most that an update of *count* small files holds above the started service."""
     files = [
         {
@@ -100,10 +96,10 @@ def update(count: int, layouts: Sequence[int] = LAYOUTS) -> Data:
     ]
     manifest = json.dumps({"version": "2.0.0", "trial": True, "files": files}).encode()
     values = f"COUNT, SIZE, PATH, MANIFEST = {count}, {_SIZE}, {_PATH!r}, {len(manifest)}\n"
-    return _run(values + _UPDATE, {"/manifest.json": manifest}, layouts)
+    return _run(values + _UPDATE, {"/manifest.json": manifest})
 
 
-def signed_release(count: int, size: int, layouts: Sequence[int] = LAYOUTS) -> Data:
+def signed_release(count: int, size: int) -> Data:
     """Return the most that a signed release of *count* files, *size* bytes, holds above it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -116,7 +112,7 @@ def signed_release(count: int, size: int, layouts: Sequence[int] = LAYOUTS) -> D
             "/release.swu": data,
             "/public.json": (folder / "keys/public.json").read_bytes(),
         }
-    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**_for_pico_w(), **files}, layouts)
+    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**_for_pico_w(), **files})
 
 
 def _for_pico_w() -> dict[str, bytes]:
@@ -130,17 +126,8 @@ def _for_pico_w() -> dict[str, bytes]:
     return {"/pico_w.py": sys_module, **packed({**unpacked(device_files()), **board_module})}
 
 
-def _run(script: str, files: dict[str, bytes], layouts: Sequence[int]) -> dict[str, int]:
-    """Return the median of what *script* prints in several layouts of the heap.
-
-    MicroPython's collector takes any word that looks like an address for one: now and then a
-    number keeps alive what is garbage, a few KB more or less by chance.
-    """
-    runs = [_run_once(f"padding = bytearray({16 * n})\n" + script, files) for n in layouts]
-    return {what: int(median(run[what] for run in runs)) for what in runs[0]}
-
-
-def _run_once(script: str, files: dict[str, bytes]) -> dict[str, int]:
+def _run(script: str, files: dict[str, bytes]) -> dict[str, int]:
+    """Return what *script* prints: a name and a number of bytes a line."""
     client = {"/client.py": (Path(__file__).parent / "heap_board/client.py").read_bytes()}
     printed = run32(_BEGIN + script, {**device_files(), **client, **files}, timeout_s=FAR_S)
     lines = [line.rpartition(" ") for line in printed.splitlines() if not line.startswith("ota:")]
@@ -161,15 +148,14 @@ def small_heap(heap: str, size: int) -> bool:
 
 
 def measure(quick: bool = False) -> Data:
-    """Measure all of it; *quick* with fewer files, in fewer layouts."""
-    layouts = LAYOUTS[::2] if quick else LAYOUTS
+    """Measure all of it; *quick* with fewer files."""
     few, many = (3, 12) if quick else (3, 300)
     count, size = (6, 40_000) if quick else (60, 400_000)
     large = 60_000 if quick else 500_000
     return {
-        **upload((5_000, large), layouts),
-        "update": {str(number): update(number, layouts) for number in (few, many)},
-        "release": {"files": count, "bytes": size, **signed_release(count, size, layouts)},
+        **upload((5_000, large)),
+        "update": {str(number): update(number) for number in (few, many)},
+        "release": {"files": count, "bytes": size, **signed_release(count, size)},
         "small_heap": small_heap("200K", large),
     }
 

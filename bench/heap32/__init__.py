@@ -25,6 +25,8 @@ What a figure holds, and what it does not:
   imported it. The firmware loads its streams on first use, for 0.9 KB that are not in here.
 - Sockets are objects of board/socket.py, 200 bytes and more each where the board's take 64, and
   files are the host's: a file that is open on littlefs holds 1.2 KB more on the board.
+- The heap lies behind 160 MB that nobody uses, as runner.mjs explains: where its addresses are
+  small, numbers in loaded modules keep garbage alive by chance.
 - The heap grows on demand, so nothing here ever runs out of memory.
 """
 

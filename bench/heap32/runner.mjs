@@ -9,6 +9,19 @@ import { pathToFileURL } from "node:url";
 const order = JSON.parse(fs.readFileSync(0));
 const { loadMicroPython } = await import(pathToFileURL(order.library));
 
+// Every loaded module holds the numbers of its names, 16 bits each, and the collector takes any word
+// that looks like an address for one. Where this build has its heap, in the first megabytes, a pair
+// of such numbers often does, and keeps garbage alive; the board's addresses begin at 0x20000000.
+// So what lies below that many bytes (2560 names) is taken first, and the heap comes behind it.
+const BELOW = 160 << 20;
+const instantiate = WebAssembly.instantiate;
+WebAssembly.instantiate = async (...given) => {
+  const { instance, module } = await instantiate(...given);
+  const { malloc, mp_js_init } = instance.exports;
+  const init = (...sizes) => malloc(BELOW) && mp_js_init(...sizes);
+  return { module, instance: { exports: { ...instance.exports, mp_js_init: init } } };
+};
+
 const machine = await loadMicroPython({
   heapsize: order.heap,
   pystack: order.stack,
