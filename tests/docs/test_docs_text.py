@@ -1,4 +1,4 @@
-"""What holds for all documents: links lead somewhere, and nothing of a workplace is in them."""
+"""What holds for all documents: links lead somewhere, and no path of a computer is in them."""
 
 import re
 from pathlib import Path
@@ -77,10 +77,8 @@ def test_every_command_is_typed_by_a_test_or_says_why_not(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_nothing_of_a_workplace_is_in_it(name):
+def test_no_path_of_a_computer_is_in_it(name):
     text = ALL[name]
-    for word in (r"\bagents?\b", r"\bsub-?agent", r"\bregistry\.", r"\bpypi\.", r"\bLLM\b"):
-        assert not re.search(word, text, re.IGNORECASE), word
     for path in re.findall(r"(?<![\w.:/~$}])/(?:home|root|work|tmp|usr|var)/[\w./-]*", text):
         raise AssertionError(f"{name} names {path}")
     assert str(Path.home()) == "/" or str(Path.home()) not in text

@@ -52,15 +52,19 @@ def command(
     ] = None,
     board: Annotated[
         list[str] | None,
-        typer.Option("--board", metavar="NAME", help=f"Again. Default: {', '.join(BOARDS)}."),
+        typer.Option("--board", metavar="NAME", help=f"Repeatable. Default: {', '.join(BOARDS)}."),
     ] = None,
     delete: Annotated[
         list[str] | None,
-        typer.Option("--delete", metavar=":PATH", help="A file to delete on the device. Again."),
+        typer.Option(
+            "--delete", metavar=":PATH", help="A file to delete on the device. Repeatable."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option("--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Again."),
+        typer.Option(
+            "--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Repeatable."
+        ),
     ] = None,
     floor: Annotated[
         str | None,
@@ -82,7 +86,7 @@ def command(
         typer.Option(
             "--trust",
             metavar="KEY",
-            help="Public key that devices trust from this release on, and no others. Again.",
+            help="Public key that devices trust from this release on, and no others. Repeatable.",
         ),
     ] = None,
 ) -> None:

@@ -41,7 +41,9 @@ def command(
     ] = False,
     ignore: Annotated[
         list[str] | None,
-        typer.Option("--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Again."),
+        typer.Option(
+            "--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Repeatable."
+        ),
     ] = None,
     mpy: Annotated[
         bool | None,

@@ -22,7 +22,7 @@ def command(
             "--key",
             "-k",
             metavar="KEY",
-            help="public.json, a certificate, or a key in PEM. Again for several. "
+            help="public.json, a certificate, or a key in PEM. Repeatable. "
             "Default: beside 'key' of pico-ota.toml.",
         ),
     ] = None,
