@@ -21,6 +21,7 @@ PROMISED = [
     "status",
     "log",
     "confirm",
+    "abort",
     "rollback",
     "reboot",
     "reset-password",

@@ -387,7 +387,11 @@ def test_another_update_in_the_way_is_not_dropped(device, cli, app, http_of):
         assert result.status == 1
         assert "to 7" in result.err
         assert http.get("/api/v1/update").json()["id"] == session
-        http.delete("/api/v1/update")
+        dropped = cli("abort", "--json")
+        assert (dropped.status, json.loads(dropped.out)) == (0, {"state": "idle"})
+        assert http.get("/api/v1/update").status_code == 404
+        again = cli("abort", "--json")
+        assert (again.status, json.loads(again.out)["error"]) == (1, "wrong_state")
 
 
 def on_a_terminal(arguments, **environment):

@@ -40,6 +40,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb(_UPDATE, "Show version, state, flash and memory.", "status"),
     "log": Verb(_UPDATE, "Show the last lines of the device, or follow them.", "log"),
     "confirm": Verb(_UPDATE, "Keep the update that is on trial.", "confirm"),
+    "abort": Verb(_UPDATE, "Drop an update that has not gone live.", "abort"),
     "rollback": Verb(_UPDATE, "Bring the version before back, without a download.", "rollback"),
     "reboot": Verb(_UPDATE, "Restart the device, also into rescue mode.", "reboot"),
     "ls": Verb(_FILES, "List a folder.", "ls"),
