@@ -19,20 +19,29 @@ Nothing is moved out of `/`: littlefs could hide the next name there, and that m
 
 import sys
 
-# A file that is called like a module of the firmware comes before that, and may be the very
-# update that has to be undone. Where it stands first on the path, only the firmware is asked.
-_path = sys.path[:]
-if sys.implementation.name == "micropython":
-    sys.path[:] = (".frozen",)
-try:
-    import hashlib
-    import json
-    import os
-    import time
-    from binascii import crc32, hexlify
-finally:
-    sys.path[:] = _path
-    del _path
+# Where the firmware's own modules are found, and nothing else. CPython has files for them.
+_FIRMWARE_PATH = (".frozen",) if sys.implementation.name == "micropython" else sys.path[:]
+
+
+def _of_firmware(name):
+    """Return the firmware's module *name*, whatever file is called like it. Raises ImportError.
+
+    Such a file would come before it, and may be the very update that has to be undone.
+    """
+    path = sys.path[:]
+    sys.path[:] = _FIRMWARE_PATH
+    try:
+        return __import__(name)
+    finally:
+        sys.path[:] = path
+
+
+hashlib = _of_firmware("hashlib")
+json = _of_firmware("json")
+os = _of_firmware("os")
+time = _of_firmware("time")
+crc32 = _of_firmware("binascii").crc32
+hexlify = _of_firmware("binascii").hexlify
 
 try:
     from micropython import const, kbd_intr
@@ -89,16 +98,6 @@ _FIELDS = (
 
 class Damaged(Exception):
     """A file of ours was changed by other hands and is not used."""
-
-
-def _of_firmware(name):
-    """Return the firmware's module *name*, whatever file is called like it. Raises ImportError."""
-    path = sys.path[:]
-    sys.path[:] = (".frozen",)
-    try:
-        return __import__(name)
-    finally:
-        sys.path[:] = path
 
 
 # --- files ------------------------------------------------------------------------------------

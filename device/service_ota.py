@@ -97,8 +97,7 @@ class OTAUpdateService:
         self.requests = 0
         #: Whether the next start replaces the live files: what is changed until then may be lost.
         self.decided = False
-        #: (ticks_ms, milliseconds from then on) in which an update that was begun may not be
-        #: pushed aside, or None.
+        #: ticks_ms when somebody last went on with an update, see ota/device.py; None: nobody has.
         self.lease = None
         self.boot_id = hexlify(os.urandom(4)).decode()
         self.uptime_ms = 0

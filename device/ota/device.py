@@ -39,15 +39,14 @@ class Device:
 
     def renew_lease(self):
         """Let nobody else begin an update for a while."""
-        self.service.lease = (time.ticks_ms(), _LEASE_MS)
+        self.service.lease = time.ticks_ms()
 
     def lease_over(self):
         """Return True when an update that was begun before may be pushed aside."""
         if self.service.lease is None:
             return True
-        since, length = self.service.lease
         # Negative after six quiet days, when the counter has gone half round: long over.
-        return not 0 <= time.ticks_diff(time.ticks_ms(), since) < length
+        return not 0 <= time.ticks_diff(time.ticks_ms(), self.service.lease) < _LEASE_MS
 
     def restart(self, mode="normal"):
         """Restart in a second; return what the answer says.

@@ -1,12 +1,9 @@
 """What `OTAUpdateService.start()` does once. Loaded for that moment only."""
 
 import time
-from micropython import const
 
 import ota
 import ota_boot
-
-_LEASE_MS = const(120000)
 
 
 async def run(service):
@@ -17,7 +14,7 @@ async def run(service):
     # Loading ota.store for its name of this file would leave that module's names in memory.
     ota_boot.remove("/.ota/incoming")
     if ota_boot.load()["state"] == "staging":
-        service.lease = (time.ticks_ms(), _LEASE_MS)  # whoever staged it has time to go on
+        service.lease = time.ticks_ms()  # whoever staged it has time to go on
     else:
         # Nor ota.release_store: what a release left that nobody can go on with.
         ota_boot.remove("/.ota/release.json")
