@@ -10,16 +10,13 @@ the radio reports really carries traffic is for the service on top to see.
 """
 
 import asyncio
-import time
+from micropython import const
 
-try:
-    from micropython import const
-except ImportError:  # CPython, where this module is only imported
+import ota
 
-    def const(value):
-        """Stand in for the compiler's own."""
-        return value
-
+time = ota.firmware("time")
+network = ota.firmware("network")
+random = ota.firmware("random")
 
 # network.WLAN.status(): the firmware has no name for 2, joined but without an address.
 _JOINING = const(1)
@@ -41,25 +38,11 @@ def __getattr__(name):
     # and kept: a second set of classes, of a module loaded anew, would not be caught.
     names = globals()
     if name.endswith("Error") and "WiFiError" not in names:
-        from ota.wifi_errors import ALL
-
-        for error in ALL:
+        for error in ota.once("wifi_help", "errors"):
             names[error.__name__] = error
     if name not in names:
         raise AttributeError(name)
     return names[name]
-
-
-def _ask(what, *args):
-    # Call one function of ota.wifi_help, then let the module go: its texts are 2 KB.
-    from ota import let_go
-
-    try:
-        from ota import wifi_help
-
-        return getattr(wifi_help, what)(*args)
-    finally:  # half an import, when memory ran out, has to go as well
-        let_go("wifi_help")
 
 
 class WiFiManager:
@@ -73,12 +56,10 @@ class WiFiManager:
     _second_ms = 1000  # the tests make time run faster
 
     def __init__(self, ssid, password="", hostname=None, country=None):
-        import network
-
-        _ask("check", ssid, password, country)
+        ota.once("wifi_help", "check", ssid, password, country)
         self.ssid = ssid
         self.password = password
-        self.hostname = _ask("host_name", hostname)
+        self.hostname = ota.once("wifi_help", "host_name", hostname)
         self.country = country
         self.log = print  # what becomes of the background task's lines
         # Newer firmware has the constant in the class, older as network.STA_IF; both are 0.
@@ -136,7 +117,7 @@ class WiFiManager:
                 reason = status
             # No join is done in less than 2 s.
             if refused >= _REFUSALS or self._left_ms(deadline) < 2 * self._second_ms:
-                error, message = _ask("explain", reason, self.ssid, self.password)
+                error, message = ota.once("wifi_help", "explain", reason, self.ssid, self.password)
                 raise __getattr__(error)(message)
             await self._sleep(1)
 
@@ -153,7 +134,7 @@ class WiFiManager:
                     said = None
                 elif status != said:  # a line for each change, not for each try
                     said = status
-                    message = _ask("explain", status, self.ssid, self.password)[1]
+                    message = ota.once("wifi_help", "explain", status, self.ssid, self.password)[1]
                     self.log("Wi-Fi: %s; trying again" % message)
             except MemoryError:
                 # The application took it all. This task must outlive that, the message need not.
@@ -203,8 +184,6 @@ class WiFiManager:
         return status
 
     def _radio_on(self):
-        import network
-
         wlan = self._wlan
         if network.hostname() != self.hostname:
             # DHCP and mDNS take the name over when the interface comes up, not later.
@@ -221,9 +200,8 @@ class WiFiManager:
     def _delay_ms(self):
         # Doubled each time up to the cap, then anywhere in its upper half: after a power failure
         # all boards of a house start at once and must not ask the router in step.
-        import random  # the board seeds it from its hardware
-
         top = min(1 << min(self._failures, 6), _RETRY_MAX_S) * self._second_ms
+        # The board seeds it from its hardware.
         return random.randint(top // 2, top)
 
     def _after(self, seconds):

@@ -5,21 +5,19 @@
     ota_service = OTAUpdateService(wifi_service)
     await ota_service.start()          # returns at once; serves http://<device>:8080
 
-Only a small listener stays in memory; everything else is loaded when somebody asks, and let go
-when nobody has asked for a minute.
+Only a small listener stays in memory; everything else is loaded when a client comes, and unloaded
+when none has come for a minute.
 """
 
 import asyncio
 import gc
-import os
 import sys
-import time
-from binascii import hexlify
 from micropython import const
 
-from ota import let_go
-from ota.listener import Beacon, Listener
-from ota.log import Log
+import ota
+
+time = ota.firmware("time")
+_listener = ota.load("listener")
 
 _CHECK_MS = const(500)  # how soon a Wi-Fi that came or went is noticed
 
@@ -68,13 +66,8 @@ class OTAUpdateService:
         require_signed=None,
         min_version=None,
     ):
-        from ota import checks
-
-        checks.credentials(auth_username, auth_password)
-        checks.port(port)
-        self._is_connected = checks.connected_function(wifi_service)
-        checks.min_version(min_version)
-        let_go("checks", "version")
+        ota.once("wifi_help", "check_service", auth_username, auth_password, port, min_version)
+        self._is_connected = ota.once("wifi_help", "connected_function", wifi_service)
         self.wifi_service = wifi_service
         self.auth = (auth_username, auth_password)
         self.name = name
@@ -87,41 +80,36 @@ class OTAUpdateService:
         self.confirm_after_s = confirm_after_s
         self.auto_confirm = auto_confirm
         self.rescue_network = rescue_network
+        self.discoverable = discoverable
         self.public_key = public_key
         self.require_signed = public_key is not None if require_signed is None else require_signed
         self.min_version = min_version
-        self.log = Log()
+        self.log = ota.load("log").Log()
         #: Sentences that `status` gives as warnings.
         self.notes = []
         #: Requests that were let in, so that rescue mode sees whether it is used.
         self.requests = 0
-        #: Whether the next start replaces the live files: what is changed until then may be lost.
+        #: Whether the next start replaces the live files, and ticks_ms when somebody last went on
+        #: with an update, None when nobody has; see Device in ota/server.py.
         self.decided = False
-        #: ticks_ms when somebody last went on with an update, see ota/device.py; None: nobody has.
         self.lease = None
-        self.boot_id = hexlify(os.urandom(4)).decode()
+        self.boot_id = "%08x" % int.from_bytes(ota.firmware("os").urandom(4), "big")
         self.uptime_ms = 0
         self.mode = "normal"
-        self._ticks = time.ticks_ms()
-        self._listener = Listener(host, port, self._receive)
-        self.discoverable = discoverable
-        self._beacon = None
-        self._task = None
-        self._reception = None
         #: Whether an application's own Microdot serves the routes.
         self.mounted = False
-        #: How long it has been reachable; None once that was taken note of (ota/health.py).
+        #: How long it has been reachable; None once that was taken note of (ota/trial.py).
         self.good_ms = 0
+        self._ticks = time.ticks_ms()
+        self._listener = _listener.Listener(host, port, self._receive)
+        self._beacon = self._task = self._server = None
 
     async def start(self):
         """Begin to serve in the background and return at once; a second call does nothing."""
-        if self._task is not None:
-            return
-        from ota import startup
-
-        await startup.run(self)
-        self._tidy()
-        self._task = asyncio.create_task(self._run())
+        if self._task is None:
+            await ota.load("trial").start_up(self)
+            self.tidy()
+            self._task = asyncio.create_task(self._run())
 
     async def stop(self):
         """End every connection and free the port; `start` may be called again."""
@@ -142,10 +130,8 @@ class OTAUpdateService:
         """
         if self._task is not None:
             raise RuntimeError("mount() comes before start()")
-        if prefix and (prefix[0] != "/" or prefix[-1] == "/"):
-            raise ValueError("prefix looks like '/ota', got %r" % prefix)
+        ota.load("mounted").mount(self._receive().device, app, prefix)
         self.mounted = True
-        self._receive().mount(app, prefix)
 
     def confirm(self):
         """Keep the release on trial; return False, and do nothing, when none is on trial.
@@ -156,11 +142,8 @@ class OTAUpdateService:
         # An application may call this after each good measurement: it must cost nothing then.
         if guard is None or guard.supervisor is None:
             return False
-        from ota import health, selftest
-
-        selftest.run(self)
-        health.confirm(self)
-        self._tidy()
+        ota.once("trial", "confirm", self)
+        self.tidy()
         return True
 
     @property
@@ -173,16 +156,22 @@ class OTAUpdateService:
         """The port in use, None while not listening."""
         return self._listener.port
 
+    def tidy(self):
+        """Free what is only needed for a moment, unless somebody is connected and uses it."""
+        if self._server is None:
+            ota.unload()
+
     async def _run(self):
         while True:
             try:
-                self._follow_wifi()
+                if not self.mounted:
+                    self._follow_wifi()
                 self._count_time()
             except MemoryError:
                 pass  # the application has it all for now; a line in the log would need some
             except Exception as error:
                 # Whatever it is, a service that ends would leave the board out of reach.
-                self.log("Port %d: %r" % (self._listener.wanted_port, error))
+                self.log("Port %d: %r" % (self.wanted_port, error))
             await asyncio.sleep_ms(_CHECK_MS)
 
     def _count_time(self):
@@ -193,36 +182,29 @@ class OTAUpdateService:
         self.uptime_ms += passed
         if self.good_ms is None:
             return
-        reachable = self._listener.port is not None or (self.mounted and self._is_connected())
+        reachable = self.port is not None or (self.mounted and self._is_connected())
         self.good_ms = self.good_ms + passed if reachable else 0
         if self.good_ms >= self.confirm_after_s * 1000:
             self.good_ms = 0  # once more later, should it fail
-            from ota import health
-
-            health.passed(self)
+            ota.once("trial", "passed", self)
             self.good_ms = None
-            self._tidy()
-
-    def _tidy(self):
-        """Free what is only needed for a moment, unless somebody is connected and uses it."""
-        if self._reception is None:
-            let_go()
+            self.tidy()
 
     def _follow_wifi(self):
-        if self.mounted:
-            return
         connected = self._is_connected()
-        if connected and self._listener.port is None:
+        if connected and self.port is None:
             self._listener.open()
-            self._light_beacon()
-            from ota import address
-
-            self.log(address.greeting(self))
-            let_go("address")
-        elif not connected and self._listener.port is not None:
+            if self.discoverable:
+                try:
+                    self._beacon = _listener.Beacon(self)
+                except OSError as error:
+                    # The port of another program: being found is a comfort, not a duty.
+                    self.log("Cannot be discovered: %s" % error)
+            self.log(ota.once("access", "greeting", self))
+        elif not connected and self.port is not None:
             self._close()
             self.log("Wi-Fi is gone; listening again when it is back.")
-        elif self._reception is not None and self._reception.idle:
+        elif self._server is not None and self._server.idle:
             self._dismiss()
 
     def _close(self):
@@ -232,26 +214,16 @@ class OTAUpdateService:
             self._beacon = None
         self._dismiss()
 
-    def _light_beacon(self):
-        if self.discoverable:
-            try:
-                self._beacon = Beacon(self)
-            except OSError as error:
-                # The port of another program: being found is a comfort, not a duty.
-                self.log("Cannot be discovered: %s" % error)
-
     def _receive(self):
-        """Return the Reception, loading it if need be. Raises MemoryError."""
-        if self._reception is None:
+        """Return the Server, loading it if need be. Raises MemoryError."""
+        if self._server is None:
             gc.collect()
-            from ota.reception import Reception
-
-            self._reception = Reception(self)
-        return self._reception
+            self._server = ota.load("server").Server(self)
+        return self._server
 
     def _dismiss(self):
-        if self._reception is not None and not self.mounted:
-            self._reception.close()
-            self._reception = None
+        if self._server is not None and not self.mounted:
+            self._server.close()
+            self._server = None
             self._listener.renew()
-            let_go()
+            ota.unload()

@@ -14,11 +14,6 @@ from pico_ota.cli.app import ALIASES, VERBS, load
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Written out, not `github:`: mip would ask there for the tag that was given for this package.
-MICRODOT = (
-    "https://raw.githubusercontent.com/miguelgrinberg/microdot/v2.7.0/src/microdot/microdot.py"
-)
-
 _MARK = "<!-- What follows is written by tools/build_docs.py: change it in the command. -->\n"
 _SHARED_HEAD = """\
 ## Options of every verb that talks to a device
@@ -40,7 +35,7 @@ def package() -> str:
     ]
     # boot.py last: until all it needs is there, a restart must not run the guard.
     shipped.sort(key=lambda path: (path == "boot.py", path))
-    urls = [["lib/microdot.py", MICRODOT], *([path, f"device/{path}"] for path in shipped)]
+    urls = [[path, f"device/{path}"] for path in shipped]
     rows = ",\n".join("    " + json.dumps(row) for row in urls)
     return f'{{\n  "version": "{__version__}",\n  "urls": [\n{rows}\n  ]\n}}\n'
 

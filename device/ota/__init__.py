@@ -1,56 +1,160 @@
-"""The rooms behind `service_ota`: one subject each, loaded only when needed."""
+"""What is in memory, and when: the modules of the updater are loaded in phases.
+
+A request belongs to a phase: the modules that one kind of request needs. `use()` unloads what the
+phase before has loaded and imports the next one. It is called by the router (ota/server.py), and
+where an update goes from verifying to planning to taking files (ota/updates.py); inside of a
+phase each module imports at its top what it needs.
+"""
 
 import gc
-import os
 import sys
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: The password of the specification, in use until somebody changes it.
 DEFAULT_PASSWORD = "otapico"
 
-#: Where and how to leave a word for the guard's next start, see ota/mark.py; None without guard.
-marks = None
+#: The Chip (ota/chip.py) that knows why the board restarted; None where no guard ran.
+chip = None
+#: How many requests are being answered: a phase is only unloaded for the only one.
+busy = 0
 
-#: Staged files that are open, see ota/staging.py. They are kept here, where they outlive that
-#: module: a second handle on a file that is open would put the older content back when the first
-#: one is closed.
-writers = {}
-#: (plan, id) of the update that is being staged, None when nobody has looked; see ota/session.py.
-staged = None
+#: Where `pico-ota install` has put all modules into one file; mip installs each as its own.
+PACK = "/ota/modules.pack"
 
-_RESIDENT = ("listener", "log")
+# What stays until nobody is connected any more, and what stays even then.
+_SERVING = " server connection request access errors "
+_RESIDENT = " listener log crash_watch chip "
+# Modules of the firmware that a file of the application may be called like (micropython-lib
+# extends built-in modules that way). asyncio is not among them: there is one loop for all.
+_EXTENSIBLE = (
+    "binascii errno hashlib io json machine network os random re rp2 select socket struct time vfs"
+)
+
+_phase = None
 
 
-#: Where all modules are in one file, see src/pico_ota/rooms.py; mip installs each as its own.
-PACK = "/ota/rooms.pack"
+def firmware(name):
+    """Return the firmware's own module *name*, whatever file is called like it.
+
+    Raises ImportError.
+    """
+    return _import(name)
+
+
+def load(name):
+    """Return the module *name* of this package. Raises ImportError, MemoryError."""
+    return _import("ota." + name)
+
+
+def once(name, function, *args):
+    """Return what *function* of the module *name* returns for *args*, loaded for this moment.
+
+    Raises ImportError, MemoryError, and what *function* raises.
+    """
+    known = " %s " % " ".join([full[4:] for full in sys.modules])
+    try:
+        return getattr(load(name), function)(*args)
+    finally:  # half an import, when memory ran out, has to go as well
+        _unload(known)
+
+
+def use(name):
+    """Return the module *name*, the entry of a phase, after unloading that of another phase.
+
+    None only ends the phase. Raises ImportError, MemoryError.
+    """
+    global _phase
+    if name != _phase:
+        if busy <= 1:
+            _unload_guard()
+            _unload(_SERVING + _RESIDENT)
+        _phase = name
+    return name and load(name)
+
+
+def unload():
+    """Free every module of this package that is not resident; the next import loads it anew.
+
+    Code that is still running keeps what it uses.
+    """
+    global _phase
+    _phase = None
+    _unload_guard()
+    _unload(_RESIDENT)
+
+
+def _unload(but):
+    package = sys.modules["ota"]
+    for full in list(sys.modules):
+        name = full[4:]
+        if full[:4] == "ota." and " %s " % name not in but:
+            del sys.modules[full]
+            if hasattr(package, name):
+                delattr(package, name)
+    gc.collect()
+
+
+def _unload_guard():
+    guard = sys.modules.get("ota_boot")
+    # The guard has done its work at the start, unless it supervises a trial.
+    if guard is not None and guard.supervisor is None:
+        del sys.modules["ota_boot"]
+        import __main__  # which boot.py and main.py share; it is not in sys.modules
+
+        if getattr(__main__, "ota_boot", None) is guard:
+            del __main__.ota_boot
+
+
+def _import(name):
+    """Import *name* while only the firmware's own modules can be found beside ours."""
+    path, modules = sys.path[:], sys.modules
+    hidden = []
+    for other in _EXTENSIBLE.split(" "):
+        # The firmware's own are not files.
+        if hasattr(modules.get(other), "__file__"):
+            hidden.append((other, modules.pop(other)))
+    sys.path[:] = (".frozen",)
+    try:
+        return __import__(name, None, None, ("__name__",))
+    finally:
+        sys.path[:] = path
+        for other, module in hidden:
+            modules[other] = module
 
 
 _FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-class _Rooms:
+class _Pack:
     """A file system of the modules in PACK: only to import from."""
+
+    _found = None, None  # what stat() has opened, since an import opens it next
 
     def mount(self, readonly, mkfs):
         pass
 
     def ilistdir(self, path):
-        return iter(())  # os.listdir("/") shows a mount: who goes through all finds it empty
+        return iter(())  # os.listdir("/") shows a mount, and a walk of everything finds it empty
 
     def stat(self, path):
         if path == "/":
             return (0x4000,) + _FILE[1:]
         if not path.endswith(".mpy"):
             raise OSError(2)
+        # Each import takes more than a kilobyte for a moment: where that of the last one was, so
+        # that the modules do not lie apart with such holes between them.
+        gc.collect()
         try:
-            _open(path).close()
+            self._found = path, _open(path)
         except MemoryError:
             pass  # an import would take it for a missing file; it opens it next, which says so
         return _FILE
 
     def open(self, path, mode):
-        return _open(path)
+        found, file = self._found
+        self._found = None, None
+        return file if found == path else _open(path)
 
     def __getattr__(self, name):
         raise OSError(30)  # EROFS: chdir, statvfs, remove and what else a file system may do
@@ -70,78 +174,23 @@ def _open(path):
     raise OSError(2)
 
 
-def load(*names):
-    """Import the modules *names* of this package, in this order, and return the last.
-
-    An import inside of an import takes 700 bytes of C stack (ports/rp2: 7936 in all), and a
-    request is answered deep down: so each one comes after what it imports itself.
-    """
-    module = None
-    for name in names:
-        module = __import__("ota." + name, None, None, ("__name__",))
-    return module
-
-
-def call(names, function, *args):
-    """Import the modules *names*, and return what *function* of the last returns for *args*.
-
-    In a frame of its own, since a frame keeps alive what was last on its stack: a coroutine that
-    called a function itself would hold the whole module after let_go().
-    """
-    return getattr(load(*names), function)(*args)
-
-
-def let_go(*names):
-    """Free the modules *names* of this package; without names, all but the resident ones.
-
-    The next import loads them anew. Code that is still running keeps what it uses.
-    """
-    package = sys.modules["ota"]
-    for full in list(sys.modules):
-        if not full.startswith("ota."):
-            continue
-        name = full[4:]
-        if name in names or (not names and name not in _RESIDENT):
-            del sys.modules[full]
-            if hasattr(package, name):
-                delattr(package, name)
-    if not names:
-        close_writers()
-        let_guard_go()
-    gc.collect()
-
-
-def let_guard_go():
-    """Free the guard, unless it supervises a trial: its work is done at the start."""
-    guard = sys.modules.get("ota_boot")
-    if guard is not None and guard.supervisor is None:
-        del sys.modules["ota_boot"]
-        import __main__  # which boot.py and main.py share; it is not in sys.modules
-
-        if getattr(__main__, "ota_boot", None) is guard:
-            del __main__.ota_boot
-
-
-def close_writers():
-    """Close what is left open of staged files, so that nothing of it is lost."""
-    global staged
-    staged = None
-    while writers:
-        writers.popitem()[1].abandon()
-
-
-if isinstance(__path__, str) and __path__[0] != "/":  # CPython has a list
-    __path__ = "/" + __path__  # an application may change the directory
-try:
-    import vfs
-
-    if __file__.endswith(".mpy"):  # a source comes with sources: the pack is of another release
-        os.stat(PACK)
-    else:
-        raise OSError(2)
+def _mount():
+    """Have the modules found in PACK, where there is one."""
+    global __path__
+    if __path__[0] != "/":
+        __path__ = "/" + __path__  # an application may change the directory
+    if not __file__.endswith(".mpy"):
+        return  # a source comes with sources: a pack would be of another release
+    try:
+        firmware("os").stat(PACK)
+        mount = firmware("vfs").mount
+    except (ImportError, OSError):
+        return
     __path__ = "/.r"  # short, since each import keeps it; see ota/paths.py
-    vfs.mount(_Rooms(), __path__)
-    del vfs
-except (ImportError, OSError):
-    pass  # each is a file of its own (or this is CPython), or it is mounted since the first time
-del os
+    try:
+        mount(_Pack(), __path__)
+    except OSError:
+        pass  # it is there since the first time
+
+
+_mount()

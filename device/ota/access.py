@@ -1,128 +1,184 @@
-"""Who may ask for what: host, origin, custom header, credentials, wrong tries.
+"""Who may ask for what: the names of the device, origin, credentials, wrong tries.
 
-The one place where a request is let in. Rules only: no socket, no disk.
+The one place where a request is let in.
 """
 
 import hashlib
+import network
+import os
 import time
-from binascii import b2a_base64
+from binascii import b2a_base64, hexlify, unhexlify
 from micropython import const
 
 from ota.errors import Refused
 
-REALM = "pico-ota"
 _OPEN_PATH = "/api/v1/info"
 
 # Wrong tries from one address before it has to wait, and the longest wait.
 _FREE_TRIES = const(10)
 _MAX_WAIT_S = const(60)
-# Addresses remembered: an attacker with more of them is slowed by the five connections anyway.
+# Addresses that have a row of their own; all beyond them share one, so that none is forgotten
+# because others try.
 _MAX_ADDRESSES = const(8)
 
-
-def credentials_digest(username, password):
-    """Return the SHA-256 (bytes) of the one header value that these credentials make."""
-    token = b2a_base64(("%s:%s" % (username, password)).encode()).strip()
-    return hashlib.sha256(token).digest()
-
-
-def same(a, b):
-    """Compare two digests (bytes) in a time that does not depend on where they differ."""
-    difference = len(a) ^ len(b)
-    for left, right in zip(a, b):
-        difference |= left ^ right
-    return difference == 0
+# The password that was set over the air, one line of hex: the digest of the credentials that the
+# application was constructed with, and the digest that replaces it.
+_FOLDER = "/.ota"
+_FILE = "/.ota/password"
+_LENGTH = 64 + 1 + 64
 
 
 class Access:
-    """Lets requests in, or raises Refused with the status and the reason.
+    """Lets the requests to *service* in, or raises Refused with the status and the reason."""
 
-    *extra_hosts* are further hosts in lower case, *failures* a dict that remembers wrong tries:
-    address -> [count, ticks_ms of the last].
-    *device* has `digest` (what credentials_digest() gave), `host_names()` and `service.port`.
-    """
-
-    def __init__(self, device, extra_hosts, failures):
-        self._device = device
-        self._extra = extra_hosts
-        self._failures = failures
+    def __init__(self, service):
+        self._service = service
+        self._constructed = self._digest_of(service.auth[1])
+        #: SHA-256 of the credentials that are asked for.
+        self.digest = self._stored() or self._constructed
+        self._hosts = [host.lower() for host in service.allowed_hosts]
+        self._failures = {}  # address -> [count, ticks_ms of the last]
 
     def check(self, head, address):
         """Raise Refused unless *head* (method, path, headers) from *address* may go on."""
-        host = self._check_host(head.headers.get("host"))
-        self._check_origin(head, host)
-        if head.path == _OPEN_PATH and not head.changes:
-            return
-        self._check_credentials(head, address)
-        # No form and no image can send it, so another site's page cannot change anything.
-        if head.changes and "x-requested-with" not in head.headers:
-            raise Refused(403, "missing_header")
-
-    def _check_host(self, host):
+        host = head.headers.get("host")
         if not host:
             raise Refused(400, "bad_host")
         host = host.lower()
-        if host not in self._extra and not self._is_ours(host):
+        if host not in self._hosts and not self._is_ours(host):
             raise Refused(421, "wrong_host", host)
-        return host
-
-    def _is_ours(self, host):
-        at = host.rfind(":")
-        name, port = (host, "80") if at < 0 else (host[:at], host[at + 1 :])
-        ours = self._device.service.port
-        # Mounted in an application's own server there is no port of ours to compare with.
-        if ours is not None and port != str(ours):
-            return False
-        if name in ("127.0.0.1", "localhost"):
-            return True
-        return any(known and name == known.lower() for known in self._device.host_names())
-
-    def _check_origin(self, head, host):
         origin = head.headers.get("origin")
         # Exactly equal: 'null', https and other ports are other sites.
         if origin is not None and origin.lower() != "http://" + host:
             raise Refused(403, "wrong_origin", host, origin)
+        if head.path == _OPEN_PATH and head.method in ("GET", "HEAD"):
+            return
+        self._check_credentials(head, address)
+        # No form and no image can send it, so another site's page cannot change anything. All
+        # other methods that change something make a browser ask first, and nothing says yes.
+        if head.method == "POST" and "x-requested-with" not in head.headers:
+            raise Refused(403, "missing_header")
+
+    def _is_ours(self, host):
+        service = self._service
+        at = host.rfind(":")
+        name = host if at < 0 else host[:at]
+        # Mounted in an application's own server there is no port of ours to compare with.
+        if service.port is not None and host[len(name) :] not in _ports(service.port):
+            return False
+        called = (host_name(service) or "").lower()
+        return name in ("127.0.0.1", "localhost", ip(service.wifi_service)) or (
+            called and name in (called, called + ".local")
+        )
 
     def _check_credentials(self, head, address):
-        known = self._failures.get(address)
-        wait_ms = _wait_ms(known) if known else 0
-        if wait_ms > 0:
-            wait_s = (wait_ms + 999) // 1000
-            raise Refused(429, "too_many_tries", wait_s, retry_after=wait_s)
-        value = head.headers.get("authorization")
-        scheme, _, token = value.partition(" ") if value else ("", "", "")
-        if scheme.lower() != "basic" or not token:
-            raise Refused(401, "unauthorized/missing")
-        if not same(hashlib.sha256(token.strip().encode()).digest(), self._device.digest):
-            self._count_failure(address)
-            raise Refused(401, "unauthorized/wrong")
-        if known:
-            del self._failures[address]
-
-    def _count_failure(self, address):
         failures = self._failures
         if address not in failures and len(failures) >= _MAX_ADDRESSES:
-            del failures[min(failures, key=lambda name: failures[name][0])]
-        entry = failures.setdefault(address, [0, 0])
-        entry[0] += 1
-        entry[1] = time.ticks_ms()
+            address = None
+        known = failures.get(address)
+        if known and known[0] >= _FREE_TRIES:
+            wait_ms = 1000 * min(_MAX_WAIT_S, 1 << min(known[0] - _FREE_TRIES, 6))
+            passed = time.ticks_diff(time.ticks_ms(), known[1])
+            # Negative after six quiet days, when the counter has gone half round: long over.
+            if 0 <= passed < wait_ms:
+                wait_s = (wait_ms - passed + 999) // 1000
+                raise Refused(429, "too_many_tries", wait_s, retry_after=wait_s)
+        scheme, _, token = head.headers.get("authorization", "").partition(" ")
+        refused = Refused(401, "unauthorized/missing")
+        if scheme.lower() == "basic" and token:
+            # Compared in a time that does not depend on where they differ.
+            difference = 0
+            for one, other in zip(hashlib.sha256(token.strip().encode()).digest(), self.digest):
+                difference |= one ^ other
+            if not difference:
+                failures.pop(address, None)
+                return
+            known = failures.setdefault(address, [0, 0])
+            known[0] += 1
+            known[1] = time.ticks_ms()
+            refused = Refused(401, "unauthorized/wrong")
+        # A request of a script gets a scheme that no browser knows, so none opens its own dialog
+        # over the page's form.
+        scripted = "x-requested-with" in head.headers
+        challenge = 'xBasic realm="pico-ota"' if scripted else 'Basic realm="pico-ota"'
+        refused.headers = (("WWW-Authenticate", challenge),)
+        raise refused
+
+    def is_password(self, password):
+        """Return True when *password* is the one that is asked for."""
+        return self.digest == self._digest_of(password)
+
+    def change(self, password):
+        """Ask for *password* from now on, as long as the application is constructed as it is.
+
+        Raises OSError.
+        """
+        digest = self._digest_of(password)
+        try:
+            os.mkdir(_FOLDER)
+        except OSError:
+            pass  # there already; any other trouble shows at open
+        # In place: littlefs makes a rewrite visible at close(), all or nothing.
+        with open(_FILE, "wb") as target:
+            target.write(hexlify(self._constructed) + b" " + hexlify(digest))
+        self.digest = digest
+
+    def _digest_of(self, password):
+        """Return the SHA-256 (bytes) of the one header value that *password* makes."""
+        pair = "%s:%s" % (self._service.auth[0], password)
+        return hashlib.sha256(b2a_base64(pair.encode()).strip()).digest()
+
+    def _stored(self):
+        """Return the digest that change() has stored; a damaged file reads as none.
+
+        When the application comes with other credentials than before, those win.
+        """
+        try:
+            with open(_FILE, "rb") as source:
+                line = source.read(_LENGTH + 1)
+            if len(line) == _LENGTH and line[:65] == hexlify(self._constructed) + b" ":
+                return unhexlify(line[65:])
+        except (OSError, ValueError):
+            return None
 
 
-def _wait_ms(entry):
-    count, last = entry
-    if count < _FREE_TRIES:
-        return 0
-    limit = 1000 * min(_MAX_WAIT_S, 1 << min(count - _FREE_TRIES, 6))
-    passed = time.ticks_diff(time.ticks_ms(), last)
-    # Negative after six quiet days, when the counter has gone half round: long over.
-    return limit - passed if passed >= 0 else 0
+def _ports(port):
+    return ("", ":80") if port == 80 else (":%d" % port,)
 
 
-def challenge(head):
-    """Return the WWW-Authenticate value for a 401.
+def ip(wifi):
+    """Return the address of *wifi*, a Wi-Fi manager or network.WLAN, as text, or None.
 
-    A request of a script gets a scheme that no browser knows, so none opens its own dialog over
-    the page's form.
+    A manager that does not tell uses the one radio that the board has.
     """
-    scripted = head is not None and "x-requested-with" in head.headers
-    return '%s realm="%s"' % ("xBasic" if scripted else "Basic", REALM)
+    found = _text(wifi, "ip")
+    for interface in (wifi, network.WLAN(network.STA_IF)):
+        try:
+            found = found or interface.ifconfig()[0]
+        except (AttributeError, OSError, IndexError, TypeError):
+            pass  # not an interface, or one that is off
+        if found == "0.0.0.0":
+            found = None
+    return found
+
+
+def host_name(service):
+    """Return the host name as set by the application, the Wi-Fi manager or the network module."""
+    return service.name or _text(service.wifi_service, "hostname") or network.hostname()
+
+
+def greeting(service):
+    """Return the line that tells a person at the console where to go."""
+    where = ip(service.wifi_service) or host_name(service)
+    return "Listening at http://%s:%d" % (where, service.port)
+
+
+def _text(wifi, name):
+    """Return the attribute *name* of the application's Wi-Fi object, called if it is a method."""
+    try:
+        found = getattr(wifi, name, None)
+        if callable(found):
+            found = found()
+    except Exception:
+        return None  # one that takes arguments, or works only in some states
+    return found if isinstance(found, str) and found not in ("", "0.0.0.0") else None

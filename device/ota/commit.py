@@ -1,59 +1,137 @@
-"""The commit: everything is checked and prepared, then one write decides."""
+"""The ends of an update: commit, abort, confirm and rollback, as requests.
 
+The commit checks and prepares everything while it can still be refused, then one write decides.
+"""
+
+import asyncio
 import os
+import sys
+from micropython import const
 
-import ota
-from ota import arrivals, records, space, states
+from ota import load, transaction
+from ota import record as records
 from ota.errors import Refused
-from ota.flash import companion, digest_steps, kind
-from ota.records import NEW, OLD, PLAN, exists
-from ota.session import EACH, STARTS
+from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, kind
+from ota.record import NEW, OLD, PLAN, STARTS, exists, lines
+from ota.staging import FILES, check_session, check_whole, received
 
-_LISTED = 20  # of missing files, in one answer
+_LISTED = const(20)  # of missing files, in one answer
+_MAX_START = const(32768)  # a boot.py is read and compiled whole
+_TRIED = "/.g"
+_FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+# What a start takes of the guard, and the service first of all.
+_GUARD_HAS = ("run", "load", "save", "supervisor")
 
 
-def commit_steps():
-    """Check and prepare the commit, yielding between steps, then decide it in one write.
+# --- requests -----------------------------------------------------------------------------------
 
-    What the live files are may have changed since the manifest came, so it is looked at again.
-    Raises Refused: 409 when files are missing, 507 when what is kept by copy does not fit.
+
+async def commit(device, head):
+    """Answer `POST /api/v1/update/commit`: the staged set goes live at the next start."""
+    restart = (await head.body.json()).get("restart", True)
+    async with device.write_lock(PLAN, 0):
+        check_session(head)
+        return 202, await go_live(device, restart), ()
+
+
+async def abort(device, head):
+    """Answer `DELETE /api/v1/update`: drop what is staged."""
+    async with device.write_lock(PLAN, 0):
+        check_session(head)
+        transaction.abort()
+    device.service.log("The update was dropped.")
+    return 204, None, ()
+
+
+async def confirm(device, head):
+    """Answer `POST /api/v1/confirm`: keep the set on trial."""
+    load("trial").confirm(device.service)
+    record = transaction.load()
+    return 200, {"state": record["state"], "version": record["version"]}, ()
+
+
+async def rollback(device, head):
+    """Answer `POST /api/v1/rollback`: bring the previous set back at once."""
+    transaction.rollback()
+    device.decided = True
+    device.service.log("Rolling back.")
+    answer = device.restart()
+    answer["state"] = "reverting"
+    return 202, answer, ()
+
+
+# --- the commit ---------------------------------------------------------------------------------
+
+
+async def go_live(device, restart):
+    """Commit what is staged, restart if *restart*, and return what the answer says.
+
+    What the live files are may have changed since the description came, so it is looked at again.
+    Raises Refused: 409 when files are missing or the application does not want it, 503 when it
+    does not want it now, 507 when what is kept by copy does not fit.
     """
-    from ota import current
-
-    ota.close_writers()
-    record = current.load()
-    following = states.after(record["state"], "commit")
-    for fits in _still_fits():
-        yield None
-        if not fits:
-            for _ in ota.load("manifest", "plan", "draft", "replan").steps(record):
-                yield None
-            break
-    for _ in _check_complete():
-        yield None
+    service = device.service
+    record = transaction.load()
+    state = transaction.after(record, "commit")
+    if service.require_signed and record["signer"] is None:
+        # It was staged before the device took signed releases only.
+        raise Refused(403, "signed_only")
+    # Nobody else comes in between: what the application is asked about is what goes live.
+    await _ask_application(service, record["next"])
+    if not await _still_fits():
+        await load("planning").build_again(record)
+    await _check_complete()
     try:
-        for _ in _prepare():
-            yield None
+        await _prepare()
     except OSError as error:
         records.empty(OLD)
         raise Refused(507, "no_space/copies", error)
-    record["state"] = following
-    record["kept"] = record["version"] or ""
+    record["state"] = state
+    record["previous"] = record["version"] or ""
     records.save(record)
-    ota.staged = None  # who waits for his turn to write has asked before
+    device.decided = True
+    service.log("Version %s goes live at the restart." % record["next"])
+    answer = device.restart() if restart else {"boot_id": service.boot_id}
+    answer["state"] = "committed"
+    answer["id"], answer["version"] = record["id"], record["next"]
+    answer["signer"] = record["signer"]
+    return answer
 
 
-def _still_fits():
-    """Yield True between steps, and False at the end if the live files are others by now."""
+async def _ask_application(service, version):
+    """Raise Refused when the application does not want *version*, or not now."""
+    ask = service.before_install
+    if ask is None:
+        return
+    try:
+        verdict = ask(version)
+        if hasattr(verdict, "send"):
+            verdict = await verdict
+        if verdict is None or verdict is True:
+            return
+        if verdict is not False and not isinstance(verdict, str):
+            verdict = max(1, int(verdict))
+    except MemoryError:
+        raise
+    except Exception as error:
+        verdict = "before_install raised %r; rescue mode does not ask it" % error
+    if verdict is False or isinstance(verdict, str):
+        raise Refused(409, "refused_by_application/why", verdict or "it gave no reason")
+    raise Refused(503, "delayed_by_application", verdict, retry_after=verdict)
+
+
+async def _still_fits():
+    """Return whether the live files are still as the plan found them."""
     retires = None  # the other form of the module before, which has to go with it
-    for does, _, size, sha, path in records.lines(PLAN):
+    for does, _, size, sha, _, path in lines(PLAN):
+        await asyncio.sleep_ms(0)
         here = kind(path)
         if does == "=":
             fits = here == "file" and os.stat(path)[6] == int(size)
             if fits:
                 step = None
                 for step in digest_steps(path):
-                    yield True
+                    await asyncio.sleep_ms(0)
                 fits = step == sha
         elif does in "rRdD":
             fits = here == "file"
@@ -61,44 +139,45 @@ def _still_fits():
             fits = here == ("folder" if does in "xX" else None)
         if retires:
             fits = fits and path == retires and does in "dD"
-        retires = companion(path) if does in EACH else None
+        if not fits:
+            return False
+        retires = companion(path) if does in FILES else None
         if retires and kind(retires) != "file":
             retires = None
-        yield fits
-        if not fits:
-            return
-    yield retires is None
+    return retires is None
 
 
-def _check_complete():
+async def _check_complete():
     missing = []
     count = 0
-    for does, name, size, _, path in arrivals.entries():
-        yield None
-        if does == "=":
+    stays = kind(STARTS[0]) == "file"  # the boot.py that is live
+    for does, name, size, _, _, path in lines(PLAN):
+        if does not in FILES or does == "=":
             continue
-        if arrivals.received(name) != size:
+        await asyncio.sleep_ms(0)
+        stays = stays and path != STARTS[0]
+        if received(name) != int(size):
             count += 1
             if count <= _LISTED:
                 missing.append(path)
-        elif path in STARTS:
-            from ota import start
-
-            start.check(path, NEW + "/" + name)
+        else:
+            check_whole(path, NEW + "/" + name)
     if count:
         raise Refused(409, "missing", count, need=missing, count=count)
+    if stays:
+        check_start(STARTS[0], STARTS[0])
 
 
-def _prepare():
-    """Make all that needs room while it can still be refused: copies and directories."""
-    need = 0
-    for does, name, _, _, path in records.lines(PLAN):
+async def _prepare():
+    """Make all that needs room while it can still be refused: copies and folders."""
+    need = UNIT
+    for does, name, _, _, _, path in lines(PLAN):
         if does in "RD":
-            need += space.cost(os.stat(path)[6])
+            need += cost(os.stat(path)[6])
         elif (does == "m" and not exists(NEW + "/" + name)) or does == "X":
-            need += space.DIRECTORY
-    space.check(need + space.UNIT)
-    for does, name, _, _, path in records.lines(PLAN):
+            need += DIRECTORY
+    transaction.check_room(need)
+    for does, name, _, _, _, path in lines(PLAN):
         if does in "RD":
             # At one go: littlefs would give the blocks of a file that the application replaces
             # meanwhile to others, also while they are copied.
@@ -107,12 +186,95 @@ def _prepare():
         elif does == "m" and not exists(NEW + "/" + name):
             os.mkdir(NEW + "/" + name)
         elif does == "X":
-            _copy_folders(path, OLD + "/" + name)
-        yield None
+            for folder in records.folders(path):
+                twin = OLD + "/" + name + folder[len(path) :]
+                if not exists(twin):
+                    os.mkdir(twin)
+                    await asyncio.sleep_ms(0)
+        await asyncio.sleep_ms(0)
 
 
-def _copy_folders(src, dst):
-    for folder in records.folders(src):
-        copy = dst + folder[len(src) :]
-        if not exists(copy):
-            os.mkdir(copy)
+# --- what the board starts with -----------------------------------------------------------------
+
+
+def check_start(path, content):
+    """Raise Refused(422) if the board would not start with the file *content* as *path*.
+
+    *path* is one of STARTS. A boot.py that cannot be compiled would not even call the guard, and
+    a guard that cannot be imported would undo nothing.
+    """
+    if os.stat(content)[6] > _MAX_START:
+        raise Refused(422, "boot_too_large", path, _MAX_START)
+    try:
+        if path == STARTS[0]:
+            with open(content) as file:
+                text = file.read()
+            if not guard_first(text.replace("\r", "\n").split("\n")):  # both end a line
+                raise Refused(422, "boot_without_guard")
+            compile(text, path, "exec")
+        else:
+            _try_guard(path, content)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:
+        raise Refused(422, "boot_syntax", path, error)
+
+
+def _try_guard(path, content):
+    """Import what is to be the guard: importing it does nothing yet."""
+    import vfs  # the host has none, and only reads this module for guard_first()
+
+    vfs.mount(_Tried(path[path.rfind(".") :], content), _TRIED)
+    sys.path.insert(0, _TRIED)
+    try:
+        guard = __import__("ota_boot_tried")
+        for name in _GUARD_HAS:
+            getattr(guard, name)
+        guard.load()
+    finally:
+        sys.path.remove(_TRIED)
+        sys.modules.pop("ota_boot_tried", None)
+        vfs.umount(_TRIED)
+
+
+class _Tried:
+    """A file system with one module, a staged file under another name."""
+
+    def __init__(self, form, content):
+        self._form = form
+        self._content = content
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def stat(self, path):
+        if path != "/ota_boot_tried" + self._form:
+            raise OSError(2)
+        return _FILE
+
+    def open(self, path, mode):
+        return open(self._content, mode)
+
+
+def guard_first(text):
+    """Return True if *text*, the lines of a boot.py, calls the guard before all else."""
+    wanted = ["import ota_boot", "ota_boot.run()"]
+    for line in text:
+        code = line.split("#", 1)[0].replace(";", " ; ").split()
+        while code:
+            if code[0] == ";":
+                code.pop(0)
+                continue
+            words = wanted[0].split()
+            if code[: len(words)] != words:
+                return False
+            code = code[len(words) :]
+            if code and code[0] != ";":
+                return False
+            wanted.pop(0)
+            if not wanted:
+                return True
+    return False

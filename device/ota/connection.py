@@ -1,20 +1,20 @@
 """One client's connection: request after request, each within its limits of time and bytes."""
 
 import asyncio
-import gc
 import json
 import time
 from micropython import const
 
-from ota import call
-from ota.errors import Gone, Refused
-from ota.lines import Lines
+from ota.errors import Gone, Refused, answer_for
 from ota.listener import NO_MEMORY
+from ota.request import METHODS, Body
 
+# Size of the buffer in bytes: the longest request line or header line.
+_BUFFER = const(1024)
 # Milliseconds that a client may take: for a whole request head, between two requests, and
-# between two reads or writes of a body (the slowest flash writes 8 KB/s, so a peer that waits for
-# us is never that slow). Between two requests longer than common clients keep a connection (httpx
-# and Node's fetch: 5 s at most), so that not both ends decide at the same moment.
+# between two reads or writes of a body (the slowest flash writes 8 KB/s, so a client that waits
+# for us is never that slow). Between two requests longer than common clients keep a connection
+# (httpx and Node's fetch: 5 s at most), so that not both ends decide at the same moment.
 _HEAD_MS = const(5000)
 _IDLE_MS = const(7000)
 _STALL_MS = const(10000)
@@ -23,128 +23,122 @@ _STALL_MS = const(10000)
 _DRAIN_BYTES = const(1 << 20)
 _DRAIN_MS = const(8000)
 _GARBAGE_MS = const(500)
+# While others wait, a client keeps its slot this long without a whole request. lwIP offers data
+# that came before accept() again after up to 250 ms, so anything shorter would hit good clients;
+# and this long with an answer that it does not take.
+_GRACE_MS = const(300)
+_UNTAKEN_MS = const(3000)
 # How long bytes that are here already are taken without a turn for other tasks, since a turn
 # costs half as much as handling a chunk. An erase takes longer: with one, each chunk waits.
 _HOLD_MS = const(10)
 
-_ALLOW = "GET, HEAD, PUT, POST, DELETE, MOVE"
-# Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
+#: Said with every answer: nothing here is to be cached, framed, guessed at or told to others.
 SAFE = (
     "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
     "Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
 )
+#: Said unless the answer itself says what a page may do.
+POLICY = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 _JSON = (("Content-Type", "application/json"),)
-CLOSED_CSP = "default-src 'none'; frame-ancestors 'none'"
+_SENT_BYTES = const(1024)  # of a file in one piece
 
 
 class Connection:
-    """Serves one socket.
+    """One socket. *gives_way* is a function that tells whether this one should close now."""
 
-    *admit* is `admit(head, address)` and raises Refused unless the request may go on, *handle* is
-    `async handle(head, connection)` and sends the answer.
-    """
-
-    def __init__(self, sock, address, admit, handle):
+    def __init__(self, sock, address, gives_way):
         self.stream = asyncio.StreamReader(sock)
         self.address = address
-        self.head = None
-        self.reader = Lines(self.stream)
-        self.left = 0  # bytes of the current body that are still to be read
-        self.deadline = None  # ticks_ms until which the client has to act; None: it is our turn
-        self.waiting_since = time.ticks_ms()  # since when no whole request is here, else None
         self.task = None
-        self._admit = admit
-        self._handle = handle
-        self._answered = False
+        #: What has been read; what is left of it behind a head begins the body.
+        self.buffer = bytearray(_BUFFER)
+        self._start = self._end = 0
+        #: ticks_ms until which the client has to act; None: it is our turn.
+        self.deadline = None
+        #: ticks_ms from when on it is sent away where others wait; None: not in this state.
+        self.leaves_at = None
+        self._gives_way = gives_way
+        self._turn_ms = time.ticks_ms()  # when the other tasks had theirs
+
+    async def wait(self):
+        """Wait for a request; return False when the client leaves, or is silent, before."""
+        self.head = None
+        #: Whether an answer has begun.
+        self.answered = False
+        #: Bytes of the body that are still to be read.
+        self.left = 0
         self._expects = False
-        self._chunked = False
         self._keep = True
         self._bounded = False  # whether it is known where the current request ends
         self._stall_ms = _STALL_MS
-        self._turn_ms = self.waiting_since  # when the others had theirs
-
-    async def serve(self):
-        """Answer requests until the client leaves, breaks a rule, or is sent away."""
-        try:
-            keep = True
-            while keep:
-                keep = await self._serve_one()
-        except OSError:
-            pass  # the client is gone: nobody is left to tell
-        except MemoryError:
-            self._say_no_memory()
-        except asyncio.CancelledError:
-            await self._tell_timeout()
-        finally:
-            await self.stream.wait_closed()
-
-    def _say_no_memory(self):
-        # Not even an answer could be put together.
-        if not self._answered:
-            try:
-                self.stream.s.send(NO_MEMORY)
-            except OSError:
-                pass
-
-    async def _serve_one(self):
-        self.head = None
-        self._answered = self._expects = self._chunked = False
-        self._keep = True
-        self._bounded = False
-        self._stall_ms = _STALL_MS
-        self.left = 0
-        self.waiting_since = time.ticks_ms()
-        if self.reader.empty:
+        self._may_stay(_GRACE_MS)
+        if self._start == self._end:
             self._allow(_IDLE_MS)
-            if not await self.reader.fill():
+            if not await self._fill():
                 return False
         self._allow(_HEAD_MS)
-        try:
-            await self._take_head()
-            await self._handle(self.head, self)
-        except OSError:
-            raise
-        except Exception as error:
-            if self._answered:
-                # An answer is half sent: only a cut tells the client.
-                call(("refusal",), "reason", error)
-                return False
-            gc.collect()
-            await call(("refusal",), "answer", self, error)
-        return await self._ready_for_next()
+        return True
 
-    async def _take_head(self):
-        self.head = head = await call(("request",), "read", self.reader)
-        self.deadline = self.waiting_since = None
+    async def line(self):
+        """Return (from, to) of the next line in the buffer, without its line end.
+
+        Raises Refused(431) when it is too long, OSError when the client is gone.
+        """
+        while True:
+            at = self.buffer.find(b"\n", self._start, self._end)
+            if at >= 0:
+                begin, self._start = self._start, at + 1
+                if at > begin and self.buffer[at - 1] == 0x0D:
+                    at -= 1
+                return begin, at
+            if self._end - self._start >= _BUFFER:
+                raise Refused(431, "line_too_long", _BUFFER)
+            if not await self._fill():
+                raise OSError(104)
+
+    async def _fill(self):
+        """Read once into the free part of the buffer. Return False at the end of the stream."""
+        start, end = self._start, self._end
+        if start == end:
+            self._start = self._end = end = 0
+        elif end == _BUFFER:
+            end -= start
+            self.buffer[:end] = self.buffer[start:]
+            self._start, self._end = 0, end
+        count = await self.stream.readinto(memoryview(self.buffer)[end:])
+        self._end += count or 0
+        return bool(count)
+
+    def begin(self, head):
+        """Take note of what the Head says of the body. Raises Refused for an unknown method."""
+        self.deadline = self.leaves_at = None
+        self.head = head
+        head.body = Body(self, head.length)
         self.left = head.length or 0
         self._bounded = True
         self._expects = (
-            head.minor == 1 and head.headers.get("expect", "").lower() == "100-continue"
+            head.version == 1 and head.headers.get("expect", "").lower() == "100-continue"
         )
         if head.method == "?":
-            raise Refused(405, "bad_method/unknown", _ALLOW, allow=_ALLOW)
-        self._admit(head, self.address)
+            raise Refused(405, "bad_method/unknown", METHODS, allow=METHODS)
 
-    async def _ready_for_next(self):
+    async def finish(self):
+        """Read what is still on its way; return whether a next request may come."""
         # After a malformed head nobody knows how many bytes follow; after an `Expect` that was
         # not met, whether the body comes all the same.
-        if self._expects:
-            self._expects = self._bounded = False
-        if not self._bounded:
+        if self._expects or not self._bounded:
+            self._expects = False
             self.left = _DRAIN_BYTES
             self._stall_ms = _GARBAGE_MS
         if self.left:
-            await self._drain()
+            # Closing before would reset the connection; but its slot is for others.
+            self._may_stay(_GRACE_MS)
+            until = time.ticks_add(time.ticks_ms(), _DRAIN_MS)
+            least = max(0, self.left - _DRAIN_BYTES)
+            scrap = memoryview(self.buffer)
+            while self.left > least and time.ticks_diff(until, time.ticks_ms()) > 0:
+                await self.readinto(scrap)
         return self._keep and not self.left
-
-    async def _drain(self):
-        """Read what is still on its way: closing before would reset the connection."""
-        self.waiting_since = time.ticks_ms()  # it gives its place to others
-        until = time.ticks_add(self.waiting_since, _DRAIN_MS)
-        least = max(0, self.left - _DRAIN_BYTES)
-        scrap = self.reader.scrap()
-        while self.left > least and time.ticks_diff(until, time.ticks_ms()) > 0:
-            await self.readinto(scrap)
 
     def take(self, view):
         """Read body bytes that are here already into memoryview *view*; return how many, or 0.
@@ -156,8 +150,11 @@ class Connection:
             return 0
         if len(view) > left:
             view = view[:left]
-        count = self.reader.take(view)
-        if not count:
+        count = min(len(view), self._end - self._start)
+        if count:
+            view[:count] = memoryview(self.buffer)[self._start : self._start + count]
+            self._start += count
+        else:
             if self._expects or time.ticks_diff(time.ticks_ms(), self._turn_ms) > _HOLD_MS:
                 return 0
             try:
@@ -190,81 +187,106 @@ class Connection:
         self.left -= count
         return count
 
-    def _allow(self, ms):
-        self.deadline = time.ticks_add(time.ticks_ms(), ms)
+    async def answer(self, status, body, headers):
+        """Send what a handler returned; see ota/server.py. Raises Gone, and what *body* raises.
 
-    async def _send(self, data):
-        self._allow(_STALL_MS)
-        self.stream.write(data)
-        await self.stream.drain()
-        self.deadline = None
-
-    async def start_answer(self, status, reason, headers, length, csp=None):
-        """Send the status line and the headers.
-
-        *headers* is an iterable of (name, value); *length* the body's bytes, None for pieces of
-        unknown number; *csp* another Content-Security-Policy than "nothing at all".
+        What has to be made before the head is sent is made first.
         """
+        try:
+            first = b""
+            length, reason, is_file = 0, "OK", False
+            if isinstance(body, dict):
+                reason = body.get("error", reason)
+                first = json.dumps(body).encode()
+                length = len(first)
+                headers = _JSON + headers
+            elif hasattr(body, "readinto"):
+                length, is_file = body.left, True
+            elif body is not None:
+                length = None
+                for first in body:
+                    break
+                if not any(name == "Content-Type" for name, _ in headers):
+                    headers = _JSON + headers
+            head = self._head_of(status, reason, headers, length)
+            chunked = length is None and self.head.version == 1
+            if self.head is not None and self.head.method == "HEAD":
+                first, body = b"", None
+            elif chunked:
+                first = _chunk(first)
+            view = memoryview(bytearray(_SENT_BYTES)) if is_file and body else None
+            self.answered = True
+            await self._send(head + first)
+            if view:
+                while length:
+                    length = body.readinto(view)
+                    await self._send(view[:length])
+            elif length is None and body:
+                first = None
+                for piece in body:
+                    await self._send(_chunk(piece) if chunked else piece)
+                if chunked:
+                    await self._send(b"0\r\n\r\n")
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    def _head_of(self, status, reason, headers, length):
+        # *length* is None for pieces of unknown number.
         head = self.head
-        self._chunked = length is None and head is not None and head.minor == 1
         lines = ["HTTP/1.1 %d %s\r\n" % (status, reason), SAFE]
-        lines.append("Content-Security-Policy: %s\r\n" % (csp or CLOSED_CSP))
-        for name, value in headers:
-            lines.append("%s: %s\r\n" % (name, value))
-        if self._chunked:
-            lines.append("Transfer-Encoding: chunked\r\n")
-        elif length is None:
-            self._keep = False  # HTTP/1.0 has no chunks: the end of the stream ends the body
+        for pair in headers:
+            lines.append("%s: %s\r\n" % pair)
+        if not any(POLICY.startswith(name) for name, _ in headers):
+            lines.append(POLICY)
+        if length is None:
+            if head.version == 1:
+                lines.append("Transfer-Encoding: chunked\r\n")
+            else:
+                self._keep = False  # HTTP/1.0 has no chunks: the end of the stream ends the body
         elif status not in (204, 304):
             lines.append("Content-Length: %d\r\n" % length)
         if status == 411:
             self._bounded = False  # there may be a body up to the end of the stream
-        if head is None or not (self._bounded and head.keep) or self._expects:
-            self._keep = False
+        goes_on = head is not None and head.keep and self._bounded and not self._expects
+        self._keep = self._keep and goes_on and not self._gives_way(self)
         lines.append("Connection: %s\r\n\r\n" % ("keep-alive" if self._keep else "close"))
-        data = "".join(lines).encode()
-        self._answered = True
-        await self._send(data)
+        return "".join(lines).encode()
 
-    async def write(self, data):
-        """Send bytes of a body of known length."""
-        await self._send(data)
-
-    async def write_pieces(self, pieces):
-        """Send a body of unknown length, given as an iterator of bytes."""
-        for piece in pieces:
-            if piece:
-                await self._send(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunked else piece)
-        if self._chunked:
-            await self._send(b"0\r\n\r\n")
-
-    async def answer(self, status, body, headers=()):
-        """Send what a direct route returned.
-
-        *body* is a dict, sent as JSON, None, or an iterator of bytes that are JSON together.
-        """
-        if body is None:
-            await self.start_answer(status, "OK", headers, 0)
-        elif isinstance(body, dict):
-            await self.send_json(status, "OK", body, headers)
-        else:
-            await self.start_answer(status, "OK", _JSON + tuple(headers), None)
-            if self.head.method != "HEAD":
-                await self.write_pieces(body)
-
-    async def send_json(self, status, reason, body, headers=()):
-        """Send the dict *body* as JSON in one write of head and body each."""
-        data = json.dumps(body).encode()
-        await self.start_answer(status, reason, _JSON + tuple(headers), len(data))
-        if self.head is None or self.head.method != "HEAD":
-            await self._send(data)
-
-    async def _tell_timeout(self):
-        # Only a client in the middle of a request is told; an idle one just loses its place.
-        if self._answered or (self.reader.empty and not self.left):
-            return
+    async def stop(self):
+        """Tell a client that is in the middle of a request that it took too long."""
+        if self.answered or (self._start == self._end and not self.left):
+            return  # an idle one just loses its slot
         self.head = None
         try:
-            await call(("refusal",), "answer", self, Refused(408, "timeout"))
+            await self.answer(*answer_for(Refused(408, "timeout")))
         except (OSError, MemoryError, asyncio.CancelledError):
             pass
+
+    def say_no_memory(self):
+        """Answer where not even an answer can be put together."""
+        if not self.answered:
+            try:
+                self.stream.s.send(NO_MEMORY)
+            except OSError:
+                pass
+
+    def _allow(self, ms):
+        self.deadline = time.ticks_add(time.ticks_ms(), ms)
+
+    def _may_stay(self, ms):
+        self.leaves_at = time.ticks_add(time.ticks_ms(), ms)
+
+    async def _send(self, data):
+        self._allow(_STALL_MS)
+        self._may_stay(_UNTAKEN_MS)
+        try:
+            self.stream.write(data)
+            await self.stream.drain()
+        except OSError:
+            raise Gone(104)
+        self.deadline = self.leaves_at = None
+
+
+def _chunk(piece):
+    return b"%x\r\n%s\r\n" % (len(piece), piece) if piece else b""

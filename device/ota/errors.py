@@ -1,6 +1,16 @@
-"""The one error that bad input from outside ends in. What it says to people is in reasons.txt."""
+"""What bad input ends in, and what any failure becomes; the sentences are in reasons.txt."""
 
-from ota import call
+import sys
+from micropython import const
+
+_ENOSPC = const(28)
+# The second, since the first may be a place of modules alone, or relative to another directory.
+_PLACES = (__file__.rsplit("/", 1)[0] + "/reasons.txt", "/ota/reasons.txt")
+# Not in reasons.txt, which may not be read with next to no memory.
+_ADVICE = (
+    "The application leaves too little memory for this. Restart into rescue mode"
+    ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.'
+)
 
 
 class Refused(Exception):
@@ -9,6 +19,9 @@ class Refused(Exception):
     *status* is the HTTP status. *key* is a stable name for programs, `word`, or that and "/" and
     what tells its sentences apart; the *args* fill in the sentence. *extra* joins the JSON body.
     """
+
+    #: Headers of the answer, beside those that follow from *extra*.
+    headers = ()
 
     def __init__(self, status, key, *args, **extra):
         super().__init__(key, *args)
@@ -19,9 +32,9 @@ class Refused(Exception):
     def __str__(self):
         key, args = self.args[0], self.args[1:]
         try:
-            return call(("reasons",), "sentence", key, args)
+            return _sentence(key) % args
         except Exception:
-            pass  # who was refused has to be answered, also when memory is short
+            pass  # the client is answered also when memory is short
         try:
             return " ".join(map(str, args)) or key
         except Exception:
@@ -39,3 +52,41 @@ class Refused(Exception):
 
 class Gone(OSError):
     """The client left in the middle of a request, so nobody is there to be answered."""
+
+
+def answer_for(error):
+    """Return (status, body, headers) for *error*, any exception; show a defect on the console."""
+    if isinstance(error, MemoryError):
+        error = Refused(503, "low_memory", _ADVICE, retry_after=5)
+    elif isinstance(error, OSError) and error.errno == _ENOSPC:
+        error = Refused(507, "no_space/full")
+    elif not isinstance(error, Refused):
+        sys.print_exception(error)
+        error = Refused(500, "internal/defect", error)
+    headers = error.headers
+    for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
+        if name in error.extra:
+            headers += ((header, str(error.extra[name])),)
+    return error.status, error.body(), headers
+
+
+def _sentence(key):
+    """Return the sentence of *key*, still with its %. Raises LookupError."""
+    for place in _PLACES:
+        try:
+            lines = open(place)
+        except OSError:
+            continue
+        with lines:
+            at, step = 0, 8192
+            while step > 256:  # halving first: reading it all would hold the loop up
+                lines.seek(at + step)
+                lines.readline()
+                if "" < lines.readline() < key:
+                    at += step
+                step >>= 1
+            lines.seek(at)
+            for line in lines:
+                if line.startswith(key) and line[len(key)] == " ":
+                    return line[len(key) :].strip()
+    raise LookupError

@@ -1,11 +1,11 @@
-"""The waiting sockets: all that stays in memory until somebody asks."""
+"""The waiting sockets: all of the service that stays in memory until a client comes."""
 
 import asyncio
 import socket
 import sys
 from micropython import const
 
-from ota import let_go
+import ota
 
 # Connections that wait for accept() hold one of the board's five TCP control blocks each.
 _BACKLOG = const(5)
@@ -24,7 +24,7 @@ NO_MEMORY = (
 class Listener:
     """Accepts connections on one port. `open` and `close` may alternate.
 
-    *receive* returns the Reception that takes them, or raises MemoryError.
+    *receive* returns the Server that takes them, or raises MemoryError.
     """
 
     def __init__(self, host, port, receive):
@@ -51,7 +51,7 @@ class Listener:
         self._socket, self.port = listening, port
 
     def close(self):
-        """Stop accepting. Connections that are open are the Reception's."""
+        """Stop accepting. Connections that are open are the Server's."""
         if self._socket is not None:
             self._task.cancel()
             self._socket.close()
@@ -72,11 +72,11 @@ class Listener:
             sock = None
             try:
                 await _readable(self._socket)
-                reception = self._receive()
-                await reception.room()
+                server = self._receive()
+                await server.slot()
                 sock, peer = self._socket.accept()
                 sock.setblocking(False)
-                reception.take(sock, peer)
+                server.take(sock, peer)
                 continue
             except MemoryError:
                 sock = self._turn_away(sock)
@@ -86,7 +86,11 @@ class Listener:
                     sys.print_exception(error)  # whatever it is, the next one may be served
             await asyncio.sleep_ms(_RETRY_MS)
             if sock:
-                _hang_up(sock)
+                try:
+                    sock.recv(512)  # closing with bytes unread would reset the answer
+                except (OSError, MemoryError):
+                    pass
+                sock.close()
 
     def _turn_away(self, sock):
         try:
@@ -100,7 +104,10 @@ class Listener:
 
 
 class Beacon:
-    """Waits for probes of those who look for devices; see ota/discovery.py."""
+    """Waits for probes of programs that look for devices; see reply() in ota/api.py.
+
+    Raises OSError when the port is taken.
+    """
 
     def __init__(self, service):
         self._service = service
@@ -116,13 +123,11 @@ class Beacon:
         while True:
             await _readable(self._socket)
             try:
-                from ota import discovery
-
-                discovery.reply(self._service, self._socket)
+                ota.load("api").reply(self._service, self._socket)
             except Exception as error:
                 if not isinstance(error, (OSError, MemoryError)):
-                    sys.print_exception(error)  # else no route or no memory: who asks asks again
-            let_go("discovery", "address")
+                    sys.print_exception(error)  # else no route or no memory: they ask again
+            self._service.tidy()
             await asyncio.sleep_ms(_PROBE_MS)
 
 
@@ -138,14 +143,6 @@ def _bound(kind, host, port):
         sock.close()
         raise
     return sock, address
-
-
-def _hang_up(sock):
-    try:
-        sock.recv(512)  # closing with bytes unread would reset the answer
-    except (OSError, MemoryError):
-        pass
-    sock.close()
 
 
 async def _readable(sock):

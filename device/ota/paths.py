@@ -1,14 +1,18 @@
-"""Which names may be used on this device. No disk, no network."""
+"""Which names and `.mpy` files may be used here, and what belongs to the updater. No disk."""
+
+import sys
+from micropython import const
 
 from ota.errors import Refused
 
-#: Longest path in bytes. littlefs itself limits one name to 255 bytes.
-MAX_PATH = 255
-#: Deepest path in segments; bounds the work of making and pruning parents.
-MAX_DEPTH = 16
-
-#: Everything of ours that is not code: staged files, the kept set, state, settings.
+# Longest path in bytes. littlefs itself limits one name to 255 bytes.
+_MAX_PATH = const(255)
+# Deepest path in segments; bounds the work of making and pruning parents.
+_MAX_DEPTH = const(16)
+#: Everything of ours that is not code: staged files, the previous set, state, settings.
 PRIVATE = "/.ota"
+
+_MODULES = ("ota_boot", "service_ota", "manager_wifi")
 
 
 def check(path):
@@ -19,26 +23,63 @@ def check(path):
     if not path or path[0] != "/":
         raise Refused(400, "bad_path/start", path[:40])
     # Counting characters first: encoding a long string would allocate by an outside size.
-    if len(path) > MAX_PATH or len(path.encode()) > MAX_PATH:
-        raise Refused(400, "bad_path/long", MAX_PATH)
-    segments = path[1:].split("/")
-    if len(segments) > MAX_DEPTH:
-        raise Refused(400, "bad_path/deep", MAX_DEPTH)
-    for name in segments:
-        _check_name(name, path)
+    if len(path) > _MAX_PATH or len(path.encode()) > _MAX_PATH:
+        raise Refused(400, "bad_path/long", _MAX_PATH)
+    names = path[1:].split("/")
+    if len(names) > _MAX_DEPTH:
+        raise Refused(400, "bad_path/deep", _MAX_DEPTH)
+    for name in names:
+        if name in ("", ".", ".."):
+            raise Refused(400, "bad_path/name", path)
+    # The bytes, since each new character of a text would be interned for ever.
+    for code in path.encode():
+        if code < 0x20 or code in b"\\\x7f":
+            raise Refused(400, "bad_path/chars", path)
     return path
 
 
-def _check_name(name, path):
-    if name in ("", ".", ".."):
-        raise Refused(400, "bad_path/name", path)
-    for char in name:
-        if char < " " or char in "\\\x7f":
-            raise Refused(400, "bad_path/chars", path)
+def decode(raw):
+    """Return the text of the percent-encoded *raw* (str), decoded exactly once.
+
+    Raises Refused(400) when an escape is incomplete or the bytes are not UTF-8.
+    """
+    if len(raw) > 3 * _MAX_PATH:
+        raise Refused(400, "bad_path/long", _MAX_PATH)
+    out = bytearray()
+    at = 0
+    source = raw.encode()
+    try:
+        while at < len(source):
+            code = source[at]
+            at += 1
+            if code == 0x25:  # '%'
+                code = _hex_byte(source[at : at + 2])
+                at += 2
+            out.append(code)
+        check_utf8(out)
+        return str(out, "utf-8")
+    except ValueError:
+        raise Refused(400, "bad_path/encoding", raw[:60])
+
+
+def _hex_byte(digits):
+    # int() takes '+1' and ' 1' too, which are no escapes.
+    value = 0
+    for code in digits:
+        digit = b"0123456789abcdef".find(bytes((code | 0x20 if code >= 0x40 else code,)))
+        if digit < 0:
+            raise ValueError
+        value = value * 16 + digit
+    if len(digits) != 2:
+        raise ValueError
+    return value
 
 
 def check_utf8(data):
-    """Raise ValueError unless *data* is well-formed UTF-8 (RFC 3629, no surrogates)."""
+    """Raise ValueError unless *data* is well-formed UTF-8 (RFC 3629, no surrogates).
+
+    MicroPython's own check takes overlong forms and surrogates.
+    """
     at = 0
     while at < len(data):
         lead = data[at]
@@ -73,6 +114,31 @@ _UTF8 = (
 
 def is_private(path):
     """Return True for what no request may read or write: `/.ota` and `/.r`, and all below."""
-    top = path.split("/", 2)[1]
     # The latter is where ota/__init__.py has the modules to import.
-    return top in (".ota", ".r")
+    return path.split("/", 2)[1] in (".ota", ".r")
+
+
+def is_updater(path):
+    """Return True for the files that the updater needs to run, and for their folders."""
+    top = path.split("/", 2)[1]
+    # A folder of the module's name too, even an empty one: an import prefers it to the file.
+    return top in ("boot.py", "ota") or top.split(".")[0] in _MODULES
+
+
+def mpy_problem(head):
+    """Return why this firmware cannot load a `.mpy` that begins with the bytes *head*, or None."""
+    own = getattr(sys.implementation, "_mpy", 0)
+    version, sub, arch = own & 0xFF, own >> 8 & 3, own >> 10 & 15
+    bits = 31 if sys.maxsize < 1 << 32 else 63
+    if len(head) < 4 or head[0] != 0x4D:
+        return "it is no .mpy file"
+    its_arch = head[2] >> 2 & 15
+    its_sub = head[2] & 3
+    if head[1] != version or (its_arch and its_sub != sub):
+        return "it has format %d.%d, this firmware loads %d.%d" % (head[1], its_sub, version, sub)
+    # Thumb cores run the code of their smaller relatives: armv6m (4) up to armv7emdp (8).
+    if its_arch and its_arch != arch and not 4 <= its_arch <= arch <= 8:
+        return "it is for architecture %d, this board has %d" % (its_arch, arch)
+    if head[3] > bits:
+        return "it has integers of %d bits, this firmware %d" % (head[3], bits)
+    return None

@@ -1,18 +1,19 @@
-"""Reading one HTTP request head. What does not fit is refused.
+"""One HTTP request: its head, read line by line, and its body, read in pieces.
 
 Only headers that some route uses are kept: a browser's cookies cost bytes on the wire, no heap.
 """
 
+import json
 from micropython import const
 
-from ota.errors import Refused
-from ota.head import Head
+from ota.errors import Gone, Refused
 
 #: What some route answers to.
-METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "MOVE")
+METHODS = "GET, HEAD, PUT, POST, DELETE, MOVE"
 
 _HEAD_BYTES = const(8192)
 _HEAD_LINES = const(64)
+_SMALL = const(2048)
 
 # One text, since a tuple of them would take three times the heap.
 _KEPT = (
@@ -22,44 +23,170 @@ _KEPT = (
 )
 
 
-async def read(lines):
-    """Return the next Head in *lines*, a Lines.
+class Head:
+    """The head of one HTTP request, as far as some route uses it."""
+
+    def __init__(self, method, target, version):
+        self.method = method
+        #: Of HTTP: 0 for 1.0, 1 for 1.1.
+        self.version = version
+        #: The target in front of its "?" and behind, still percent-encoded.
+        self.path, _, self.query = target.partition("?")
+        #: The kept headers, names in lower case.
+        self.headers = {}
+        #: The declared length of the body in bytes, None when not declared.
+        self.length = None
+        #: Whether the client wants the connection for its next request.
+        self.keep = version == 1
+        #: The path below that of the route, and the Body.
+        self.rest = ""
+        self.body = None
+
+    def asked(self, name):
+        """Return the value of *name* in the query, "" when it is not there."""
+        for part in self.query.split("&"):
+            key, _, value = part.partition("=")
+            if key == name:
+                return value
+        return ""
+
+    def finish(self):
+        """Enter what follows from the headers.
+
+        Raises Refused when the length is no plain number, or when the body is chunked.
+        """
+        headers = self.headers
+        wish = headers.get("connection", "").lower()
+        self.keep = "keep-alive" in wish if self.version == 0 else "close" not in wish
+        text = headers.get("content-length")
+        if "transfer-encoding" in headers:
+            if text is not None:
+                raise Refused(400, "bad_length/both")
+            raise Refused(411, "length_required/body")
+        # int() alone would take '+1', ' 1', '1_0' and numbers that fill the heap.
+        if text is not None:
+            if not text.isdigit() or len(text) > 9:
+                raise Refused(400, "bad_length/number", text[:20])
+            self.length = int(text)
+
+
+class Body:
+    """What a client sends after the head, *length* bytes or None when it declared none.
+
+    *source* has `async readinto(view)` and `take(view)`, which only takes what is here already.
+    """
+
+    def __init__(self, source, length):
+        self._source = source
+        self.length = length
+
+    def readinto(self, view):
+        """Read into memoryview *view*; awaited, the count, 0 at the end. Raises Gone."""
+        return self._source.readinto(view)
+
+    async def read_small(self, limit=_SMALL):
+        """Return the whole body as bytes. Raises Refused(413) when it is longer than *limit*."""
+        length = self.length or 0
+        if length > limit:
+            raise Refused(413, "too_large/body", limit, length)
+        data = bytearray(length)
+        view = memoryview(data)
+        at = 0
+        while at < length:
+            count = await self.readinto(view[at:])
+            if not count:
+                raise Gone(104)
+            at += count
+        return bytes(data)
+
+    async def json(self, limit=_SMALL):
+        """Return the body as a JSON object, {} when it is empty. Raises Refused(400)."""
+        data = await self.read_small(limit)
+        if not data:
+            return {}
+        try:
+            value = json.loads(data)
+        except (ValueError, RuntimeError):  # RuntimeError: nested deeper than the stack
+            raise Refused(400, "bad_json/no_json")
+        if not isinstance(value, dict):
+            raise Refused(400, "bad_json/no_object")
+        return value
+
+    async def pump(self, write, buf):
+        """Hand the whole body to *write* (a function of a memoryview) through *buf*.
+
+        Raises what *write* raises, and Gone.
+        """
+        view = memoryview(buf)
+        source = self._source
+        filled = 0
+        while True:
+            rest = view[filled:]
+            count = source.take(rest) or await source.readinto(rest)
+            filled += count
+            # Full chunks only: small network pieces would cost a flash call each.
+            if filled and (not count or filled == len(view)):
+                # Other tasks run in between: a read waits for its turn when this has taken long.
+                write(view[:filled])
+                filled = 0
+            if not count:
+                return
+
+
+async def read(source):
+    """Return the next Head in *source*, which has `async line()`, its place in `buffer`.
 
     Raises Refused on anything malformed or over-long, OSError when the client is gone.
     """
-    begin, end = await lines.next()
-    head = _request_line(_text(lines.buffer, begin, end))
+    begin, end = await source.line()
+    parts = _text(source.buffer, begin, end).split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or parts[2][7:] not in ("0", "1"):
+        raise Refused(400, "bad_request/line")
+    method, target, version = parts
+    if not target.startswith("/"):
+        raise Refused(400, "bad_request/target")
+    if method not in METHODS.split(", "):
+        # Read on all the same: the headers tell how long the body is that has to be drained.
+        method = "?"
+    head = Head(method, target, int(version[7:]))
     total = count = 0
     while True:
-        begin, end = await lines.next()
+        begin, end = await source.line()
         if begin == end:
-            finish(head)
+            head.finish()
             return head
         total += end - begin
         count += 1
         if total > _HEAD_BYTES or count > _HEAD_LINES:
             raise Refused(431, "head_too_large", _HEAD_BYTES, _HEAD_LINES)
-        _header(head, lines.buffer, begin, end)
+        _header(head, source.buffer, begin, end)
 
 
-def finish(head):
-    """Enter into *head* what follows from its headers.
+def content_range(head):
+    """Return (offset, total) of the body within what it is a piece of; total None when whole.
 
-    Raises Refused when the length is no plain number, or when the body is chunked.
+    Raises Refused: 411 without Content-Length, 400 for a Content-Range that does not fit it.
     """
-    headers = head.headers
-    wish = headers.get("connection", "").lower()
-    head.keep = "keep-alive" in wish if head.minor == 0 else "close" not in wish
-    text = headers.get("content-length")
-    if "transfer-encoding" in headers:
-        if text is not None:
-            raise Refused(400, "bad_length/both")
-        raise Refused(411, "length_required/body")
-    # int() alone would take '+1', ' 1', '1_0' and numbers that fill the heap.
-    if text is not None:
-        if not text.isdigit() or len(text) > 9:
-            raise Refused(400, "bad_length/number", text[:20])
-        head.length = int(text)
+    length = head.length
+    if length is None:
+        raise Refused(411, "length_required/file")
+    text = head.headers.get("content-range")
+    if text is None:
+        return 0, None
+    first = last = total = ""
+    if text.startswith("bytes "):
+        span, _, total = text[6:].partition("/")
+        first, _, last = span.partition("-")
+    if not (_is_number(first) and _is_number(last) and _is_number(total)):
+        raise Refused(400, "bad_range/form", text[:60])
+    first, last, total = int(first), int(last), int(total)
+    if last - first + 1 != length or last >= total:
+        raise Refused(400, "bad_range/length", text, length)
+    return first, total
+
+
+def _is_number(text):
+    return text.isdigit() and len(text) < 9
 
 
 def _header(head, buffer, begin, end):
@@ -82,16 +209,3 @@ def _text(buffer, begin, end):
         if (code < 0x20 and code != 9) or code >= 0x7F:
             raise Refused(400, "bad_header/ascii")
     return str(memoryview(buffer)[begin:end], "ascii")
-
-
-def _request_line(line):
-    parts = line.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or parts[2][7:] not in ("0", "1"):
-        raise Refused(400, "bad_request/line")
-    method, target, version = parts
-    if not target.startswith("/"):
-        raise Refused(400, "bad_request/target")
-    if method not in METHODS:
-        # Read on all the same: the headers tell how long the body is that has to be drained.
-        method = "?"
-    return Head(method, target, int(version[7:]))

@@ -1,256 +1,299 @@
 """Staged files: new ones arrive under `/.ota/new/`, checked, and can be resumed.
 
-A staged file is complete when it has its full size: the last piece is written only after the
-SHA-256 of the whole, that piece included, was found right. Nothing is durable before a file is
-closed, and reopening one copies its last block. So between pieces of one file it stays open, and
-is closed after every 64 KB, when the client goes away, or when another file is opened; a power
-cut loses at most that much, and the client is told where to go on.
+A staged file is complete when it has its full size: the last bytes are written only after the
+SHA-256 of the whole was found right. What a break leaves stays for the next request, which says
+where it goes on; a power cut costs at most 64 KB.
 """
 
+import asyncio
 import hashlib
+import json
 import os
 from binascii import hexlify
 from micropython import const
 
-import ota
-from ota import session
+from ota import load, paths, transaction
 from ota.errors import Refused
-from ota.session import EACH, NEW, PLAN, STARTS
+from ota.record import NEW, PLAN, STARTS, lines, make_parents
+from ota.request import content_range
 
+#: Kinds of lines of the plan that stand for a file; see ota/planning.py.
+FILES = "aArR="
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
-_EEXIST = const(17)
 _ENOSPC = const(28)
 
-# The Writer in use is "active", the one left open between two pieces "parked".
-_writers = ota.writers
-_cursor = ("", 0)  # plan, and where in it to go on: clients send files in its order
+
+# --- requests -----------------------------------------------------------------------------------
 
 
-def lookup(path, plan):
-    """Return the line of *path* in the plan, parted at its blanks. Raises Refused(404)."""
-    global _cursor
-    known, start = _cursor
-    with open(PLAN, "rb") as file:
-        for at in (start if known == plan else 0, 0):
-            file.seek(at)
-            while True:
-                line = file.readline()
-                if not line:
-                    break
-                at += len(line)
-                entry = line[:-1].decode().split(" ", 4)
-                if entry[4] == path and entry[0] in EACH:
-                    _cursor = (plan, at)
-                    return entry
+async def put(device, head):
+    """Answer `PUT /api/v1/update/files/…`: take a file of the update, or the rest of one."""
+    path = paths.check("/" + paths.decode(head.rest))
+    offset, total = content_range(head)
+    length = head.body.length
+    if total is None:
+        total = offset + length
+    async with device.write_lock(path, length) as writing:
+        record = check_session(head)
+        if record["state"] != "staging":
+            raise Refused(409, "wrong_state/put", record["state"], state=record["state"])
+        entry = _find(device, record["plan"], path)
+        if int(entry[2]) != total:
+            raise Refused(400, "wrong_size", path, int(entry[2]), total)
+        writer = Writer(entry)
+        try:
+            await writer.begin(offset, device.buffer)
+            await head.body.pump(writing.counting(writer.write), device.buffer)
+        finally:
+            writer.leave()
+            device.renew_lease()
+        writer.finish()
+    complete = writer.received == writer.size
+    return 201 if complete else 202, {"received": writer.received, "size": writer.size}, ()
+
+
+async def show(device, head):
+    """Answer `GET /api/v1/update`: what has arrived of the update that is being staged."""
+    record = check_session(head)
+    if record["state"] != "staging":
+        raise Refused(404, "no_update")
+    return 200, _shown(record), ()
+
+
+def _shown(record):
+    about = {"id": record["id"], "version": record["next"], "state": record["state"]}
+    yield json.dumps(about)[:-1].encode() + b', "files":['
+    comma = b""
+    for path, size, here, needed in files():
+        row = {"path": path, "size": size, "received": here, "needed": needed}
+        yield comma + json.dumps(row).encode()
+        comma = b","
+    yield b"]}"
+
+
+def answer():
+    """Yield the answer to a description as JSON: which files are needed."""
+    record = transaction.load()
+    about = {"id": record["id"], "version": record["next"], "signer": record["signer"]}
+    yield json.dumps(about)[:-1].encode() + b', "state":"staging","need":['
+    comma, left = b"", 0
+    for path, size, here, needed in files():
+        if needed:
+            yield comma + json.dumps(path).encode()
+            comma = b","
+            left += size - here
+    yield b'],"bytes":%d}' % left
+
+
+# --- what is here -------------------------------------------------------------------------------
+
+
+def check_session(head):
+    """Return the record. Raises Refused(409) when the request *head* is for another update."""
+    record = transaction.load()
+    claimed = head.headers.get("x-ota-session")
+    if claimed is not None and claimed != (record["state"] == "staging" and record["id"]):
+        raise Refused(409, "stale_session")
+    return record
+
+
+def received(name):
+    """Return how many bytes of the staged file *name* are here, -1 if none was begun."""
+    try:
+        return os.stat(NEW + "/" + name)[6]
+    except OSError:
+        return -1
+
+
+def files():
+    """Yield (path, size, received, needed) of every file of the update; a live one is all here."""
+    for does, name, size, _, _, path in lines(PLAN):
+        if does in FILES:
+            size = int(size)
+            here = size if does == "=" else received(name)
+            yield path, size, max(here, 0), here != size
+
+
+def _find(device, plan, path):
+    """Return the line of *path* in the plan as a list. Raises Refused(404).
+
+    The search begins where a line was found last: clients send files in the order of the plan.
+    """
+    known, start = device.staged or ("", 0)
+    for begin in (start if known == plan else 0, 0):
+        at = begin
+        for entry in lines(PLAN, begin):
+            if entry[5] == path and entry[0] in FILES:
+                device.staged = (plan, at)
+                return entry
+            at += len(" ".join(entry).encode()) + 1
+        if not begin:
+            break
     raise Refused(404, "not_in_update/path", path)
 
 
-def open_file(path, offset=0):
-    """Return a Writer for the file *path* of the update; see open_steps()."""
-    writer = None
-    for writer in open_steps(path, offset):
-        pass
-    return writer
+# --- an archive ---------------------------------------------------------------------------------
 
 
-def open_steps(path, offset=0, total=None):
-    """Yield None while what is here is hashed again, then a Writer that goes on at *offset*.
+async def take_files(device, archive, entry, writing):
+    """Stage the files that follow the head of *archive*, of which *entry* is the first.
 
-    *total* is the size that the sender names. Raises Refused: 404 for a file not listed, 400 for
-    another size, 409 when another is being written or *offset* is
-    neither 0 nor what has been received.
+    Those that are here already are compared with what was listed. Raises Refused.
     """
-    plan, _ = session.current()
-    if not plan:
-        raise Refused(409, "wrong_state/put")
-    entry = lookup(path, plan)
-    if total not in (None, int(entry[2])):
-        raise Refused(400, "wrong_size", path, int(entry[2]), total)
-    active = _writers.get("active")
-    if active:
-        raise Refused(409, "busy/file", active.path)
-    parked = _writers.pop("parked", None)
-    if parked and (parked.path != path or parked.received != offset):
-        parked.leave()
-        parked = None
-    writer = parked or Writer(entry)
-    if not parked:
-        here = max(session.received(writer.name), 0)
-        if offset not in (0, here) or offset > writer.size or (offset and offset == writer.size):
-            raise Refused(409, "wrong_offset/file", here, path, received=here)
-    _writers["active"] = writer
-    try:
-        if parked:
-            parked.go_on()
+    for listed in lines(PLAN):
+        if listed[0] not in FILES:
+            continue
+        if entry is None:
+            if archive.whole:
+                raise Refused(400, "missing_entry/end", listed[5])
+            raise Refused(400, "truncated", archive.position)
+        _check_entry(archive.index, listed, entry)
+        name, size = listed[1], int(listed[2])
+        if listed[0] == "=" or received(name) == size:
+            sha = hashlib.sha256()
+            await archive.content(size, writing.counting(sha.update))
+            if hexlify(sha.digest()).decode() != listed[3]:
+                raise Refused(422, "digest_mismatch/release", listed[5])
         else:
-            for _ in writer.begin(offset):
-                yield None
-    except BaseException as error:
-        writer.abandon()
-        raise _no_space(error) if isinstance(error, OSError) else error
-    yield writer
+            writer = Writer(listed)
+            try:
+                await writer.begin(0, None)
+                await archive.content(size, writing.counting(writer.write))
+            finally:
+                writer.leave()
+            writer.finish()
+        entry = await archive.next()
+    if entry is not None:
+        raise Refused(400, "unexpected_entry/unlisted", entry[0])
+    if not archive.whole:
+        raise Refused(400, "truncated", archive.position)
 
 
-def _no_space(error):
-    if error.errno != _ENOSPC:
-        return error
-    return Refused(507, "no_space/staging")
+def _check_entry(index, listed, entry):
+    _, number, size, _, check, path = listed
+    wanted = (load("description").entry_name(int(number), path), int(size), int(check, 16))
+    if entry != wanted:
+        raise Refused(400, "unexpected_entry/other", index, *wanted + entry)
 
 
 class Writer:
-    """Takes the bytes of one file; close() or abandon() has to follow."""
+    """Takes the bytes of the file of a line of the plan: begin, write, leave, finish."""
 
     def __init__(self, entry):
-        kind, self.name, size, self._sha, self.path = entry
+        does, self.name, size, self._sha, _, self._path = entry
         self.size = int(size)
         # What is live already is checked but not stored.
-        self._stored = kind != "="
+        self._target = None if does == "=" else NEW + "/" + self.name
         self._file = None
         self._hash = hashlib.sha256()
-        self._head = bytearray()
+        self._head = b""
         self._durable = 0
         self.received = 0
-        self.complete = False
 
-    def begin(self, offset):
-        """Open the file, yielding while the *offset* bytes that are here are hashed again."""
-        if not self._stored:
+    async def begin(self, offset, buffer):
+        """Open the file; the *offset* bytes that are here are read once more through *buffer*.
+
+        Raises Refused(409) when *offset* is neither 0 nor what has been received, 507.
+        """
+        here = max(received(self.name), 0) if self._target else 0
+        if offset not in (0, here) or (offset and offset >= self.size):
+            raise Refused(409, "wrong_offset/file", here, self._path, received=here)
+        if not self._target:
             return
-        target = self._target()
-        try:
-            os.mkdir(NEW)
-        except OSError as error:
-            if error.errno != _EEXIST:
-                raise
         if offset:
-            buf = memoryview(bytearray(_CHUNK))
-            with open(target, "rb") as source:
+            view = memoryview(buffer)
+            with open(self._target, "rb") as source:
                 while self.received < offset:
-                    count = source.readinto(buf[: min(_CHUNK, offset - self.received)])
+                    count = source.readinto(view)
                     if not count:
                         break
-                    self._take(buf[:count])
-                    yield None
+                    self._take(view[:count])
+                    await asyncio.sleep_ms(0)
         self._durable = offset
-        self._file = open(target, "ab" if offset else "wb")
-
-    def go_on(self):
-        """Continue after a piece: what was hashed need not be hashed again."""
-        if self._file is None and self._stored:
-            self._file = open(self._target(), "ab")
-            self._durable = self.received
-
-    def _target(self):
-        return NEW + "/" + self.name
+        try:
+            make_parents(self._target)
+            self._file = open(self._target, "ab" if offset else "wb")
+        except OSError as error:
+            raise _no_space(error)
 
     def _take(self, data):
-        self.received += len(data)
         self._hash.update(data)
-        if self.path.endswith(".mpy") and len(self._head) < 4:
-            self._head.extend(bytes(data[: 4 - len(self._head)]))
-            if len(self._head) == 4 or self.received == self.size:
-                self._check_mpy()
+        if len(self._head) < 4 and self._path.endswith(".mpy"):
+            self._head += bytes(data[: 4 - len(self._head)])
+        self.received += len(data)
 
     def write(self, data):
-        """Take the next bytes, a memoryview of at most 4 KB.
+        """Take the next bytes, a memoryview.
 
-        Raises Refused: 409 when it was closed meanwhile, 413 for more than was announced, 422 for
-        another digest or a `.mpy` of another firmware, which drop what was staged of the file, and
-        507 when the flash is full.
+        Raises Refused: 413 for more than was announced, 422 for another digest or a `.mpy` of
+        another firmware, and then drops what is here of the file; 507 when the flash is full.
         """
-        if self._stored and self._file is None:
-            raise Refused(409, "interrupted/file", self.path)
         if self.received + len(data) > self.size:
-            raise Refused(413, "too_large/file", self.path, self.size)
+            raise Refused(413, "too_large/file", self._path, self.size)
         self._take(data)
         if self.received == self.size:
             self._check()
-        if self._file and data:
+        if self._file:
             try:
                 self._file.write(data)
-                if self.received - self._durable >= _DURABLE and not self.complete:
+                if self.received - self._durable >= _DURABLE and self.received < self.size:
                     self._file.flush()
                     self._durable = self.received
             except OSError as error:
-                self.received -= len(data)
-                self.abandon()
                 raise _no_space(error)
 
     def _check(self):
         sha = hexlify(self._hash.digest()).decode()
         if sha != self._sha:
             self._drop()
-            raise Refused(
-                422,
-                "digest_mismatch/file",
-                self.path,
-                self._sha,
-                sha,
-                expected=self._sha,
-                actual=sha,
-            )
-        self.complete = True
-
-    def _check_mpy(self):
-        from ota.mpy import problem_here
-
-        problem = problem_here(self._head)
-        if problem:
-            self._drop()
-            raise Refused(422, "mpy_incompatible/file", self.path, problem)
+            about = {"expected": self._sha, "actual": sha}
+            raise Refused(422, "digest_mismatch/file", self._path, self._sha, sha, **about)
+        if self._path.endswith(".mpy"):
+            problem = paths.mpy_problem(self._head)
+            if problem:
+                self._drop()
+                raise Refused(422, "mpy_incompatible/file", self._path, problem)
 
     def _drop(self):
-        self.complete = False
-        self.abandon()
-        self._remove()
-        self.received = 0
-
-    def _remove(self):
-        if self._stored:
-            try:
-                os.remove(self._target())
-            except OSError:
-                pass  # it had not come so far
-
-    def close(self):
-        """End this piece; return True if the file is complete and right.
-
-        Raises Refused(422) for a boot.py or a guard that would not start, 507 when full.
-        """
-        self._no_longer_active()
-        if self.size == 0 and not self.complete:
-            self._check()
-        if not self.complete:
-            if self.received - self._durable >= _DURABLE:
-                self.leave()
-            _writers["parked"] = self
-            return False
         self.leave()
-        if self._stored and self.path in STARTS:
-            from ota import start
-
-            try:
-                start.check(self.path, self._target())
-            except Refused:
-                self._remove()
-                raise
-        return True
-
-    def abandon(self):
-        """End it because the client is gone: what has come stays for a resume."""
-        self._no_longer_active()
-        self.leave()
-
-    def _no_longer_active(self):
-        if _writers.get("active") is self:
-            _writers.pop("active")
+        if self._target:
+            os.remove(self._target)
 
     def leave(self):
-        """Close the file, which makes it durable."""
+        """Close the file, which makes durable what has come; harmless when it is closed."""
         file, self._file = self._file, None
         if file:
             try:
                 file.close()
             except OSError as error:
                 raise _no_space(error)
+
+    def finish(self):
+        """See that a complete file can be started with. Raises Refused(422) and drops it else."""
+        if self.size == 0:
+            self._check()
+        if self.received == self.size and self._target:
+            try:
+                check_whole(self._path, self._target)
+            except Refused:
+                os.remove(self._target)
+                raise
+
+
+def check_whole(path, content):
+    """Raise Refused(422) when the file *content* would do harm as *path*: a keyring, a start."""
+    if path in STARTS:
+        load("commit").check_start(path, content)
+    elif path == "/ota/keys.json":
+        trust = load("trust")
+        trust.check_size(path, os.stat(content)[6])
+        with open(content, "rb") as file:
+            # One that cannot be read would end all updates of this device.
+            trust.parse(file.read())
+
+
+def _no_space(error):
+    if error.errno != _ENOSPC:
+        return error
+    return Refused(507, "no_space/staging")

@@ -1,106 +1,135 @@
-"""Updates of several files: all or nothing, and undone when they do not prove themselves.
+"""The decisions about an update, each one write of the record; what the table refuses is refused.
 
-    draft = transaction.begin("2.0.0")                     # entries go to flash one by one
-    draft.add_file("/lib/x.py", 123, sha256_hex)
-    draft.add_delete("/lib/old.py")
-    draft.seal()                                           # idle -> staging
-    for path, size, received in transaction.needed():
-        writer = transaction.open_file(path, received)
-        writer.write(data)
-        writer.close()
-    transaction.commit()                                   # staging -> committed
-    machine.reset()                                        # the guard: committed -> trial
-    transaction.confirm()                                  # trial -> idle
-
-Each call first writes the one record, in one step, that says what is true from now on, and then
-tidies up; a cut in between leaves tidying that the next start, or the next call, repeats. The
-live files themselves are replaced and restored by the guard alone (ota_boot.py), before the
+Each function first writes the record, in one step, that says what is true from now on, and then
+tidies up; a power cut in between leaves tidying that the next start, or the next call, repeats.
+The live files themselves are replaced and restored by the guard alone (ota_boot.py), before the
 application runs, so that a running application never sees a mixture.
 """
 
-import ota
-from ota import records, states
-from ota.current import load
+from ota import record as records
 from ota.errors import Refused
-from ota.outcomes import TRIES, history, settle, turn_back
-from ota.records import OLD, Damaged, exists
+from ota.flash import UNIT, space
+from ota.record import OLD, TRIES, Damaged, exists
 
-# What has a room of its own, and is loaded when it is asked for here.
-_ELSEWHERE = {
-    "abort": "current",
-    "begin": "update",
-    "commit_steps": "commit",
-    "files": "arrivals",
-    "needed": "arrivals",
-    "open_file": "staging",
-    "open_steps": "staging",
-}
+_sound = None  # digest of the plan that was last found undamaged
 
 
-def __getattr__(name):
-    if name not in _ELSEWHERE:
-        raise AttributeError(name)
-    return getattr(ota.load(_ELSEWHERE[name]), name)
+def after(record, event):
+    """Return the state that *event* leads to from that of *record*.
+
+    Raises Refused(409), with what to do, where the state table has no such row.
+    """
+    now = record["state"]
+    state = records.after(now, event)
+    if state is None:
+        if event == "begin":
+            raise Refused(409, "busy/" + now, state=now)
+        raise Refused(409, "wrong_state/" + event, now, state=now)
+    return state
 
 
-def commit():
-    """Decide that the staged set goes live at the next start; see ota/commit.py."""
-    for _ in ota.load("commit").commit_steps():
-        pass
+def load():
+    """Return the record as it can be used: a damaged plan makes it idle, and `ignored` says so."""
+    global _sound
+    record = records.load()
+    if record["state"] != "idle" and record["plan"] != _sound:
+        try:
+            records.plan_of(record)
+            _sound = record["plan"]
+        except Damaged as error:
+            records.ignored = "%s It was %s." % (error, record["state"])
+            if record["state"] in ("committed", "reverting"):
+                record["version"] = None  # perhaps files of two
+            _forget(record)
+            record["previous"] = None
+    return record
 
 
-def confirm(reason=None):
-    """Keep the set on trial. Raises Refused(409) outside a trial."""
+def staged():
+    """Return the record while an update is being staged, None otherwise."""
     record = load()
-    record["state"] = states.after(record["state"], "confirm")
-    record["floor"] = record["next_floor"] or record["floor"]
-    record["next_floor"] = record["id"] = None
-    settle(record, record["version"], "confirmed", reason)
+    return record if record["state"] == "staging" else None
+
+
+def _forget(record):
+    """Make *record* idle and forget the update; the previous set stays."""
+    record["state"] = "idle"
+    record["dirty"] = 1
+    for name in ("next", "id", "signer", "next_floor", "reason"):
+        record[name] = None
+    if record["previous"] is None:
+        record["plan"] = None
+
+
+def abort():
+    """Drop what is being staged; the live files and their version stay. Raises Refused(409)."""
+    record = load()
+    after(record, "abort")
+    _forget(record)
     records.save(record)
+    records.collect(record)
 
 
-def rollback(reason="asked for"):
-    """Decide that the kept set comes back at the next start. Raises Refused(409)."""
+def confirm():
+    """Keep the set on trial and return its version. Raises Refused(409) outside of a trial."""
     record = load()
-    states.after(record["state"], "rollback")
-    if record["kept"] is None:
-        raise Refused(409, "nothing_kept")
+    record["state"] = after(record, "confirm")
+    record["floor"] = record["next_floor"] or record["floor"]
+    record["next_floor"] = record["id"] = record["signer"] = None
+    records.settle(record, record["version"], "confirmed", None)
+    records.save(record)
+    return record["version"]
+
+
+def rollback():
+    """Decide that the previous set comes back at the next start. Raises Refused(409)."""
+    record = load()
+    after(record, "rollback")
+    if record["previous"] is None:
+        raise Refused(409, "no_previous")
     try:
         plan = records.plan_of(record)
     except Damaged:
         plan = None
-    if not plan or not _kept_is_whole(plan):
-        raise Refused(409, "kept_damaged")
-    turn_back(record, reason)
+    if not plan or not _previous_is_whole(plan):
+        raise Refused(409, "previous_damaged")
+    records.turn_back(record, "asked for")
 
 
-def _kept_is_whole(plan):
-    for kind, name, _, _, _ in records.lines(plan):
+def _previous_is_whole(plan):
+    for kind, name, _, _, _, _ in records.lines(plan):
         if kind in "rRdD" and not exists(OLD + "/" + name):
             return False
     return True
 
 
+def check_room(need):
+    """Raise Refused(507) unless *need* sixteenths of a block of the flash are free."""
+    free, _, block = space()
+    need = (need + UNIT - 1) // UNIT * block
+    if free < need:
+        raise Refused(507, "no_space/update", need, free, need=need, free=free)
+
+
 def status():
-    """Return what the record says, as a dict; see docs/http.md."""
+    """Return what the record says, as a dict for `GET /api/v1/status`; see docs/http.md."""
     record = load()
-    state = record["state"]
     past = [record["last"]] if record["last"] else []
-    past.extend([entry for entry in history() if past and entry[0] < record["last"][0]])
+    past.extend([entry for entry in records.history() if past and entry[0] < record["last"][0]])
     past = [{"version": e[1], "outcome": e[2], "reason": e[3]} for e in past]
-    kept = record["kept"]
     trial = None
-    if state == states.TRIAL:
+    if record["state"] == "trial":
         trial = {"attempt": record["tries"], "attempts": TRIES}
     return {
         "version": record["version"],
-        "state": state,
+        "state": record["state"],
         "next": record["next"],
         "id": record["id"],
         "last": past[0] if past else None,
         "history": past,
-        "kept": "unknown" if kept == "" else kept,
+        # A first set that nobody has named is kept, too.
+        "previous": "unknown" if record["previous"] == "" else record["previous"],
         "floor": record["floor"],
         "trial": trial,
-        "ignored": records.ignored(),
+        "ignored": records.ignored,
     }

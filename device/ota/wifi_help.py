@@ -1,7 +1,61 @@
-"""The part of Wi-Fi that talks to people: checks the settings, explains a failure. No radio.
+"""What the two doors tell people: settings that cannot be, and why Wi-Fi failed. No radio.
 
-Loaded for a moment by manager_wifi and let go, so that its texts take no memory afterwards.
+Loaded for a moment by service_ota and manager_wifi, so that its texts take no memory afterwards.
 """
+
+import machine
+
+from ota import load
+
+
+class WiFiError(Exception):
+    """The network could not be joined; the message says what was tried and what to do."""
+
+
+class WrongPasswordError(WiFiError):
+    """The router refused the password, several times."""
+
+
+class NoNetworkError(WiFiError):
+    """No router answers to that network name."""
+
+
+class NoAddressError(WiFiError):
+    """The router let the board in but gave it no IP address."""
+
+
+def errors():
+    """Return the exceptions that a Wi-Fi manager raises."""
+    return WiFiError, WrongPasswordError, NoNetworkError, NoAddressError
+
+
+def check_service(username, password, port, min_version):
+    """Raise ValueError for what the service cannot be constructed with."""
+    check_credentials(username, password)
+    if not isinstance(port, int) or not 0 < port < 65536:
+        raise ValueError("port is a number from 1 to 65535, got %r" % (port,))
+    # Hardly ever given, and the module is a large one.
+    if min_version is not None and load("description").parse(min_version) is None:
+        raise ValueError("min_version is a version like 1.4.0, got %r" % (min_version,))
+
+
+def check_credentials(username, password):
+    """Raise ValueError unless these can be asked for."""
+    if not isinstance(username, str) or not username or ":" in username:
+        raise ValueError("auth_username is a text without ':', got %r" % (username,))
+    if not isinstance(password, str) or not password:
+        raise ValueError("auth_password is empty: anybody could replace the program")
+    if len(password) > 128:
+        raise ValueError("auth_password has at most 128 characters, got %d" % len(password))
+
+
+def connected_function(wifi):
+    """Return the method of *wifi* that tells whether it is connected. Raises ValueError."""
+    for name in ("is_connected", "isconnected"):
+        function = getattr(wifi, name, None)
+        if function is not None:
+            return function
+    raise ValueError("wifi_service needs is_connected() or isconnected(), got %r" % (wifi,))
 
 
 def check(ssid, password, country):
@@ -26,8 +80,6 @@ def host_name(name):
     """
     if name is None:
         # Not the firmware's "PicoW": two boards with one name hide each other.
-        import machine
-
         return "pico-" + "".join(["%02x" % byte for byte in machine.unique_id()[-3:]])
     clean = name.strip().lower().replace(" ", "-").replace("_", "-")
     if clean.endswith(".local"):

@@ -1,0 +1,166 @@
+"""`/` and `/api/v1/…`: the page, what the device is and does, its log, a new password."""
+
+import gc
+import json
+import sys
+from binascii import hexlify
+from micropython import const
+
+import ota
+from ota.access import host_name, ip
+from ota.errors import Refused
+
+# The page as it is sent, and its ETag and policy on a line each; tools/build_page.py makes both.
+_PAGE = "/ota/page.html.gz"
+_ABOUT = "/ota/page.txt"
+
+_PROBE = b"pico-ota?1"
+_MIN_NONCE = const(4)
+_MAX_NONCE = const(32)
+_MAX_TEXT = const(64)  # keeps the answer to a probe below 512 bytes
+
+
+async def page(device, head):
+    """Send the page, compressed as it lies on the flash."""
+    with open(_ABOUT) as about:
+        tag, policy = about.read().strip().split("\n")
+    headers = (
+        ("ETag", tag),
+        ("Content-Security-Policy", policy),
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Encoding", "gzip"),
+    )
+    if head.headers.get("if-none-match") == tag:
+        return 304, None, headers
+    return 200, _File(_PAGE), headers
+
+
+class _File:
+    """An open file as a handler returns it. Raises OSError."""
+
+    def __init__(self, path):
+        file = open(path, "rb")
+        self.left = file.seek(0, 2)
+        file.seek(0)
+        self.readinto = file.readinto
+        self.close = file.close
+
+
+async def info(device, head):
+    """Tell enough to find and recognise a device, nothing more: this needs no password."""
+    service = device.service
+    answer = {
+        "api": 1,
+        "service": "pico-ota",
+        "release": ota.__version__,
+        "name": host_name(service),
+        "auth": "Basic",
+        "realm": "pico-ota",
+        "boot_id": service.boot_id,
+    }
+    return 200, answer, ()
+
+
+def reply(service, sock):
+    """Take one datagram from *sock*, and answer it if it looks for devices. Raises OSError.
+
+    A probe is a UDP datagram, sent to everyone or to this device: `pico-ota?1` and a nonce of 4 to
+    32 bytes. The answer is one JSON object of at most 512 bytes, which says what info() says to
+    everyone, and no more. The sender of a datagram can be forged, and an answer is longer than a
+    probe: Beacon in ota/listener.py bounds what a device can be made to send to somebody else.
+    """
+    probe, sender = sock.recvfrom(len(_PROBE) + _MAX_NONCE + 1)
+    nonce = probe[len(_PROBE) :]
+    if not probe.startswith(_PROBE) or not _MIN_NONCE <= len(nonce) <= _MAX_NONCE:
+        return
+    answer = {
+        "service": "pico-ota",
+        "name": (host_name(service) or "")[:_MAX_TEXT],
+        "port": service.port,
+        "board": sys.implementation._machine[:_MAX_TEXT],
+        "release": ota.__version__,
+        "boot_id": service.boot_id,
+        "nonce": hexlify(nonce).decode(),
+    }
+    sock.sendto(json.dumps(answer).encode(), sender)
+
+
+async def status(device, head):
+    """Tell all that a page or a terminal shows of the device."""
+    service, implementation = device.service, sys.implementation
+    answer = ota.load("transaction").status()
+    if answer["trial"]:
+        guard = sys.modules.get("ota_boot")
+        if guard and guard.supervisor:
+            answer["trial"]["remaining_s"] = guard.supervisor.left_s
+    answer["update"] = _staged(answer.pop("id"), answer.pop("next"), answer["state"])
+    free, total, block = ota.load("flash").space()
+    default = device.access.is_password(ota.DEFAULT_PASSWORD)
+    warnings = list(service.notes)
+    if default:
+        warnings.append("The default password is in use. Choose another one.")
+    gc.collect()
+    answer.update(
+        {
+            "boot_id": service.boot_id,
+            "name": host_name(service),
+            "ip": ip(service.wifi_service),
+            "mode": service.mode,
+            "board": implementation._machine,
+            "micropython": ".".join([str(part) for part in implementation.version[:3]]),
+            "mpy": implementation._mpy,
+            "uptime_s": service.uptime_ms // 1000,
+            "flash": {"total": total, "free": free, "block": block},
+            "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
+            "wifi": {"rssi": _rssi(service.wifi_service)},
+            "require_signed": service.require_signed,
+            "default_password": default,
+            "upload": device.upload,
+            "warnings": warnings,
+        }
+    )
+    return 200, answer, ()
+
+
+def _staged(session, version, state):
+    if state != "staging":
+        return None
+    count = total = here = 0
+    for _, size, received, _ in ota.load("staging").files():
+        count += 1
+        total += size
+        here += received
+    return {"id": session, "version": version, "files": count, "bytes": total, "received": here}
+
+
+def _rssi(wifi):
+    """Return the signal strength in dBm, or None when the Wi-Fi object cannot tell."""
+    try:
+        return wifi.rssi if hasattr(wifi, "rssi") else wifi.status("rssi")
+    except (AttributeError, OSError, ValueError, TypeError):
+        return None
+
+
+async def log(device, head):
+    """Tell the lines from number `since` on, as JSON or as text."""
+    lines = device.service.log
+    since = head.asked("since") or "0"
+    if not since.isdigit() or len(since) > 9:
+        raise Refused(400, "bad_request/since", since[:20])
+    found = lines.since(int(since))
+    if "text/plain" not in head.headers.get("accept", ""):
+        return 200, {"next": lines.next, "lines": found}, ()
+    text = ["%s\n" % line for line in found]
+    return 200, iter(["".join(text).encode()]), (("Content-Type", "text/plain; charset=utf-8"),)
+
+
+async def password(device, head):
+    """Set a new password; it is asked for from the next request on."""
+    word = (await head.body.json()).get("password")
+    try:
+        ota.once("wifi_help", "check_credentials", device.service.auth[0], word)
+    except ValueError as error:
+        raise Refused(400, "bad_password", str(error))
+    device.access.change(word)
+    device.service.log("The password was changed.")
+    return 204, None, ()

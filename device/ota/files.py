@@ -1,0 +1,470 @@
+"""`/fs/…`: listings, files on their way out, and single files and folders that are changed.
+
+A file is replaced at once: written aside, checked, and renamed over the old one.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+from binascii import hexlify
+from micropython import const
+
+from ota import flash, load, paths
+from ota.errors import Refused
+
+_INCOMING = "/.ota/incoming"
+_PIECE = const(512)  # bytes of a listing that travel together
+# Blocks that littlefs may need beside the data: a pair to split the folder into, and one more.
+_SPARE_BLOCKS = const(3)
+_EEXIST = const(17)
+_EIO = const(5)
+_ENOSPC = const(28)
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+async def get(device, head):
+    """Send a file, or the listing of a folder."""
+    path, wants_dir = _target(head.rest)
+    if paths.is_private(path):
+        raise Refused(403, "protected/records", paths.PRIVATE)
+    kind = _found(path, wants_dir)
+    if kind == "folder":
+        return 200, _listing(path), ()
+    reader = _Reader(device.readers, path)
+    try:
+        digest = await reader.digest()
+        if reader.stale:
+            raise Refused(409, "busy/replaced", path)
+        # Never as a page: an uploaded x.html would run with the user's credentials here.
+        headers = (
+            ("ETag", '"%s"' % digest),
+            ("Content-Type", "application/octet-stream"),
+            ("Content-Disposition", "attachment"),
+        )
+        known = head.headers.get("if-none-match")
+        if not known or not _names(known, digest):
+            answer, reader = reader, None
+            return 200, answer, headers
+        return 304, None, headers[:1]
+    finally:
+        if reader:
+            reader.close()
+
+
+async def put(device, head):
+    """Take a file, or make a folder."""
+    path, wants_dir = _target(head.rest)
+    _guard(path, head)
+    _check_parents(path)
+    if wants_dir:
+        _still_open(device)
+        return _make_dir(path)
+    length = head.length
+    if length is None:
+        raise Refused(411, "length_required/file")
+    if "content-range" in head.headers:
+        raise Refused(400, "bad_range/whole")
+    _check_target(path)
+    async with device.write_lock(path, length) as writing:
+        _still_open(device)
+        existed = flash.kind(path) is not None
+        await _check_conditions(device, head, path)
+        expected = _announced(head.headers)
+        _check_space(length, path)
+        incoming = _Incoming(path)
+        try:
+            await head.body.pump(writing.counting(incoming.write), device.buffer)
+            # A folder may have been made at this name while the body came in.
+            _check_target(path)
+            tag = incoming.publish(expected)
+            device.replaced(path)
+        finally:
+            incoming.close()
+    device.service.log("%s written, %d bytes" % (path, length))
+    return 204 if existed else 201, None, (("ETag", '"%s"' % tag),)
+
+
+async def delete(device, head):
+    """Remove a file or a folder."""
+    path, wants_dir = _target(head.rest)
+    _guard(path, head)
+    _keep_start(path)
+    async with device.write_lock(path, 0):
+        _still_open(device)
+        # Looked at only now: the request before may have removed or replaced it.
+        kind = _found(path, wants_dir)
+        await _check_conditions(device, head, path)
+        device.replaced(path)
+        if kind == "file":
+            os.remove(path)
+        elif head.headers.get("x-ota-recursive") == "yes":
+            await _remove_tree(path)
+        else:
+            for _ in os.ilistdir(path):
+                raise Refused(409, "not_empty/folder", path)
+            os.rmdir(path)
+    device.service.log("%s was deleted" % path)
+    return 204, None, ()
+
+
+async def move(device, head):
+    """Rename a file or a folder."""
+    source, _ = _target(head.rest)
+    target = head.headers.get("x-destination")
+    if not target or not target.startswith("/fs/"):
+        raise Refused(400, "bad_path/destination", target)
+    target, wants_dir = _target(target[4:])
+    for path in (source, target):
+        _guard(path, head)
+        _keep_start(path)
+    if source == "/":
+        raise Refused(403, "protected/all")
+    if target.startswith(source + "/"):
+        # littlefs would do it, and the whole tree would be gone.
+        raise Refused(409, "into_itself")
+    async with device.write_lock(target, 0):
+        _still_open(device)
+        kind = _found(source, wants_dir)
+        await _check_conditions(device, head, source)
+        if flash.kind(target):
+            raise Refused(412, "exists/target", target)
+        _check_parents(target)
+        if source.rfind("/") != 0 or target.rfind("/") == 0:
+            _make_folders(target)
+            os.rename(source, target)
+        elif kind == "folder":
+            raise Refused(409, "root_folder")
+        else:
+            # A power cut in the middle of a move out of `/` can hide the next name there, which
+            # may be boot.py (littlefs 2.9 and newer): copy, then remove.
+            await _copy(source, target, device.buffer)
+            os.remove(source)
+        device.replaced(source)  # its blocks are now those of another name
+    device.service.log("%s moved to %s" % (source, target))
+    return 201, None, ()
+
+
+# --- what a request may touch -------------------------------------------------------------------
+
+
+def _target(rest):
+    """Return (path, True when a folder was asked for) of what follows `/fs/`, percent-encoded.
+
+    Raises Refused(400).
+    """
+    text = paths.decode(rest)
+    if not text:
+        return "/", True
+    wants_dir = text.endswith("/")
+    return paths.check("/" + (text[:-1] if wants_dir else text)), wants_dir
+
+
+def _guard(path, head):
+    """Raise Refused(403) when *path* must not be changed.
+
+    A request can say that it means a file of the updater; `/.ota` stays closed even then.
+    """
+    if paths.is_private(path):
+        raise Refused(403, "protected/records", paths.PRIVATE)
+    if paths.is_updater(path) and head.headers.get("x-ota-protected") != "yes":
+        raise Refused(403, "protected/updater", path)
+    if path.startswith("/ota_boot."):
+        # Whatever the request says: nothing would undo it.
+        raise Refused(403, "protected/guard_alone", path)
+
+
+def _keep_start(path):
+    """Raise Refused(403) when *path* may be replaced, but not be missing for a moment."""
+    if path == "/boot.py":
+        raise Refused(403, "protected/boot")
+
+
+def _still_open(device):
+    """Raise Refused(409) when the next start is to put other files in place of the live ones."""
+    if device.decided:
+        raise Refused(409, "busy/decided", retry_after=5)
+
+
+def _found(path, wants_dir):
+    """Return the kind of what is at *path*. Raises Refused: 404, and 409 for no folder."""
+    kind = flash.kind(path)
+    if kind is None:
+        raise Refused(404, "not_found/file", path)
+    if wants_dir and kind == "file":
+        raise _not_directory(path)
+    return kind
+
+
+def _not_directory(path):
+    return Refused(409, "not_directory/target", path)
+
+
+def _check_target(path):
+    """Raise Refused(409) where *path* cannot be a file: a folder, or below a file."""
+    if flash.kind(path) == "folder":
+        raise Refused(409, "is_directory/target", path)
+    _check_parents(path)
+
+
+def _check_parents(path):
+    """Raise Refused(409) when something above *path* is a file."""
+    at = path.find("/", 1)
+    while at > 0:
+        if flash.kind(path[:at]) == "file":
+            raise _not_directory(path[:at])
+        at = path.find("/", at + 1)
+
+
+async def _check_conditions(device, head, path):
+    headers = head.headers
+    match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    if match is None and none_match is None:
+        return
+    state = flash.kind(path)
+    if state == "file":
+        with open(path, "rb") as source:
+            state = await flash.digest(source, device.buffer)
+    if match is not None and not _names(match, state):
+        raise Refused(412, "precondition_failed/match", path, state)
+    if none_match is not None and _names(none_match, state):
+        raise Refused(412, "precondition_failed/none_match", path)
+
+
+def _names(text, digest):
+    """Return True when *text*, the value of If-Match or If-None-Match, names this state.
+
+    *digest* is the SHA-256 of what is there (64 hex), None when there is nothing. Raises
+    Refused(400) when *text* is empty.
+    """
+    if not text:
+        raise Refused(400, "bad_header/tag")
+    if digest is None:
+        return False
+    for tag in text.split(","):
+        tag = tag.strip(" \t")
+        if tag == "*" or (tag[2:] if tag[:2] == "W/" else tag).strip('"') == digest:
+            return True
+    return False
+
+
+def _announced(headers):
+    text = headers.get("x-content-sha256")
+    if text is None:
+        return None
+    text = text.lower()
+    if len(text) != 64 or text.strip("0123456789abcdef"):
+        raise Refused(400, "bad_digest/header", text[:70])
+    return text
+
+
+# --- out ----------------------------------------------------------------------------------------
+
+
+class _Reader:
+    """A file on its way out.
+
+    littlefs gives the blocks of a replaced file to others, also while somebody still reads it:
+    from then on reading raises OSError, which cuts the answer short, instead of sending a mixture.
+    """
+
+    def __init__(self, readers, path):
+        """Open the file *path* and enter it into the list *readers*. Raises OSError."""
+        self.path = path
+        self.stale = False
+        self._file = open(path, "rb")
+        self._readers = readers
+        readers.append(self)
+        #: Bytes that are still to be read; what is appended from now on does not count.
+        self.left = self._file.seek(0, 2)
+        self._file.seek(0)
+
+    async def digest(self):
+        """Return the SHA-256 (64 hex) of what will be read, other tasks running in between."""
+        found = await flash.digest(self._file)
+        self._file.seek(0)
+        return found
+
+    def readinto(self, view):
+        """Read into memoryview *view* and return the count. Raises OSError when it is stale."""
+        if self.stale:
+            raise OSError(_EIO)
+        count = self._file.readinto(view[: self.left])
+        self.left -= count
+        return count
+
+    def close(self):
+        """Close the file; harmless when it is closed already."""
+        self._file.close()
+        if self in self._readers:
+            self._readers.remove(self)
+
+
+def _listing(folder):
+    piece = b'{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % flash.space()
+    comma = b""
+    for name, is_dir, size in flash.entries(folder):
+        path = flash.join(folder, name)
+        if paths.is_private(path):
+            continue
+        # The board's clock begins anew at each start, and asking for a time would search the
+        # folder once for each name in it: modified_ns is 0.
+        piece += b'%s{"name":%s,"directory":%s,"file_size":%d,"modified_ns":0,"protected":%s}' % (
+            comma,
+            json.dumps(name).encode(),
+            _bool(is_dir),
+            size,
+            _bool(paths.is_updater(path)),
+        )
+        comma = b","
+        if len(piece) > _PIECE:
+            yield piece
+            piece = b""
+    yield piece + b"]}"
+
+
+def _bool(value):
+    return b"true" if value else b"false"
+
+
+# --- in -----------------------------------------------------------------------------------------
+
+
+class _Incoming:
+    """A file on its way in. Use `write`, then `publish`; `close` in any case."""
+
+    def __init__(self, path):
+        self._path = path
+        self._sha = hashlib.sha256()
+        self._received = 0
+        _make_folders(_INCOMING)
+        self._file = open(_INCOMING, "wb")
+
+    def write(self, view):
+        """Add the bytes of memoryview *view*. Raises Refused(507) when the flash is full."""
+        self._sha.update(view)
+        try:
+            self._file.write(view)
+        except OSError as error:
+            raise self._full(error)
+        self._received += len(view)
+
+    def publish(self, expected):
+        """Make the file live in one step and return its SHA-256 (64 hex).
+
+        *expected* is the digest to compare with, or None. Raises Refused(422) when it differs, or
+        when the board would not start with it.
+        """
+        found = hexlify(self._sha.digest()).decode()
+        if expected is not None and found != expected:
+            raise Refused(422, "digest_mismatch/body", expected=expected, found=found)
+        # Renaming a file that is still open for writing would lose data without an error.
+        file, self._file = self._file, None
+        try:
+            file.close()
+        except OSError as error:
+            raise self._full(error)
+        if self._path == "/boot.py":
+            load("commit").check_start(self._path, _INCOMING)
+        _make_folders(self._path)
+        os.rename(_INCOMING, self._path)
+        return found
+
+    def close(self):
+        """Forget the file; harmless after publish."""
+        if self._file:
+            try:
+                self._file.close()
+            except OSError:
+                pass  # on a full flash closing fails too; what it would have kept is not wanted
+        if flash.kind(_INCOMING):
+            os.remove(_INCOMING)
+
+    def _full(self, error):
+        if error.errno != _ENOSPC:
+            return error
+        return _no_space(self._received, flash.space()[0])
+
+
+def _no_space(need, free):
+    return Refused(507, "no_space/file", need, free, need=need, free=free)
+
+
+def _check_space(size, path):
+    """Raise Refused(507) when *size* bytes at *path* do not fit beside all that is there."""
+    free, _, block = flash.space()
+    at = path.find("/", 1)
+    while at > 0 and flash.kind(path[:at]):
+        at = path.find("/", at + 1)
+    missing = path.count("/", at) if at > 0 else 0
+    need = (-(-size // block) + _SPARE_BLOCKS + 2 * missing) * block
+    if need > free:
+        raise _no_space(need, free)
+
+
+def _make_folders(path):
+    """Make the folders above *path* that are missing. Raises OSError.
+
+    ota/record.py has a function like this, and would take 10 KB of heap for every upload.
+    """
+    at = path.find("/", 1)
+    while at > 0:
+        try:
+            os.mkdir(path[:at])
+        except OSError as error:
+            if error.errno != _EEXIST:
+                raise
+        at = path.find("/", at + 1)
+
+
+def _make_dir(path):
+    if flash.kind(path) == "folder":
+        return 204, None, ()
+    if flash.kind(path):
+        raise _not_directory(path)
+    _check_space(0, path + "/")
+    _make_folders(path + "/")
+    return 201, None, ()
+
+
+async def _copy(source, target, buf):
+    """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
+    _check_space(os.stat(source)[6], target)
+    view = memoryview(buf)
+    incoming = _Incoming(target)
+    try:
+        with open(source, "rb") as file:
+            while True:
+                count = file.readinto(view)
+                if not count:
+                    break
+                incoming.write(view[:count])
+                await asyncio.sleep_ms(0)
+        incoming.publish(None)
+    finally:
+        incoming.close()
+
+
+async def _remove_tree(top):
+    """Remove *top* and all below it, without recursion, other tasks running in between.
+
+    The first entry is looked up anew each time: removing while a listing is under way makes
+    littlefs skip names. Raises Refused(403).
+    """
+    if top == "/":
+        raise Refused(403, "protected/all")
+    stack = [top]
+    while stack:
+        folder = stack[-1]
+        for name, is_dir, _ in flash.entries(folder):
+            path = flash.join(folder, name)
+            if is_dir:
+                stack.append(path)
+            else:
+                os.remove(path)
+            break
+        else:
+            os.rmdir(stack.pop())
+        await asyncio.sleep_ms(0)

@@ -1,0 +1,342 @@
+"""Makes the plan of an update out of its description: what to do with each path on this board.
+
+The plan is text, one line a file, so that memory does not grow with it:
+
+    <kind> <name> <size> <sha256> <chksum> <path>
+
+*kind* is one letter; a capital one means that the file lies directly in `/`, where what is
+replaced is kept by copy, since nothing may ever be moved out of `/`:
+
+    a A   a file that is added
+    r R   a file that replaces one
+    d D   a file that is deleted, also the `foo.py` that a `foo.mpy` retires, and the reverse
+    m     a folder that is made; stands before the files in it
+    x X   a folder that goes, with empty ones below it, since its last file is deleted
+    =     a file that is live already
+    -     a file to be deleted that is not there
+
+*name* is what the staged (`/.ota/new/<name>`) and the previous file (`/.ota/old/<name>`) are
+called: the number of the entry in the archive, from 0001 (in name order, so that the directories
+that littlefs chains run empty one after the other), "d" and a number for deletions, "<number>p"
+for a file retired by that entry, "m" or "x" and a number for folders. The lines stand in the
+order of their paths, the folders that go behind them. What a line does not have is "-". The
+record holds the digest of the whole file; a plan that does not match it is not used.
+"""
+
+import asyncio
+import os
+
+from ota import record as records
+from ota import transaction
+from ota.description import Conditions, Text, compare
+from ota.errors import Refused
+from ota.flash import DIRECTORY, ENTRY, RESERVE, companion, cost, digest_steps, freed, kind, walk
+from ota.record import BUILDING, DESCRIPTION, NEW, OLD, PLAN, is_dir, lines
+
+_GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
+
+
+async def prepare(device, session, signer):
+    """Begin the update that the text in DESCRIPTION asks for, or go on with it.
+
+    *session* is its id, *signer* the key that has signed it, or None. Another update gives way
+    when nobody has gone on with it for a while. Raises Refused.
+    """
+    record = transaction.load()
+    if record["state"] == "staging":
+        if record["id"] == session:
+            return
+        if not device.lease_over():
+            raise Refused(409, "busy/other", record["next"], id=record["id"])
+        transaction.abort()
+        device.service.log("An update that nobody went on with was dropped.")
+        record = transaction.load()
+    transaction.after(record, "begin")
+    service = device.service
+    conditions = Conditions(Text(DESCRIPTION), not service.require_signed and signer is None)
+    conditions.require((service.min_version, record["floor"]))
+    _make_home(record)
+    try:
+        need = await _build(conditions.entries())
+        facts = {"next": conditions.version, "id": session, "signer": signer}
+        facts["trial"] = service.trial_deadline_s if conditions.trial else 0
+        # Without a signature nobody vouches for the floor, and anybody could lock all others out.
+        facts["next_floor"] = _higher(conditions.floor, record["floor"]) if signer else None
+        _seal(record, need, facts)
+    except BaseException:
+        _undo()
+        raise
+    service.log("Update to %s begins." % conditions.version)
+
+
+def _higher(floor, known):
+    """Return the higher of two floors, which may be None: it never sinks."""
+    if floor is None or known is None:
+        return floor or known
+    return floor if compare(floor, known) > 0 else known
+
+
+async def build_again(record):
+    """Replace the plan of *record* by one that fits the live files as they are now.
+
+    Raises Refused; the old plan stays then.
+    """
+    try:
+        await _build(_listed_in_plan())
+        record["plan"] = records.digest(BUILDING)
+    except BaseException:
+        records.remove(BUILDING)
+        raise
+    records.save(record)
+    records.plan_of(record)
+
+
+def _listed_in_plan():
+    """Yield the entries of the description as Conditions.entries() does, from the plan."""
+    for does, name, size, sha, check, path in lines(PLAN):
+        if does in "dD-" and name[-1] != "p":
+            yield name, path, None, None, None
+        elif does in "aArR=":
+            yield name, path, int(size), sha, check
+
+
+def _make_home(record):
+    """Clear away odd things in the way of the new plan, and note that there is something to tidy.
+
+    From here on a power cut leaves something that the next start must know of.
+    """
+    for path in (records.STATE, PLAN, BUILDING, records.HISTORY):
+        if is_dir(path):
+            records.empty(path)
+            os.rmdir(path)
+    for path in (NEW, OLD):
+        if not is_dir(path):
+            records.remove(path)
+            os.mkdir(path)
+    record["dirty"] = 1
+    records.save(record)
+
+
+def _undo():
+    """Tidy up after an update that could not begin."""
+    record = records.load()
+    if record["state"] == "idle" and record["dirty"]:
+        try:
+            records.collect(record)
+        except records.Damaged:
+            pass  # the old plan; the next start says so, and its previous set is of no use
+
+
+async def _build(entries):
+    """Write the plan for *entries* to BUILDING; return what it takes, in sixteenths of a block."""
+    with open(BUILDING, "wb") as out:
+        builder = _Builder(out)
+        for entry in entries:
+            if entry:
+                for _ in builder.add(*entry):
+                    await asyncio.sleep_ms(0)
+            await asyncio.sleep_ms(0)
+        builder.check_guard()
+    need = builder.need
+    if builder.deletes:
+        with open(BUILDING, "ab") as out:
+            for line in _emptied():
+                if line:
+                    out.write(line)
+                    need += DIRECTORY if line[:1] == b"X" else 0
+                await asyncio.sleep_ms(0)
+    return need
+
+
+class _Builder:
+    """Takes the entries of a description in the order of their paths, and writes the plan."""
+
+    def __init__(self, out):
+        self._out = out
+        self._made = []  # folders that are made, as far as the present path is in them
+        self._count = 0
+        self._going = []  # modules that go, as far as the other form may still come
+        self._guards = {path: kind(path) is not None for path in _GUARDS}
+        self.deletes = False
+        self.need = RESERVE  # sixteenths of a block, at the worst moment
+
+    def add(self, name, path, size, sha, check):
+        """Enter a file, or with *size* None a deletion, yielding while a live file is hashed.
+
+        Raises Refused when it contradicts what is on the board.
+        """
+        if size is None:
+            self._add_delete(name, path)
+            return
+        does = None
+        for does in self._does(path, size, sha):
+            yield None
+        other = companion(path)
+        if does != "=":
+            self.need += cost(size)
+        if does == "R":
+            self.need += cost(os.stat(path)[6])
+        if path in self._guards:
+            self._guards[path] = True
+        self._write(does, name, size, sha, check, path)
+        if other and kind(other) == "file" and not self._goes(other):
+            self._delete(name + "p", other)
+
+    def _does(self, path, size, sha):
+        """Yield the kind of line that installing *path* is, at the end of its steps."""
+        root = path.rfind("/") == 0
+        found = kind(path)
+        if found == "folder":
+            raise Refused(409, "is_directory/install", path)
+        if found is None:
+            self._make_parents(path)
+            yield "A" if root else "a"
+            return
+        if os.stat(path)[6] == size:
+            step = None
+            for step in digest_steps(path):
+                yield None
+            if step == sha:
+                yield "="
+                return
+        yield "R" if root else "r"
+
+    def _make_parents(self, path):
+        while self._made and not path.startswith(self._made[-1] + "/"):
+            self._made.pop()
+        at = path.find("/", len(self._made[-1]) + 1 if self._made else 1)
+        while at > 0:
+            folder = path[:at]
+            found = kind(folder)
+            if found == "file":
+                raise Refused(409, "not_directory/parent", folder)
+            if not found:
+                self._write("m", "m%d" % self._count, "-", "-", "-", folder)
+                self._count += 1
+                self.need += DIRECTORY
+                self._made.append(folder)
+            at = path.find("/", at + 1)
+
+    def _add_delete(self, name, path):
+        if kind(path) == "folder":
+            raise Refused(409, "is_directory/delete", path)
+        if companion(path) and self._goes(path):
+            return  # a new form of this module has retired it already
+        self.deletes = self.deletes or kind(path) is not None
+        self._delete(name, path)
+
+    def _goes(self, path):
+        """Return whether the module *path* goes already; from now on it does."""
+        going = self._going
+        while going and not path.startswith(going[-1][: going[-1].rfind(".") + 1]):
+            going.pop()
+        if path in going:
+            return True
+        going.append(path)
+        return False
+
+    def _delete(self, name, path):
+        if path in self._guards:
+            self._guards[path] = False
+        does = "-"
+        if kind(path):
+            does = "D" if path.rfind("/") == 0 else "d"
+            if does == "D":
+                self.need += cost(os.stat(path)[6])
+            self.need += ENTRY
+        self._write(does, name, "-", "-", "-", path)
+
+    def check_guard(self):
+        """Raise Refused(403) when the update would leave the board without its guard."""
+        if True not in self._guards.values() and (kind(_GUARDS[0]) or kind(_GUARDS[1])):
+            raise Refused(403, "protected/guard")
+
+    def _write(self, *fields):
+        self._out.write(("%s %s %s %s %s %s\n" % fields).encode())
+
+
+# --- folders that are left empty ----------------------------------------------------------------
+
+
+def _emptied():
+    """Yield a line for each topmost folder that the plan leaves empty, and None in between."""
+    chain = []  # [folder, where its first line begins, whether it was looked at]
+    at = number = 0
+    gone = None
+    for fields in lines(BUILDING):
+        does, path = fields[0], fields[5]
+        if does in "xX":
+            return  # what this has added
+        start = at
+        at += len(" ".join(fields).encode()) + 1
+        while chain and not path.startswith(chain[-1][0] + "/"):
+            chain.pop()
+        end = path.find("/", len(chain[-1][0]) + 1 if chain else 1)
+        while end > 0:
+            chain.append([path[:end], start, False])
+            end = path.find("/", end + 1)
+        if does != "d" or (gone and path.startswith(gone)):
+            continue
+        for folder in chain:
+            if folder[2]:
+                continue
+            folder[2] = True
+            lost = None
+            for lost in _loses_all(folder[0], folder[1]):
+                yield None
+            if lost:
+                gone = folder[0] + "/"
+                does = "X" if folder[0].rfind("/") == 0 else "x"
+                yield ("%s x%d - - - %s\n" % (does, number, folder[0])).encode()
+                number += 1
+                break
+
+
+def _loses_all(top, start):
+    """Yield None after each step, at the end whether the plan takes every file below *top*.
+
+    The lines of what is below *top* stand together, from byte *start* on.
+    """
+    left = 0
+    for _ in walk(top):
+        left += 1
+        yield None
+    for does, _, _, _, _, path in lines(BUILDING, start):
+        if not path.startswith(top + "/"):
+            break
+        if does not in "d-":
+            return
+        left -= does == "d"
+        yield None
+    yield left == 0
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def _seal(record, need, facts):
+    """Drop the previous set and begin to stage the update of which the record says *facts*."""
+    state = transaction.after(record, "begin")
+    plan = records.digest(BUILDING)
+    if record["previous"] is not None:
+        # Not yet gone, but counted: without it there must be enough.
+        transaction.check_room(need - _previous_room())
+        record["previous"] = record["plan"] = None
+        records.save(record)
+    records.empty(OLD)
+    records.empty(NEW)
+    if kind(PLAN) == "file" and records.digest(PLAN) == plan:
+        records.remove(PLAN)  # else the new one, its equal, would be left over
+    transaction.check_room(need)
+    record.update(facts)
+    record["state"], record["plan"] = state, plan
+    record["tries"] = record["dirty"] = 0
+    records.save(record)
+    records.plan_of(record)  # gives the plan its name
+
+
+def _previous_room():
+    total = 0
+    for _, size in walk(OLD):
+        total += freed(size)
+    return total

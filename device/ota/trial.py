@@ -1,0 +1,217 @@
+"""The start of the service, and the proof that what runs may stay.
+
+A release may replace the updater itself. What is loaded only when a client comes would be found
+broken by the first client after the confirmation, on a board that nobody can reach any more. So
+all of it is loaded, and one request answered, before an update is confirmed.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+import ota
+from ota import record, rescue
+from ota.errors import Refused
+
+
+async def start_up(service):
+    """Repair what the guard did not, clean up after uploads and set the Wi-Fi object going."""
+    _repair(service)
+    record.clear(record.DESCRIPTION)
+    record.clear("/.ota/incoming")  # of ota/files.py, which is not loaded for its name alone
+    if record.load()["state"] == "staging":
+        service.lease = time.ticks_ms()  # the client that began it has time to go on
+    if rescue.load() is None:
+        # Later only a good start changes what rescue mode knows, but nothing is worse.
+        _save_settings(service)
+    if service.auth[1] == ota.DEFAULT_PASSWORD:
+        service.log("The default password is in use. Choose another one.")
+    if hasattr(service.wifi_service, "log"):
+        service.wifi_service.log = service.log
+    start_wifi = getattr(service.wifi_service, "start", None)
+    if start_wifi:
+        started = start_wifi()
+        # A Wi-Fi object's start() may be a plain function or a coroutine.
+        if hasattr(started, "send"):
+            await started
+
+
+def _repair(service):
+    """Do what the guard does, if boot.py was replaced or passed over: before anyone connects."""
+    guard = sys.modules.get("ota_boot")
+    if guard is None and not _has_chip():
+        try:
+            guard = _import_guard()
+        except ImportError as error:
+            _note(service, "Nothing undoes a bad update: %s." % error)
+    if guard is not None:
+        if guard.run(may_rescue=False):
+            service.log("An interrupted update was dealt with; restarting.")
+            guard.chip.restart("restart")
+        if guard.ignored:
+            _note(service, guard.ignored)
+    if not _has_chip():
+        ota.chip = ota.load("chip").Chip()
+
+
+def _has_chip():
+    """Return True if a guard has run at this start, and has left a Chip."""
+    return hasattr(ota.chip, "restart")  # else it is None, or the module of that name
+
+
+def _import_guard():
+    path = sys.path[:]
+    sys.path[:] = ("/", "/lib")
+    try:
+        return __import__("ota_boot")
+    finally:
+        sys.path[:] = path
+
+
+def _note(service, text):
+    if text not in service.notes:
+        service.notes.append(text)
+        service.log(text)
+
+
+def passed(service):
+    """Take note of a good start: no death counted, a trial confirmed, settings for rescue mode."""
+    ota.chip.forget_deaths()
+    if service.mode != "normal":
+        return
+    if record.load()["state"] != "trial":
+        _save_settings(service)
+    elif service.auto_confirm:
+        try:
+            confirm(service)
+            _save_settings(service)
+        except Refused as refused:
+            service.log(refused.message)
+    else:
+        service.log("Healthy; waiting for the application to confirm.")
+
+
+def confirm(service):
+    """Keep the release on trial. Raises Refused(409) when none is on trial, or it is broken."""
+    if record.load()["state"] == "trial":
+        if service.require_signed and not ota.load("trust").load(service.public_key):
+            # Confirmed without a key it would refuse every release to come.
+            raise Refused(409, "no_key/confirm")
+        _prove(service)
+    version = ota.load("transaction").confirm()
+    guard = sys.modules.get("ota_boot")
+    if guard is not None:
+        guard.stand_down()
+    watch = sys.modules.get("ota.crash_watch")
+    if watch is not None:
+        watch.relax()
+    service.log("Version %s is confirmed." % version)
+    if service.good_ms is None:
+        _save_settings(service)  # held back until now
+    if service.after_install:
+        _tell_application(service, version)
+
+
+def _tell_application(service, version):
+    try:
+        told = service.after_install(version)
+        if hasattr(told, "send"):
+            asyncio.create_task(told)  # noqa: RUF006 - the loop holds it here
+    except Exception as error:
+        # It is confirmed all the same.
+        service.log("after_install raised %r" % error)
+
+
+def prepare_rescue(service):
+    """See that rescue mode will know the network. Raises Refused(409) when it cannot."""
+    if rescue.load() is None:
+        # The client has reached the service: that is as good as a good start.
+        _save_settings(service)
+    if rescue.load() is None:
+        raise Refused(409, "no_network")
+
+
+def _save_settings(service):
+    try:
+        rescue.save(rescue.settings_of(service))
+    except OSError as error:
+        service.log("Rescue mode will not know this network: %s" % error)
+
+
+def _prove(service):
+    """Load everything that may be needed to answer a request. Raises Refused(409).
+
+    What the application leaves no memory for is passed over: that is nothing new.
+    """
+    ota.busy += 1  # a request that is under way keeps its modules
+    try:
+        seen = []
+        for name in _modules():
+            if name not in seen:
+                _attempt(name, "open_module", name, seen)
+        _attempt("server", "answer_one", service)
+    finally:
+        ota.busy -= 1
+
+
+def _modules():
+    """Return the name of each module of the package that needs nothing else on the board."""
+    try:
+        files = []
+        with open(ota.PACK) as index:
+            for line in index:
+                if line == "\n":
+                    break
+                files.append(line.split(" ")[0])
+    except OSError:  # there is none
+        files = os.listdir(ota.__path__)
+    found = []
+    for file in files:
+        name, _, form = file.partition(".")
+        if form in ("mpy", "py") and name not in ("__init__", "mounted"):
+            found.append(name)
+    return found
+
+
+def _attempt(name, function, *args):
+    """Call *function* of this module; what it loads goes again."""
+    try:
+        ota.once("trial", function, *args)
+    except MemoryError:
+        pass
+    except Exception as error:
+        raise Refused(409, "broken", name, error)
+
+
+def open_module(name, seen):
+    """Load the module *name*, and enter all that are there then into the list *seen*."""
+    ota.load(name)
+    for full in sys.modules:
+        if full[:4] == "ota.":
+            seen.append(full[4:])
+
+
+def find_handler(module, function):
+    """Find *function* in *module*. Raises AttributeError."""
+    getattr(ota.load(module), function)
+
+
+def answer_one(service):
+    """Find what each route needs, and answer one request, without a network and without waiting.
+
+    Raises what goes wrong.
+    """
+    server = ota.load("server")
+    for module, function in server.routes():
+        ota.once("trial", "find_handler", module, function)
+    device = server.Server(service).device
+    answering = server.respond(device, ota.load("request").Head("GET", "/api/v1/status", 1))
+    status, body = None, {}
+    try:
+        answering.send(None)
+    except StopIteration as done:
+        status, body, _ = done.value
+    if status != 200 or "state" not in json.loads(json.dumps(body)):
+        raise ValueError("status is answered with %r" % status)

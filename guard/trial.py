@@ -1,0 +1,53 @@
+"""While the application runs: the supervision of a trial."""
+
+import time
+from micropython import const
+
+#: The Supervisor of a trial, None outside one.
+supervisor = None
+
+_MAX_TRIAL_S = const(86400)  # time.ticks_ms() counts six days
+_RAISED = "the application ended in an exception"
+
+
+class Supervisor:
+    """Feeds the hardware watchdog during a trial, and at the deadline restarts the board.
+
+    A virtual timer still runs when main.py loops, sleeps or has died; when not even that runs,
+    as with interrupts disabled, nobody feeds the watchdog. Its ticks need no heap.
+    """
+
+    def __init__(self, seconds):
+        # Not counted down: ticks get lost where the application fills the queue of callbacks.
+        self._until = time.ticks_add(time.ticks_ms(), min(seconds, _MAX_TRIAL_S) * 1000)
+        chip.start_watchdog(self._tick)
+
+    @property
+    def left_s(self):
+        """Seconds left."""
+        return max(0, time.ticks_diff(self._until, time.ticks_ms()) // 1000)
+
+    def _tick(self, timer):
+        if time.ticks_diff(self._until, time.ticks_ms()) > 0:
+            chip.feed()
+        else:
+            chip.restart("deadline")
+
+
+def blame(said):
+    """Undo the trial, if there is one, for the exception *said*; restoring is for the next start.
+
+    Without this the hint says that there was one, but not which. Raises Damaged, OSError.
+    """
+    record = load()
+    if record["state"] == "trial":
+        plan_of(record)
+        turn_back(record, "%s: %s" % (_RAISED, said) if said else _RAISED)
+
+
+def stand_down():
+    """End the supervision of a trial: it is confirmed, and nothing restarts the board any more."""
+    global supervisor
+    supervisor = None
+    chip.stop_watchdog()
+    chip.leave("")
