@@ -20,6 +20,7 @@ from urllib.parse import quote
 import httpx
 
 from . import target as targets
+from .advice import ADVICE
 from .errors import (
     AnswerError,
     CredentialsError,
@@ -202,7 +203,7 @@ class Client:
         if not isinstance(answer, dict):
             raise AnswerError(
                 f"{self.target} answered {method} {path} with something that is not a JSON "
-                "object: that is not pico-ota. Check --host and its port."
+                f"object: that is not pico-ota. {ADVICE['other_service']}"
             )
         return answer
 
@@ -212,6 +213,13 @@ class Client:
         call = Call(method, path, **options)
         response = self._answer(call)
         try:
+            if response.is_redirect:
+                # Not followed: a device knows no other place, and the password is for it alone.
+                place = response.headers.get("Location", "nowhere")[:80]
+                raise AnswerError(
+                    f"{self.target} answered {method} {path} with a redirect to {place}: that is "
+                    f"not pico-ota. {ADVICE['other_service']}"
+                )
             if response.status_code >= 400 and response.status_code not in call.accept:
                 response.read()
                 raise self._refusal(response)
@@ -284,12 +292,11 @@ class Client:
         if self.reached:
             return UnreachableError(
                 f"the connection to {self.target} broke and did not come back ({reason}). "
-                "Is the device still powered and on Wi-Fi? The same command goes on where it was.",
+                f"{ADVICE['lost']}",
                 reason,
             )
         return UnreachableError(
-            f"{self.target} does not answer ({reason}). Is the device on, on this "
-            "network, and is this its name? 'pico-ota discover' lists the devices here.",
+            f"{self.target} does not answer ({reason}). {ADVICE['silent']}",
             reason,
         )
 
@@ -299,21 +306,20 @@ class Client:
         status = response.status_code
         if status == 401:
             return CredentialsError(
-                f"{self.target} does not take this password for '{self.user}'. Check "
-                "PICO_OTA_PASSWORD or --password-file, and --user; "
-                "'pico-ota install' over USB sets a new one."
+                f"{self.target} does not take this password for '{self.user}'. "
+                f"{ADVICE['unauthorized']}"
             )
         if status == 429:
             wait = int(_retry_after(response))
             return CredentialsError(
-                f"{self.target} has had too many wrong passwords and waits. "
-                f"Try again in {wait} s, with the right one."
+                f"{self.target} has had too many wrong passwords and waits for {wait} s. "
+                f"{ADVICE['too_many_tries']}"
             )
         if not isinstance(word, str) or not isinstance(message, str):
             return AnswerError(
                 f"{self.target} answered {status} to {response.request.method} "
                 f"{response.request.url.path} without a reason: that is not pico-ota, or another "
-                "version of it. Check --host and its port."
+                f"version of it. {ADVICE['other_service']}"
             )
         return RefusedError(status, word, message, answer)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import PicoOtaError
 from .mpy import compile_source, compiled_name
-from .rooms import packed
+from .pack import packed
 from .shrink import shrink
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__"})
@@ -38,7 +37,6 @@ def device_files(mpy: bool = True, debug: bool = False) -> dict[str, bytes]:
         for path, text in shrink(ours).items():
             if compiled_name(path) != path:
                 sources[path] = text.encode()
-    sources["/lib/microdot.py"] = _microdot().read_bytes()
     return packed(compile_tree(sources, lines=debug)) if mpy else sources
 
 
@@ -85,12 +83,3 @@ def _shipped(top: Path) -> list[Path]:
         and f.suffix in _SHIPPED_SUFFIXES
         and not _SKIPPED_FOLDERS & set(f.relative_to(top).parts)
     )
-
-
-def _microdot() -> Path:
-    spec = find_spec("microdot")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder, "microdot.py")
-        if path.is_file():
-            return path
-    raise PicoOtaError("microdot is not installed beside pico-ota")

@@ -12,42 +12,13 @@ import re
 from collections.abc import Iterable
 
 from .errors import UsageError
-
-# What no board wants, whatever the project says. A project file can take each back with "!".
-DEFAULTS = (
-    ".git",
-    ".hg",
-    ".svn",
-    ".gitignore",
-    ".gitattributes",
-    ".github",
-    ".venv",
-    "venv",
-    "__pycache__",
-    "*.pyc",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".pytest_cache",
-    ".vscode",
-    ".idea",
-    ".micropico",
-    ".DS_Store",
-    "Thumbs.db",
-    ".*.sw[a-p]",
-    "*~",
-    ".#*",
-    "#*#",
-    "/pico-ota.toml",
-    "/pyproject.toml",
-    "*.swu",
-    "*.pem",
-)
+from .never import JUNK
 
 
 class Ignore:
     """A list of patterns; `ignored` says whether a path below the pushed folder stays out."""
 
-    def __init__(self, patterns: Iterable[str] = (), defaults: Iterable[str] = DEFAULTS) -> None:
+    def __init__(self, patterns: Iterable[str] = (), defaults: Iterable[str] = JUNK) -> None:
         self._rules = [_rule(pattern) for pattern in (*defaults, *patterns) if pattern.strip()]
 
     def ignored(self, path: str, directory: bool = False) -> bool:

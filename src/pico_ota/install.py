@@ -61,7 +61,7 @@ _GUARD_ADVICE = (
     "breaks your application cannot be undone:\n    import ota_boot\n    ota_boot.run()"
 )
 # The updater's own folder, and what in it is code.
-_ROOMS = "/ota/"
+_FOLDER = "/ota/"
 _MODULES = (".py", ".mpy", ".pack")
 _START_ADVICE = (
     "Start the updater in it:\n"
@@ -205,7 +205,7 @@ def install(
 
 def _other_forms(board: Board, files: Mapping[str, bytes]) -> list[str]:
     """The modules on *board* that are in *files* in another form: one by one, or in one pack."""
-    paths = [_ROOMS + name for name in sorted(board.names(_ROOMS.rstrip("/")))]
+    paths = [_FOLDER + name for name in sorted(board.names(_FOLDER.rstrip("/")))]
     return [path for path in paths if path.endswith(_MODULES) and path not in files]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from .client import Client
+from .advice import ADVICE
+from .client import Client, quoted
 from .errors import AnswerError, RefusedError
 
 API = 1  # the version of the HTTP contract that is spoken here
@@ -55,12 +55,12 @@ class Remote(Client):
         if answer.get("service") != "pico-ota":
             raise AnswerError(
                 f"expected a pico-ota device at {self.target}, got another service. "
-                "Check --host and its port."
+                f"{ADVICE['other_service']}"
             )
         if answer.get("api") != API:
             raise AnswerError(
                 f"{self.target} speaks version {answer.get('api')} of the contract, this command "
-                f"line version {API}. Update the older of the two."
+                f"line version {API}. {ADVICE['other_version']}"
             )
         return answer
 
@@ -90,7 +90,7 @@ class Remote(Client):
         return self.json("POST", "/api/v1/confirm")
 
     def rollback(self) -> dict[str, Any]:
-        """Bring the kept set back; the device restarts."""
+        """Bring the previous set back; the device restarts."""
         return self.json("POST", "/api/v1/rollback", retry=False)
 
     def reboot(self, mode: str = "normal") -> dict[str, Any]:
@@ -116,8 +116,8 @@ class Remote(Client):
             space = Space(answer["total"], answer["free"], answer["block_size"])
         except (KeyError, TypeError, ValueError) as error:
             raise AnswerError(
-                f"{self.target} lists {folder} in an unknown form ({error}). Update the older "
-                "of device and command line."
+                f"{self.target} lists {folder} in an unknown form ({error}). "
+                f"{ADVICE['other_version']}"
             ) from error
         return sorted(entries, key=lambda entry: entry.path), space
 
@@ -231,7 +231,7 @@ def _name(name: str) -> str:
 
 
 def _url(path: str, folder: bool = False) -> str:
-    path = quote(path, safe="/")
+    path = quoted(path)
     return f"/fs{path}/" if folder and path != "/" else f"/fs{path}"
 
 

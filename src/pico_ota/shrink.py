@@ -2,27 +2,60 @@
 
 MicroPython keeps each name that a module uses, once for all modules, and for ever. So the private
 ones, which nothing outside of their module asks for, share a few short names, and so do the
-arguments that no call names. What an application calls keeps all its names.
+functions, classes and numbers that modules of ours ask each other for, and the arguments that no
+call names. What an application calls keeps all its names.
 """
 
 from __future__ import annotations
 
 import ast
+import asyncio
+import binascii
+import builtins
+import gc
+import hashlib
+import io
+import json
+import os
+import random
 import re
+import socket
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from string import ascii_lowercase
+from types import GeneratorType
 
-#: What an application imports, and may call with names of arguments.
-_DOORS = ("/service_ota.py", "/manager_wifi.py")
+#: What an application imports, and may call with names of arguments; also what its code may catch.
+_DOORS = ("/service_ota.py", "/manager_wifi.py", "/ota/errors.py")
+# What objects of the firmware have: of the language and of the modules that CPython has as well,
+# and what the board's own modules, and Microdot, have beside them.
+_SHARED_WITH_CPYTHON: tuple[object, ...] = (
+    *(builtins, asyncio, binascii, gc, hashlib, io, json, os, random, socket, sys, time),
+    *("", b"", bytearray(), [], {}, set(), (), 0, memoryview(b""), OSError(), lambda: None),
+    *(io.BytesIO, io.StringIO, io.FileIO, io.TextIOWrapper, socket.socket, hashlib.sha256()),
+    *(asyncio.StreamReader, asyncio.Task, asyncio.AbstractEventLoop, GeneratorType),
+)
+_OF_THE_BOARD = """
+    active addr4 app args callback client_addr config connect const core country deinit dupterm
+    feed firmware form hostname ifconfig ilistdir init ioctl ipconfig isconnected kbd_intr
+    max_content_length mem32 method mkfs mode mount period platform query_string reason reset s
+    scan schedule status status_code statvfs sync task timeout umount unique_id url url_map
+    url_pattern WDT WLAN
+"""
+_FIRMWARE = {name for thing in _SHARED_WITH_CPYTHON for name in dir(thing)}.union(
+    _OF_THE_BOARD.split()
+)
 _PRIVATE = re.compile(r"_[a-zA-Z]\w*")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def shrink(sources: dict[str, str]) -> dict[str, str]:
-    """Return *sources* (name -> Python source) with short private names.
+    """Return *sources* (path on the board -> Python source) with short names.
 
-    A name stays where it could mean the same in two modules: when something but `self` is asked
-    for it, when a module that has it does not define it, or when it stands in a string.
+    A name stays where it could mean anything else: where it stands in a string or names an
+    argument in a call, where the firmware has it, too, or where an application may use it.
     """
     trees = {name: ast.parse(text) for name, text in sources.items()}
     kept = {name for tree in trees.values() for name in _shared(tree)}
@@ -30,15 +63,124 @@ def shrink(sources: dict[str, str]) -> dict[str, str]:
     for name, tree in trees.items():
         if name not in _DOORS:
             _shorten_arguments(tree, named)
-    return {name: _shrunk(tree, kept) for name, tree in trees.items()}
+    spaces = _public_names(trees)
+    public = _spread(spaces, kept)
+    done = {}
+    for path, tree in trees.items():
+        here = {old: new for old, new in public.items() if path in spaces[old]}
+        taken = {
+            new for old, new in public.items() if any(s.startswith(path) for s in spaces[old])
+        }
+        done[path] = _shrunk(tree, kept | taken, here, public)
+    return done
 
 
-def _shrunk(tree: ast.Module, kept: set[str]) -> str:
+def _shrunk(tree: ast.Module, kept: set[str], here: dict[str, str], public: dict[str, str]) -> str:
+    own: dict[str, str] = {}
     if not _has_foreign_base(tree):
-        own = Counter(name for name in _names(tree) if name not in kept)
+        counted = Counter(name for name in _names(tree) if name not in kept)
         short = _short_names(kept)
-        _Renamer({name: next(short) for name, _ in own.most_common()}).visit(tree)
+        own = {name: next(short) for name, _ in counted.most_common()}
+    _Renamer({**here, **own}, {**public, **own}).visit(tree)
     return ast.unparse(tree)
+
+
+def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Return each public name that is ours alone -> the modules and classes that have it.
+
+    A class goes by ``path:name``; one that continues another shares the name space of that.
+    """
+    spaces: dict[str, set[str]] = {}
+    kept = set(_FIRMWARE)
+    for path, tree in trees.items():
+        defined = {name: {path} for name in _top_names(tree.body)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                for name in _attributes(node):
+                    defined.setdefault(name, set()).add(f"{path}:{_root(node, trees)}")
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ota"):
+                for alias in node.names:
+                    if alias.asname:
+                        kept.add(alias.name)
+                    else:
+                        spaces.setdefault(alias.name, set()).add(path)
+        if path in _DOORS:
+            kept |= defined.keys()
+        for name, where in defined.items():
+            spaces.setdefault(name, set()).update(where)
+        kept |= set(_otherwise(tree))
+    ours = {name for tree in trees.values() for name in _top_names(tree.body)}
+    ours |= {n for t in trees.values() for c in ast.walk(t) if isinstance(c, ast.ClassDef)
+             for n in _attributes(c)}  # fmt: skip
+    modules = {path.removeprefix("/ota/").removesuffix(".py") for path in trees}
+    return {
+        name: where
+        for name, where in spaces.items()
+        if name in ours and name not in kept | modules and not name.startswith("_")
+    }
+
+
+def _root(node: ast.ClassDef, trees: dict[str, ast.Module]) -> str:
+    """Return the name of the class of ours that *node* continues in the end, or its own."""
+    classes = {
+        c.name: c for tree in trees.values() for c in ast.walk(tree) if isinstance(c, ast.ClassDef)
+    }
+    while node.bases and isinstance(node.bases[0], ast.Name) and node.bases[0].id in classes:
+        node = classes[node.bases[0].id]
+    return node.name
+
+
+def _top_names(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield what the statements *body* of a module or a class define."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
+        else:
+            waiting += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)]
+
+
+def _attributes(node: ast.ClassDef) -> Iterator[str]:
+    """Yield what objects of the class *node* have: what it defines, and what it sets."""
+    yield from _top_names(node.body)
+    for inner in ast.walk(node):
+        if (
+            isinstance(inner, ast.Attribute)
+            and isinstance(inner.ctx, ast.Store)
+            and ast.unparse(inner.value) == "self"
+        ):
+            yield inner.attr
+
+
+def _otherwise(tree: ast.Module) -> Iterator[str]:
+    """Yield the names in *tree* that are of others, or may be looked up by their text."""
+    documents = {n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node not in documents:
+                yield from _WORD.findall(node.value)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            ours = isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ota")
+            if not ours:
+                yield from (alias.asname or alias.name for alias in node.names)
+
+
+def _spread(spaces: dict[str, set[str]], kept: set[str]) -> dict[str, str]:
+    """Give each name a short one that no other has in any of its modules and classes."""
+    taken: dict[str, set[str]] = {}
+    public = {}
+    for name in sorted(spaces, key=lambda name: (-len(spaces[name]), name)):
+        used = kept.union(*(taken.get(space, set()) for space in spaces[name]))
+        public[name] = next(_short_names(used))
+        for space in spaces[name]:
+            taken.setdefault(space, set()).add(public[name])
+    return public
 
 
 def _shared(tree: ast.Module) -> Iterator[str]:
@@ -153,14 +295,30 @@ _BUILT_IN = {"Exception", "OSError", "BaseException", "object"}
 
 
 class _Renamer(ast.NodeVisitor):
-    def __init__(self, names: dict[str, str]) -> None:
-        self._new = names
+    """Renames *names*, and *attributes* where they are asked of something or stand in a class."""
+
+    def __init__(self, names: dict[str, str], attributes: dict[str, str]) -> None:
+        self._names = names
+        self._attributes = attributes
+        self._of_classes: set[ast.AST] = set()
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for part in node.body:
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                self._of_classes.add(part)
+                decorators = [n for d in part.decorator_list for n in ast.walk(d)]
+                self._of_classes |= {n for n in decorators if isinstance(n, ast.Name)}
+            elif isinstance(part, ast.Assign):
+                self._of_classes |= set(part.targets)
+        self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
+        of_class = isinstance(node, ast.Attribute) or node in self._of_classes
+        new = self._attributes if of_class else self._names
         for field in _fields(node):
             old = getattr(node, field)
             if isinstance(old, list):
-                setattr(node, field, [self._new.get(name, name) for name in old])
+                setattr(node, field, [new.get(name, name) for name in old])
             elif isinstance(old, str):
-                setattr(node, field, self._new.get(old, old))
+                setattr(node, field, new.get(old, old))
         super().generic_visit(node)

@@ -1,4 +1,4 @@
-"""What a push would change: the local files, the manifest made of them, and the plan.
+"""The files here as they will be on the device, and what is there but not here.
 
 Only `scan` and `LocalFile.read` touch the disk; nothing here knows the network. Paths of the
 device are absolute strings: "/lib/x.py".
@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
+from . import never
 from .errors import PicoOtaError, UsageError
 from .ignore import Ignore
 from .mpy import compiled_name
 
 MAX_PATH = 255  # bytes, as on the device (ota/paths.py)
 MAX_DEPTH = 16
-
-# What `--delete` never takes, wherever it points: the updater, its records, and the settings file
-# that `install` writes.
-_UPDATER_MODULES = ("/ota_boot.", "/service_ota.", "/manager_wifi.")
-_UPDATER_FILES = ("/boot.py", "/settings.py", "/lib/microdot.py", "/lib/microdot.mpy")
 
 Compiler = Callable[[bytes, str], bytes]
 
@@ -36,8 +30,9 @@ class LocalFile:
     path: str
     size: int
     sha256: str
+    check: int  # sum of all bytes, as the archive has it
     source: Path
-    compiled: bytes | None = None
+    made: bytes | None = None  # the content where it is not that of `source`
 
     def read(self) -> bytes:
         """The bytes to send.
@@ -45,49 +40,12 @@ class LocalFile:
         Raises:
             PicoOtaError: the file has changed since it was scanned.
         """
-        data = self.source.read_bytes() if self.compiled is None else self.compiled
+        data = self.source.read_bytes() if self.made is None else self.made
         if len(data) != self.size or hashlib.sha256(data).hexdigest() != self.sha256:
             raise PicoOtaError(
                 f"{self.source} changed while it was being sent. Run the push again."
             )
         return data
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a push does to the device."""
-
-    new: tuple[LocalFile, ...]
-    changed: tuple[LocalFile, ...]
-    unchanged: tuple[LocalFile, ...]
-    delete: tuple[str, ...]
-
-    @property
-    def empty(self) -> bool:
-        """Whether the device has all of it already."""
-        return not (self.new or self.changed or self.delete)
-
-    @property
-    def bytes_to_send(self) -> int:
-        """The content that has to travel."""
-        return sum(file.size for file in (*self.new, *self.changed))
-
-    def summary(self) -> str:
-        """One line: "3 changed, 1 new, 12 unchanged, 2 to delete"."""
-        return (
-            f"{len(self.changed)} changed, {len(self.new)} new, "
-            f"{len(self.unchanged)} unchanged, {len(self.delete)} to delete"
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """The plan for programs."""
-        return {
-            "changed": [file.path for file in self.changed],
-            "new": [file.path for file in self.new],
-            "unchanged": [file.path for file in self.unchanged],
-            "delete": list(self.delete),
-            "bytes": self.bytes_to_send,
-        }
 
 
 def device_path(text: str) -> str:
@@ -139,7 +97,7 @@ def scan(
     top = "" if to == "/" else to
     for path, relative in _sources(sources, ignore or Ignore()):
         where = device_path(f"{top}/{relative}")
-        file = _local_file(path, where, compiler)
+        file = _read_source(path, where, compiler)
         if file.path in found:
             raise UsageError(
                 f"{found[file.path].source} and {path} would both become {file.path}. "
@@ -176,59 +134,21 @@ def _walk(top: Path, ignore: Ignore) -> Iterator[tuple[Path, str]]:
                 yield Path(folder, name), prefix + name
 
 
-def _local_file(path: Path, where: str, compiler: Compiler | None) -> LocalFile:
+def _read_source(path: Path, where: str, compiler: Compiler | None) -> LocalFile:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PicoOtaError(f"cannot read {path}: {error.strerror}.") from error
-    compiled = None
-    if compiler is not None and compiled_name(where) != where:
-        data = compiled = compiler(data, where)
-        where = compiled_name(where)
-    return LocalFile(where, len(data), hashlib.sha256(data).hexdigest(), path, compiled)
+    if compiler is None or compiled_name(where) == where:
+        return local_file(where, data, path)
+    return local_file(compiled_name(where), compiler(data, where), path, made=True)
 
 
-def manifest(
-    files: Iterable[LocalFile], delete: Sequence[str], version: str, trial: bool = True
-) -> dict[str, Any]:
-    """The body of ``POST /api/v1/update``."""
-    return {
-        "version": version,
-        "trial": trial,
-        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in files],
-        "delete": list(delete),
-    }
-
-
-def plan(
-    files: Iterable[LocalFile],
-    need: Iterable[str],
-    present: Iterable[str],
-    delete: Iterable[str] = (),
-) -> Plan:
-    """Sort *files* by what happens to them.
-
-    Args:
-        files: what will be on the device.
-        need: paths whose content on the device differs or is missing.
-        present: paths that exist on the device (of the needed ones at least).
-        delete: paths that go.
-    """
-    wanted, there = set(need), set(present)
-    new, changed, unchanged = [], [], []
-    for file in files:
-        if file.path not in wanted:
-            unchanged.append(file)
-        elif file.path in there:
-            changed.append(file)
-        else:
-            new.append(file)
-    return Plan(tuple(new), tuple(changed), tuple(unchanged), tuple(delete))
-
-
-def differing(files: Iterable[LocalFile], digests: Mapping[str, str | None]) -> list[str]:
-    """Paths of *files* whose digest on the device is another one, or that it has not."""
-    return [file.path for file in files if digests.get(file.path) != file.sha256]
+def local_file(where: str, data: bytes, source: Path, made: bool = False) -> LocalFile:
+    """*data* as a file that will be at *where*; *made* says that it is not what *source* holds."""
+    digest = hashlib.sha256(data).hexdigest()
+    check = sum(data) & 0xFFFFFFFF
+    return LocalFile(where, len(data), digest, check, source, data if made else None)
 
 
 def deletions(
@@ -239,7 +159,7 @@ def deletions(
 ) -> list[str]:
     """What ``--delete`` takes away: *remote* paths inside *to* that are not among *files*.
 
-    The updater, its records and what *protected* names stay. So does the other form of a pushed
+    The updater, settings and what *protected* names stay. So does the other form of a pushed
     module (``x.py`` beside a new ``x.mpy``): the device retires it by itself.
     """
     keep = {file.path for file in files}
@@ -254,27 +174,8 @@ def deletions(
         for path in set(remote)
         if path.startswith(top)
         and path not in keep
-        and not belongs_to_updater(path)
-        and not _is_protected(path, patterns)
-    )
-
-
-def belongs_to_updater(path: str) -> bool:
-    """Whether a push must never delete *path*, protected or not."""
-    return (
-        path in _UPDATER_FILES
-        or path.startswith(_UPDATER_MODULES)
-        or any(path == folder or path.startswith(folder + "/") for folder in ("/.ota", "/ota"))
-    )
-
-
-def _is_protected(path: str, patterns: Iterable[str]) -> bool:
-    # "/data/" and "/data" both protect the folder with all in it; "*.json" every such file.
-    parents = [path]
-    while "/" in parents[-1][1:]:
-        parents.append(parents[-1].rpartition("/")[0])
-    return any(
-        fnmatchcase(parent, pattern.rstrip("/")) for parent in parents for pattern in patterns
+        and not never.stays(path)
+        and not never.matches(path, patterns)
     )
 
 

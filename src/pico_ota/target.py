@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from .advice import ADVICE
 from .errors import UnreachableError, UsageError
 
 DEFAULT_PORT = 8080
@@ -89,7 +90,4 @@ def resolve(target: Target) -> str:
                 continue
             return str(found[0][4][0])
     tried = " or ".join(f"'{name}'" for name in names)
-    raise UnreachableError(
-        f"no address is known for {tried}. Check the spelling, give the address itself "
-        "(it is on the board's console), or run 'pico-ota discover'."
-    )
+    raise UnreachableError(f"no address is known for {tried}. {ADVICE['unknown_name']}")

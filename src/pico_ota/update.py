@@ -1,18 +1,19 @@
-"""One update session on a device: begin, send what is needed, commit, or leave it as it was."""
+"""One update on its way to a device: a description, signed or not, and the files it lacks."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
+from .client import quoted
 from .errors import PicoOtaError, RefusedError, UnreachableError
+from .release import archive
+from .release.description import Description, ListedFile
+from .release.reading import DESCRIPTION, SIGNATURE
 from .remote import Progress, Remote, chunks
-from .sync import LocalFile
 
-# A piece is what a broken connection can cost. Closing a file costs the device about one erase
-# (45 ms), so pieces are not smaller: 64 KB are 17 erases anyway.
-PIECE = 64 * 1024
+_PLACE = "/api/v1/update"
 
 # How often one file may go on at another offset than expected: each break of the connection can
 # cause one, and a device that always names another would keep us for ever.
@@ -25,48 +26,71 @@ _PATIENCE_S = 600.0
 
 
 class UpdateSession:
-    """A session from `begin` to `commit` or `abort`; resumes by itself after a broken connection.
+    """An update from `begin` to `commit` or `abort`; goes on by itself after a broken connection.
 
-    The device keeps what has arrived: beginning again with the same manifest goes on where the
+    The device keeps what has arrived: beginning again with the same description goes on where the
     last one stopped, even after a restart in between.
+
+    Args:
+        remote: the device.
+        description: what the update consists of.
+        signature: of the description; none for a push.
     """
 
-    def __init__(self, remote: Remote, manifest: dict[str, Any]) -> None:
+    def __init__(self, remote: Remote, description: Description, signature: bytes = b"") -> None:
+        text = description.render()
+        #: By this the device knows the update again.
+        self.id = hashlib.sha256(text).hexdigest()
         self.remote = remote
-        self.manifest = manifest
-        self.id: str | None = None
-        self.need: list[str] = []
+        self.description = description
+        #: Whether the device has answered that it takes the update.
+        self.begun = False
+        #: Id of the key by which the device trusts it; None where it asks for no key.
+        self.signer: str | None = None
         self.bytes_sent = 0
+        signed = [(SIGNATURE, signature)] if signature else []
+        self._head = archive.pack_head([(DESCRIPTION, text), *signed])
+        self._partly: dict[str, int] = {}
 
     @property
     def _headers(self) -> dict[str, str]:
-        return {"X-OTA-Session": self.id} if self.id else {}
+        return {"X-OTA-Session": self.id}
 
     def begin(self) -> list[str]:
         """Tell the device what the set will be.
 
         Returns:
-            The paths whose content it does not have.
+            The paths whose content it does not have, or not wholly.
         """
-        answer = self.remote.json("POST", "/api/v1/update", json=self.manifest)
-        self.id = str(answer["id"])
-        self.need = [str(path) for path in answer.get("need", ())]
-        return self.need
+        answer = self.remote.json(
+            "POST",
+            _PLACE,
+            body=lambda: chunks(self._head),
+            length=len(self._head),
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        self.begun = True
+        self.signer = answer.get("signer")
+        need = [str(path) for path in answer.get("need", ())]
+        sizes = {file.path: file.size for file in self.description.files}
+        if int(answer.get("bytes", 0)) < sum(sizes.get(path, 0) for path in need):
+            self._partly = self.received()  # a part of one has come before a break
+        return need
 
     def received(self) -> dict[str, int]:
         """How many bytes of each file have arrived, here or before a break."""
-        answer = self.remote.json("GET", "/api/v1/update", headers=self._headers)
+        answer = self.remote.json("GET", _PLACE, headers=self._headers)
         return {str(row["path"]): int(row["received"]) for row in answer.get("files", ())}
 
-    def send(self, file: LocalFile, progress: Progress | None = None, start: int = 0) -> None:
-        """Send *file* from offset *start* on; the device checks size and SHA-256 of the whole.
+    def send(self, file: ListedFile, data: bytes, progress: Progress | None = None) -> None:
+        """Send *data*, the content of *file*; the device checks it.
 
         Raises:
-            PicoOtaError: it arrived damaged twice, or what is on disk here has changed.
+            RefusedError: it arrived damaged twice, or is not wanted.
+            UnreachableError: the connection broke and did not come back.
         """
-        data = file.read()
         damaged = detours = breaks = 0
-        at = start
+        at = self._partly.pop(file.path, 0)
         while True:
             try:
                 self._send_from(file.path, data, at, progress)
@@ -78,7 +102,7 @@ class UpdateSession:
                 self.remote.settled()
                 here = self.received().get(file.path, len(data))
                 if here >= len(data):
-                    return  # the last piece had arrived, only its answer was lost
+                    return  # all of it had arrived, only the answer was lost
                 breaks = 0 if here > at else breaks + 1
                 at = here
             except RefusedError as error:
@@ -91,29 +115,24 @@ class UpdateSession:
                     raise
 
     def _send_from(self, path: str, data: bytes, at: int, progress: Progress | None) -> None:
-        while True:
-            piece = data[at : at + PIECE]
-            headers = dict(self._headers)
-            if len(piece) != len(data):
-                headers["Content-Range"] = f"bytes {at}-{at + len(piece) - 1}/{len(data)}"
-            start = at
-            response = self.remote.request(
-                "PUT",
-                "/api/v1/update/files" + quote(path, safe="/"),
-                body=lambda piece=piece, start=start: chunks(piece, progress, start),
-                length=len(piece),
-                headers=headers,
-                retry=False,  # not the same again: it goes on where the device says
+        rest = data[at:]
+        headers = dict(self._headers)
+        if at:
+            headers["Content-Range"] = f"bytes {at}-{len(data) - 1}/{len(data)}"
+        response = self.remote.request(
+            "PUT",
+            f"{_PLACE}/files{quoted(path)}",
+            body=lambda: chunks(rest, progress, at),
+            length=len(rest),
+            headers=headers,
+            retry=False,  # not the same again: it goes on where the device says
+        )
+        self.bytes_sent += len(rest)
+        if response.status_code != 201:
+            raise PicoOtaError(
+                f"{path}: all {len(data)} bytes were sent, and the device still waits for "
+                f"more ({response.text[:80]}). Run the push again."
             )
-            self.bytes_sent += len(piece)
-            at += len(piece)
-            if response.status_code == 201:
-                return
-            if at >= len(data):
-                raise PicoOtaError(
-                    f"{path}: all {len(data)} bytes were sent, and the device still waits for "
-                    f"more ({response.text[:80]}). Run the push again."
-                )
 
     def commit(
         self, restart: bool = True, delayed: Callable[[str], None] = lambda reason: None
@@ -129,11 +148,12 @@ class UpdateSession:
             happened.
         """
         patience_s = _PATIENCE_S
+        breaks = 0
         while True:
             try:
                 return self.remote.json(
                     "POST",
-                    "/api/v1/update/commit",
+                    f"{_PLACE}/commit",
                     json={"restart": restart},
                     headers=self._headers,
                     retry=False,
@@ -142,6 +162,9 @@ class UpdateSession:
                 # The question or the answer got lost: 1. it was never asked, 2. it is done.
                 if self.remote.status()["state"] != "staging":
                     return {}
+                breaks += 1
+                if breaks > self.remote.retries:
+                    raise
             except RefusedError as error:
                 pause_s = float(error.details.get("retry_after") or 1)
                 if error.status != 503 or pause_s > patience_s:
@@ -156,12 +179,12 @@ class UpdateSession:
         Raises:
             RefusedError: it is not in a state that can be dropped.
         """
-        if self.id is None and not self._find_own():
+        if not self.begun and not self._is_there():
             return
         tries = 0
         while True:
             try:
-                self.remote.request("DELETE", "/api/v1/update", headers=self._headers)
+                self.remote.request("DELETE", _PLACE, headers=self._headers)
                 return
             except RefusedError as error:
                 # A broken off request of ours may keep the device busy until it notices.
@@ -170,18 +193,10 @@ class UpdateSession:
                     raise
                 self.remote.sleep(0.5)
 
-    def _find_own(self) -> bool:
-        """Learn the id of a session whose begin was asked for, but not answered yet.
+    def _is_there(self) -> bool:
+        """Whether the device has begun this very update, and only its answer is not here yet.
 
         Another one that happens to be there is not ours to drop.
         """
-        response = self.remote.request("GET", "/api/v1/update", accept=(404,))
-        if response.status_code != 200:
-            return False
-        answer = response.json()
-        listed = {row["path"]: row["size"] for row in answer["files"]}
-        ours = {file["path"]: file["size"] for file in self.manifest["files"]}
-        if answer.get("version") != self.manifest["version"] or listed != ours:
-            return False
-        self.id = str(answer["id"])
-        return True
+        response = self.remote.request("GET", _PLACE, accept=(404,))
+        return response.status_code == 200 and response.json().get("id") == self.id

@@ -12,8 +12,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..errors import PicoOtaError, StoppedError
-from .options import HostOption, QuietOption, Settings, VerboseOption
+from .options import HostOption, QuietOption, VerboseOption
 from .output import Out
+from .session import Settings
 
 PROGRAM = "pico-ota"
 
@@ -41,7 +42,7 @@ VERBS: dict[str, Verb] = {
     "log": Verb(_UPDATE, "Show the last lines of the device, or follow them.", "log"),
     "confirm": Verb(_UPDATE, "Keep the update that is on trial.", "confirm"),
     "abort": Verb(_UPDATE, "Drop an update that has not gone live.", "abort"),
-    "rollback": Verb(_UPDATE, "Bring the version before back, without a download.", "rollback"),
+    "rollback": Verb(_UPDATE, "Bring the previous version back, without a download.", "rollback"),
     "reboot": Verb(_UPDATE, "Restart the device, also into rescue mode.", "reboot"),
     "ls": Verb(_FILES, "List a folder.", "ls"),
     "tree": Verb(_FILES, "Show all below a folder.", "tree"),

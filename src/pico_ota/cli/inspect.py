@@ -40,9 +40,9 @@ def command(
     boards = (f"{name} {', '.join(r)}" for name, r in content["boards"].items())
     rows = [
         ("version", content["version"]),
-        ("boards", "; ".join(boards)),
+        ("boards", "; ".join(boards) or "any"),
         ("MicroPython", f"{content['micropython']} and newer"),
-        ("floor", content["floor"]),
+        ("floor", content["floor"] or "none"),
         ("trial", "yes" if content["trial"] else "no"),
         ("signed", signed),
         ("archive", f"{amount(content['archive']['size'])} bytes"),

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Concatenate
 
 import typer
 
+from ..advice import with_advice
 from ..errors import PicoOtaError, RefusedError, StoppedError
 from .output import Out
+from .session import Session, Settings
 
 HostOption = Annotated[
     str | None,
@@ -113,21 +114,6 @@ _DEVICE_OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-@dataclass
-class Settings:
-    """What the shared options say, from before and behind the verb."""
-
-    host: str | None = None
-    user: str | None = None
-    password: str | None = None
-    password_file: Path | None = None
-    timeout: float = 30.0
-    retries: int = 8
-    json: bool = False
-    quiet: bool = False
-    verbose: int = 0
-
-
 Function = Callable[Concatenate[Any, ...], int | None]
 
 
@@ -185,31 +171,12 @@ def _merged(ctx: typer.Context, behind: dict[str, Any]) -> Settings:
 
 
 def _run(function: Function, settings: Settings, values: dict[str, Any]) -> int:
-    from .session import Session
-
     out = Out(settings.quiet, settings.verbose, settings.json)
     try:
         return function(Session(settings, out), **values) or 0
     except RefusedError as error:
-        return out.error(_in_our_words(error))
+        return out.error(with_advice(error))
     except PicoOtaError as error:
         return out.error(error)
     except KeyboardInterrupt:
         return out.error(StoppedError("interrupted."))
-
-
-# The device tells programs which header to send; here it is an option.
-_ADVICE = {
-    "not_empty": "Add -r to delete a folder with all that is in it.",
-    "protected": "Add --protected to 'cp', 'mv' or 'rm' to change it all the same, or 'push' it.",
-    "busy": "If it was yours and broke off, the same push goes on with it; any other may begin "
-    "when nobody has touched it for two minutes.",
-}
-
-
-def _in_our_words(error: RefusedError) -> RefusedError:
-    advice = _ADVICE.get(error.word)
-    if advice is None or (error.word == "busy" and "id" not in error.details):
-        return error
-    what = str(error).split(". ")[0].rstrip(".")
-    return RefusedError(error.status, error.word, f"{what}. {advice}", error.details)

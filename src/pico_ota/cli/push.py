@@ -73,7 +73,8 @@ def command(
     Only what differs travels. The device restarts into the new set on trial, and keeps it when it
     proves healthy; else it puts the old set back, and this command ends with status 5 and the
     reason. Ctrl-C before the files are all there leaves the device as it was. After a broken
-    connection it goes on where it was; so does the same command given again.
+    connection it goes on where it was; so does the same command given again. Of a release, too,
+    only what the device lacks is sent.
 
     --delete never takes the updater, /settings.py, and what 'protected' in pico-ota.toml names.
 
@@ -85,8 +86,9 @@ def command(
       pico-ota push main.py config.json --version 1.4.1
       pico-ota push release-1.4.0.swu
     """
-    from .pushing import Push, Request
+    from .delivery import Ending
 
+    ending = Ending(restart, wait, wait_limit)
     chosen = list(paths or [])
     if any(path.suffix == ".swu" for path in chosen):
         if len(chosen) > 1:
@@ -98,11 +100,11 @@ def command(
             )
         if not trial:
             raise UsageError("whether a release has a trial is decided when it is built.")
-        if dry_run:
-            raise UsageError("a release is not tried dry: 'pico-ota inspect' shows what is in it.")
         from .push_release import run
 
-        return run(session, chosen[0], restart, wait, wait_limit)
+        return run(session, chosen[0], dry_run, ending)
+    from .push_files import Push, Request
+
     request = Request(
         sources=chosen,
         to=to,
@@ -112,8 +114,6 @@ def command(
         mpy=mpy,
         dry_run=dry_run,
         trial=trial,
-        restart=restart,
-        wait=wait and restart,
-        wait_limit_s=wait_limit,
+        ending=ending,
     )
     return Push(session, request).run()

@@ -17,7 +17,7 @@ def command(
         bool, typer.Option("--wait/--no-wait", help="Wait until the old version runs.")
     ] = True,
 ) -> None:
-    """Bring the version before back. The device has kept it: nothing is sent.
+    """Bring the previous version back. The device still has it: nothing is sent.
 
     \b
     Examples:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import credentials, project, target
 from ..errors import UsageError
-from .options import Settings
 from .output import Out
 
 if TYPE_CHECKING:
     from ..remote import Remote
+
+
+@dataclass
+class Settings:
+    """What the shared options say, from before and behind the verb."""
+
+    host: str | None = None
+    user: str | None = None
+    password: str | None = None
+    password_file: Path | None = None
+    timeout: float = 30.0
+    retries: int = 8
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
 
 
 class Session:

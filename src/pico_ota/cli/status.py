@@ -67,7 +67,7 @@ def _rows(status: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("last update", outcome(last)))
     rows += [("before", outcome(entry)) for entry in (status.get("history") or [])[1:]]
     rows += [
-        ("kept", str(status.get("kept") or "nothing to roll back to")),
+        ("previous", str(status.get("previous") or "nothing to roll back to")),
         (
             "flash",
             f"{amount(flash.get('free', 0))} of {amount(flash.get('total', 0))} bytes free",

@@ -61,7 +61,7 @@ def command(
     session.out.result(
         {
             "ok": True,
-            "version": str(listed.version),
+            "version": listed.version,
             "files": len(listed.files),
             "size": release.size,
             "sha256": release.sha256,

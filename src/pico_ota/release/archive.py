@@ -64,13 +64,19 @@ def checksum(data: bytes) -> int:
     return sum(data) & 0xFFFFFFFF
 
 
-def pack(entries: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return the archive of *entries*, pairs of name and content, in the order given."""
+def pack_head(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return how an archive of *entries* and more begins: without its end."""
     out = bytearray()
     for index, (name, data) in enumerate(entries):
         out += _header(index, 0o100644, len(data), name, checksum(data))
         out += data
         out += bytes(-len(data) % 4)
+    return bytes(out)
+
+
+def pack(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return the archive of *entries*, pairs of name and content, in the order given."""
+    out = bytearray(pack_head(entries))
     out += _header(0, 0, 0, TRAILER, 0)
     out += bytes(-len(out) % _BLOCK)
     return bytes(out)
@@ -82,13 +88,18 @@ def _header(ino: int, mode: int, size: int, name: str, check: int) -> bytes:
     return head + bytes(-len(head) % 4)
 
 
-def unpack(data: bytes, expect: Callable[[Head], None] = lambda head: None) -> Iterator[Entry]:
+Check = Callable[[bytes], None]
+
+
+def unpack(
+    data: bytes, expect: Callable[[Head], Check | None] = lambda head: None
+) -> Iterator[Entry]:
     """Yield the entries of the archive *data* in order.
 
-    *expect* sees each header, the trailer's included, before anything after it is read, and raises
-    when that entry is not wanted: a header that lies about a size is then called what it is, not a
-    short archive. The checksum is handed on, not checked: which of them matter is the reader's
-    business.
+    *expect* sees each header before anything after it is read, and raises when that entry is not
+    wanted: a header that lies about a size is then called what it is, not a short archive. What
+    it returns is given the content before the filling behind that is looked at. The checksum is
+    handed on, not checked: which of them matter is the reader's business.
 
     Raises:
         ReleaseError: ``bad_archive``, ``truncated``, ``trailing_data``, once the place is reached.
@@ -102,15 +113,17 @@ def unpack(data: bytes, expect: Callable[[Head], None] = lambda head: None) -> I
         padded = namesize + -(HEADER_SIZE + namesize) % 4
         name = _read_name(_take(data, at, padded, index), namesize, trailer, index)
         at += padded
-        head = Head(index, name, size, check)
-        expect(head)
         if trailer:
             break
+        head = Head(index, name, size, check)
+        judge = expect(head)
         content = _take(data, at, size, index)
         at += size
-        yield Entry(head, content)
+        if judge is not None:
+            judge(content)
         _filling(data, at, -size % 4, index)
         at += -size % 4
+        yield Entry(head, content)
         index += 1
     tail = -at % _BLOCK
     _filling(data, at, tail, index)
@@ -122,7 +135,6 @@ def unpack(data: bytes, expect: Callable[[Head], None] = lambda head: None) -> I
 
 
 def _take(data: bytes, at: int, size: int, index: int) -> bytes:
-    # A part that is there in full before the end is judged as a device would judge it.
     if at + size > len(data):
         raise ReleaseError(
             "truncated",
@@ -193,9 +205,7 @@ def _read_name(raw: bytes, namesize: int, trailer: bool, index: int) -> str:
 
 
 def _filling(data: bytes, at: int, size: int, index: int) -> None:
-    # A wrong byte that is there counts before one that is missing.
-    if any(data[at : at + size]):
+    if any(_take(data, at, size, index)):
         raise ReleaseError(
             "bad_archive", f"The filling after entry {index} is not all zero bytes."
         )
-    _take(data, at, size, index)

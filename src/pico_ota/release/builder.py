@@ -1,31 +1,33 @@
-"""Making a release: a folder in, one archive out, the same bytes every time."""
+"""Making updates: the description of any, and a release: a folder in, one archive out.
+
+The same files give the same bytes every time.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..ignore import Ignore
 from ..mpy import compile_source
-from ..sync import LocalFile, scan
-from . import archive
+from ..sync import LocalFile, local_file, scan
+from . import archive, native
 from .description import (
-    ARCHITECTURES,
     MAX_BOARDS,
-    MAX_DELETES,
-    MAX_FILES,
     MAX_LINE,
     MAX_SIZE,
+    MICROPYTHON,
     Description,
     ListedFile,
+    Parser,
     archive_name,
+    is_word,
 )
 from .errors import ReleaseError
 from .keys import KEYRING_PATH, PublicKey, SigningKey, keyring, load_public_keys, load_signing_key
-from .paths import check_path, check_set
+from .paths import check_counts
 from .reading import DESCRIPTION, SIGNATURE, Release, read
 from .signing import sign
 from .version import Version
@@ -33,14 +35,6 @@ from .version import Version
 #: What a release is for when nothing is said.
 BOARDS = ("RPI_PICO_W", "RPI_PICO2_W")
 REVISION = "1.0"
-MICROPYTHON = "1.25.0"
-
-# What the cores of a board run. Code for the Cortex-M0+ of the first runs on the ARM cores of the
-# second as well (py/persistentcode.c, MPY_FEATURE_ARCH_TEST), so that is what both can share.
-_NATIVE = {"RPI_PICO_W": "armv6m", "RPI_PICO2_W": "armv7emsp"}
-_SHARED = "armv6m"
-# sys.implementation._mpy of native code, as bits 10 to 13 count it: py/persistentcode.h.
-_ARCH_INDEX = {4: "armv6m", 5: "armv7m", 6: "armv7em", 7: "armv7emsp", 11: "rv32imc"}
 
 
 @dataclass(frozen=True)
@@ -103,22 +97,71 @@ def build(
 
 def make(directory: Path, version: str, options: Options, sign_key: SigningKey | None) -> bytes:
     """Return the archive that `build` writes."""
+    Version.parse(version)
     boards = _boards(options.boards)
-    compiler = _compiler([board for board, _ in boards]) if options.mpy else None
-    contents = _contents(scan([directory], ignore=Ignore(options.ignore), compiler=compiler))
+    names = [board for board, _ in boards]
+    compiler = _compiler(names) if options.mpy else None
+    files = {file.path: file for file in scan([directory], "/", Ignore(options.ignore), compiler)}
     if options.trust:
-        contents[KEYRING_PATH] = keyring(_keys(options.trust))
-    description = _describe(contents, Version.parse(version), boards, options)
-    text = description.render().encode()
-    if len(text) > MAX_SIZE:
+        ring = keyring(_keys(options.trust))
+        files[KEYRING_PATH] = local_file(KEYRING_PATH, ring, directory, made=True)
+    if not files:
         raise ReleaseError(
-            "too_large", f"sw-description has {len(text)} bytes, devices take {MAX_SIZE}."
+            "nothing", "There is no file to release. Name the folder that holds main.py."
         )
+    description = describe(files.values(), version, options.delete, options.trial)
+    contents = {file.path: files[file.path].read() for file in description.files}
+    mpy, arch = native.found_in(contents, names)
+    description = replace(
+        description,
+        boards=boards,
+        floor=_floor(options.floor, version),
+        micropython=options.micropython,
+        mpy=mpy,
+        arch=arch,
+    )
+    text = description.render()
     entries = [(DESCRIPTION, text)]
     if sign_key is not None:
         entries.append((SIGNATURE, sign(text, sign_key)))
     entries += [(file.filename, contents[file.path]) for file in description.files]
     return archive.pack(entries)
+
+
+def describe(
+    files: Iterable[LocalFile], version: str, deletes: Iterable[str] = (), trial: bool = True
+) -> Description:
+    """Return the description of an update for any board: what a push sends.
+
+    Raises:
+        ReleaseError: no device would take it; the reason is its word and message.
+    """
+    if not is_word(version):
+        raise ReleaseError(
+            "bad_version",
+            f"A version has 1 to 40 printable ASCII characters without blanks, quotes and "
+            f"backslashes, got {version[:60]!r}.",
+        )
+    ordered = sorted(files, key=lambda file: file.path.encode())
+    gone = sorted(set(deletes), key=str.encode)
+    check_counts(len(ordered), len(gone))
+    for path in (*(file.path for file in ordered), *gone):
+        if '"' in path:
+            raise ReleaseError(
+                "bad_path", f"An update cannot carry a double quote in a name: {path}. Rename it."
+            )
+    listed = tuple(
+        ListedFile(archive_name(number, file.path), file.path, file.sha256, file.size, file.check)
+        for number, file in enumerate(ordered, 1)
+    )
+    description = Description(version, listed, tuple(gone), trial=trial)
+    text = description.render()
+    if len(text) > MAX_SIZE:
+        raise ReleaseError(
+            "too_large", f"sw-description has {len(text)} bytes, devices take {MAX_SIZE}."
+        )
+    Parser(text).finish()
+    return description
 
 
 def attach(data: bytes, signature: bytes) -> bytes:
@@ -133,73 +176,7 @@ def attach(data: bytes, signature: bytes) -> bytes:
     release = read(data)
     listed = release.description
     files = zip((file.filename for file in listed.files), release.contents, strict=True)
-    text = listed.render().encode()
-    return archive.pack([(DESCRIPTION, text), (SIGNATURE, signature), *files])
-
-
-def _contents(files: Iterable[LocalFile]) -> dict[str, bytes]:
-    return {file.path: file.read() for file in files}
-
-
-def _describe(
-    contents: dict[str, bytes],
-    version: Version,
-    boards: tuple[tuple[str, tuple[str, ...]], ...],
-    options: Options,
-) -> Description:
-    _check_counts(contents, options.delete)
-    ordered = sorted(contents, key=str.encode)
-    listed = tuple(_listed(number, path, contents[path]) for number, path in enumerate(ordered, 1))
-    check_set(ordered, options.delete)
-    mpy, arch = _native({path: contents[path] for path in ordered}, [name for name, _ in boards])
-    return Description(
-        version=version,
-        boards=boards,
-        files=listed,
-        floor=_floor(options.floor, version),
-        deletes=_deletes(options.delete, contents),
-        micropython=options.micropython,
-        mpy=mpy,
-        arch=arch,
-        trial=options.trial,
-    )
-
-
-def _check_counts(contents: dict[str, bytes], deletes: Sequence[str]) -> None:
-    if not contents:
-        raise ReleaseError(
-            "nothing", "There is no file to release. Name the folder that holds main.py."
-        )
-    if len(contents) > MAX_FILES:
-        raise ReleaseError(
-            "too_large", f"A release has at most {MAX_FILES} files, here are {len(contents)}."
-        )
-    if len(deletes) > MAX_DELETES:
-        raise ReleaseError(
-            "too_large", f"A release deletes at most {MAX_DELETES} files, not {len(deletes)}."
-        )
-
-
-def _listed(number: int, path: str, data: bytes) -> ListedFile:
-    _releasable(path)
-    digest = hashlib.sha256(data).hexdigest()
-    return ListedFile(archive_name(number, path), path, digest, len(data), archive.checksum(data))
-
-
-def _releasable(path: str) -> str:
-    check_path(path)
-    if '"' in path:
-        raise ReleaseError(
-            "bad_path", f"A release cannot carry a double quote in a name: {path}. Rename it."
-        )
-    return path
-
-
-def _deletes(paths: Sequence[str], contents: dict[str, bytes]) -> tuple[str, ...]:
-    for path in paths:
-        if _releasable(path) in contents:
-            raise ReleaseError("bad_path", f"{path} cannot be both brought and deleted.")
-    return tuple(sorted(set(paths), key=str.encode))
+    return archive.pack([(DESCRIPTION, listed.render()), (SIGNATURE, signature), *files])
 
 
 def _boards(chosen: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -221,9 +198,9 @@ def _boards(chosen: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return result
 
 
-def _floor(text: str | None, version: Version) -> Version:
-    floor = version if text is None else Version.parse(text)
-    if version < floor:
+def _floor(text: str | None, version: str) -> str:
+    floor = version if text is None else text
+    if Version.parse(version) < Version.parse(floor):
         raise ReleaseError(
             "bad_version",
             f"The floor {floor} is above the version {version}: no device would take the release"
@@ -240,55 +217,8 @@ def _keys(sources: Sequence[Path | PublicKey]) -> list[PublicKey]:
 
 
 def _compiler(boards: Sequence[str]) -> Callable[[bytes, str], bytes]:
-    march = _NATIVE.get(boards[0], _SHARED) if len(boards) == 1 else _SHARED
+    march = native.march(boards)
     return lambda source, path: compile_source(source, path, march)
-
-
-def _native(contents: dict[str, bytes], boards: Sequence[str]) -> tuple[str, str]:
-    """Return format and architecture of the .mpy files in *contents*."""
-    version = arch = ""
-    for path, data in contents.items():
-        if not path.endswith(".mpy"):
-            continue
-        if len(data) < 4 or data[:1] != b"M" or data[1] != 6:
-            raise ReleaseError(
-                "mpy_incompatible", f"{path} is no .mpy of format 6, which MicroPython 1.19 and"
-                " newer load. Compile it again."
-            )  # fmt: skip
-        version = max(version, f"{data[1]}.{data[2] & 3}")
-        index = data[2] >> 2 & 0xF
-        if index:
-            arch = _wider(arch, _arch_name(index, path), path)
-    if arch and not all(_runs(board, arch) for board in boards):
-        raise ReleaseError(
-            "mpy_incompatible",
-            f"The release has native code for {arch}, which does not run on all of"
-            f" {', '.join(boards)}. Make one release for each board.",
-        )
-    return version, arch
-
-
-def _arch_name(index: int, path: str) -> str:
-    name = _ARCH_INDEX.get(index)
-    if name is None:
-        raise ReleaseError(
-            "mpy_incompatible", f"{path} has native code of a processor that no board here has."
-        )
-    return name
-
-
-def _wider(one: str, other: str, path: str) -> str:
-    if one and "rv32imc" in (one, other) and one != other:
-        raise ReleaseError("mpy_incompatible", f"{path} is for {other}, another file for {one}.")
-    return max(one, other, key=lambda name: ARCHITECTURES.index(name) if name else -1)
-
-
-def _runs(board: str, arch: str) -> bool:
-    can = _NATIVE.get(board)
-    # A board that is not known here is the builder's own business.
-    return can is None or arch == "rv32imc" or (
-        ARCHITECTURES.index(arch) <= ARCHITECTURES.index(can)
-    )  # fmt: skip
 
 
 def _write(output: Path, data: bytes) -> None:

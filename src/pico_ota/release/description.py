@@ -1,9 +1,9 @@
-"""``sw-description``: what a release consists of, as libconfig text in one canonical form.
+"""``sw-description``: what an update consists of, as libconfig text in one canonical form.
 
 Canonical means: one thing per line, in one order, written in one way, so that a device reads it
-line by line without holding it, and so that the same release is always the same bytes. Stock tools
+line by line without holding it, and so that the same update is always the same bytes. Stock tools
 read the same text as ordinary libconfig and pass over the group ``pico-ota``. docs/format.md lists
-every line.
+every line. The description of a release names boards and a floor, that of a push neither.
 """
 
 from __future__ import annotations
@@ -14,19 +14,24 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .errors import ReleaseError
-from .paths import check_path, check_set
+from .native import ARCHITECTURES
+from .paths import (
+    MAX_ENTRIES,
+    check_brought,
+    check_counts,
+    check_guard,
+    check_names,
+    check_path,
+    check_place,
+)
 from .version import Version
 
 FORMAT = 1
+MICROPYTHON = "1.25.0"  # the lowest that runs the updater
 MAX_SIZE = 192 * 1024
 MAX_LINE = 512
-MAX_FILES = 1000
-MAX_DELETES = 1000
 MAX_BOARDS = 8
 MAX_BYTES = 16 * 1024 * 1024
-
-# Of the native code that a board can have: the ARM cores of both boards, and the RISC-V of one.
-ARCHITECTURES = ("armv6m", "armv7m", "armv7em", "armv7emsp", "rv32imc")
 
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _MICROPYTHON = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)
@@ -34,7 +39,7 @@ _MPY = re.compile(r"([1-9]\d?)\.(\d)", re.ASCII)
 _BOARD = re.compile(r'([A-Z][A-Z0-9_]{0,39}) = \{ hardware-compatibility = \[ (".*") \]; \};')
 _REVISION = re.compile(r"[0-9A-Za-z.]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
-_FILENAME = re.compile(r"(\d{4})-[0-9A-Za-z._-]{1,48}", re.ASCII)
+_WORD = re.compile(r"[!#-\[\]-~]{1,40}", re.ASCII)
 _FILE = re.compile(
     r'\{ filename = "([^"]*)"; path = "([^"]*)"; sha256 = "([0-9a-f]{64})"; size = ([0-9]+);'
     r' chksum = "([0-9A-F]{8})"; \}',
@@ -44,7 +49,7 @@ _FILE = re.compile(
 
 @dataclass(frozen=True)
 class ListedFile:
-    """One file of a release.
+    """One file of an update.
 
     Attributes:
         filename: its name in the archive.
@@ -63,26 +68,26 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Description:
-    """A release without the contents of its files.
+    """An update without the contents of its files.
 
     Attributes:
-        version: of the release.
-        boards: pairs of a board's name and the hardware revisions that it may have.
+        version: what it is called; a version as semver.org writes it, for a push any word.
+        boards: pairs of a board's name and the hardware revisions that it may have; none: any.
         micropython: the lowest MicroPython that runs it.
         mpy: format of its ``.mpy`` files, such as ``6.3``; empty when there are none.
         arch: architecture of their native code; empty when there is none.
-        floor: the lowest version that is still accepted after this release.
+        floor: the lowest version that is still accepted after this one; empty: as before.
         trial: whether it has to prove itself before it is kept.
         files: what it brings, in order of their paths.
         deletes: paths that it removes, in order.
     """
 
-    version: Version
-    boards: tuple[tuple[str, tuple[str, ...]], ...]
+    version: str
     files: tuple[ListedFile, ...]
-    floor: Version
     deletes: tuple[str, ...] = ()
-    micropython: str = "1.25.0"
+    boards: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    floor: str = ""
+    micropython: str = MICROPYTHON
     mpy: str = ""
     arch: str = ""
     trial: bool = True
@@ -92,9 +97,9 @@ class Description:
         """The sum of the sizes of all files."""
         return sum(file.size for file in self.files)
 
-    def render(self) -> str:
+    def render(self) -> bytes:
         """Return the canonical text."""
-        return "".join(f"{line}\n" for line in self._lines())
+        return "".join(f"{line}\n" for line in self._lines()).encode()
 
     def _lines(self) -> Iterator[str]:
         yield "software ="
@@ -110,7 +115,8 @@ class Description:
             yield f'mpy = "{self.mpy}";'
         if self.arch:
             yield f'arch = "{self.arch}";'
-        yield f'floor = "{self.floor}";'
+        if self.floor:
+            yield f'floor = "{self.floor}";'
         yield f"trial = {'true' if self.trial else 'false'};"
         yield f"files = {len(self.files)};"
         yield f"bytes = {self.size};"
@@ -135,6 +141,11 @@ def _separated(items: Iterator[str]) -> Iterator[str]:
         following = next(items, None)
         yield last if following is None else last + ","
         last = following
+
+
+def is_word(text: str) -> bool:
+    """Whether *text* can be the version of a push: printable ASCII, no blank, quote, backslash."""
+    return bool(_WORD.fullmatch(text))
 
 
 def archive_name(number: int, path: str) -> str:
@@ -174,10 +185,10 @@ class _Reader:
             self.fail(f"expected {start}…{end}, got {line[:60]!r}")
         return line[len(start) : -len(end)]
 
-    def count(self, name: str, low: int, high: int) -> int:
+    def count(self, name: str, high: int) -> int:
         text = self.value(name, self.take(), quoted=False)
-        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
-            self.fail(f"{name} is {low} to {high}, got {text[:20]!r}")
+        if not _NUMBER.fullmatch(text) or int(text) > high:
+            self.fail(f"{name} is 0 to {high}, got {text[:20]!r}")
         return int(text)
 
     def at_end(self) -> bool:
@@ -189,14 +200,14 @@ class _Reader:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The upper part of a description: what must hold for the release to be applicable at all."""
+    """The upper part of a description: what must hold for the update to be applicable at all."""
 
-    version: Version
+    version: str
     boards: tuple[tuple[str, tuple[str, ...]], ...]
     micropython: str
     mpy: str
     arch: str
-    floor: Version
+    floor: str
     trial: bool
     files: int
     size: int
@@ -206,19 +217,28 @@ class Conditions:
 class Parser:
     """Reads a canonical text in two steps: first the conditions, then the lists.
 
-    Between the two a caller may refuse the release, as a device does.
+    Between the two a caller may refuse the update, as a device does.
+
+    Args:
+        data: the text.
+        signed: whether it has to be that of a release: with a floor, and a version that can be
+            compared.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, signed: bool = False) -> None:
         self._in = _Reader(data)
-        self._taken: set[str] = set()
+        self._signed = signed
         self.conditions = self._read_conditions()
 
     def _read_conditions(self) -> Conditions:
         lines = self._in
         lines.expect("software =")
         lines.expect("{")
-        version = self._version(lines.value("version", lines.take()))
+        version = lines.value("version", lines.take())
+        if self._signed:
+            self._version(version)
+        elif not is_word(version):
+            lines.fail(f"version is a word, got {version[:60]!r}")
         boards, line = self._boards()
         if line != "pico-ota = {":
             lines.fail(f"expected a board or 'pico-ota = {{', got {line[:60]!r}")
@@ -238,18 +258,22 @@ class Parser:
                 if arch not in ARCHITECTURES:
                     lines.fail(f"arch is one of a board, got {arch[:20]!r}")
                 line = lines.take()
-        floor = self._version(lines.value("floor", line))
-        if version < floor:
-            lines.fail(f"floor {floor} is above the version {version}")
-        line = lines.take()
+        floor = ""
+        if self._signed or line.startswith("floor = "):
+            floor = lines.value("floor", line)
+            if self._version(version) < self._version(floor):
+                lines.fail(f"floor {floor} is above the version {version}")
+            line = lines.take()
         if line not in ("trial = true;", "trial = false;"):
             lines.fail(f"expected trial = true; or false, got {line[:60]!r}")
-        return Conditions(
+        found = Conditions(
             version, boards, micropython, mpy, arch, floor, line == "trial = true;",
-            files=lines.count("files", 1, MAX_FILES),
-            size=lines.count("bytes", 0, MAX_BYTES),
-            deletes=lines.count("deletes", 0, MAX_DELETES),
+            files=lines.count("files", MAX_ENTRIES),
+            size=lines.count("bytes", MAX_BYTES),
+            deletes=lines.count("deletes", MAX_ENTRIES),
         )  # fmt: skip
+        check_counts(found.files, found.deletes)
+        return found
 
     def _version(self, text: str) -> Version:
         try:
@@ -277,7 +301,7 @@ class Parser:
         """Read the lists.
 
         Raises:
-            ReleaseError: ``bad_description`` or ``bad_path``.
+            ReleaseError: a line, or a path in it, is not as it should be.
         """
         lines = self._in
         wanted = self.conditions
@@ -286,7 +310,7 @@ class Parser:
         lines.expect(");")
         lines.expect("};")
         lines.expect("files = (")
-        files = tuple(self._files(wanted.files))
+        files = tuple(self._files(wanted.files, set(deletes)))
         lines.expect(");")
         lines.expect("};")
         if not lines.at_end():
@@ -294,13 +318,13 @@ class Parser:
             lines.fail("expected the end of the text")
         if sum(file.size for file in files) != wanted.size:
             lines.fail(f"the sizes of all files do not add up to {wanted.size}")
-        check_set([file.path for file in files], deletes)
+        check_guard({file.path for file in files}, deletes)
         return Description(
             version=wanted.version,
-            boards=wanted.boards,
             files=files,
-            floor=wanted.floor,
             deletes=deletes,
+            boards=wanted.boards,
+            floor=wanted.floor,
             micropython=wanted.micropython,
             mpy=wanted.mpy,
             arch=wanted.arch,
@@ -321,47 +345,45 @@ class Parser:
             line = self._item(index == count - 1)
             if len(line) < 2 or line[0] != '"' or line[-1] != '"':
                 self._in.fail(f"expected a path in double quotes, got {line[:60]!r}")
-            before = self._path(line[1:-1], before)
-            if before == "/boot.py":
+            path = line[1:-1]
+            self._check_order(path, before)
+            self._check_path(path)
+            if path == "/boot.py":
                 raise ReleaseError(
                     "protected", "Without /boot.py the guard would not run: keep it."
                 )
-            self._taken.add(before)
-            yield before
+            before = path
+            yield path
 
-    def _check_place(self, path: str) -> None:
-        if path in self._taken:
-            raise ReleaseError("duplicate", f"{path} is brought and deleted.")
-        self._taken.add(path)
-        # The folders of a file come before it in the order, if they are files as well.
-        folder = path.rpartition("/")[0]
-        while folder:
-            if folder in self._taken:
-                raise ReleaseError("not_directory", f"{folder} is a file and a folder.")
-            folder = folder.rpartition("/")[0]
-
-    def _files(self, count: int) -> Iterator[ListedFile]:
+    def _files(self, count: int, deleted: set[str]) -> Iterator[ListedFile]:
         before = ""
+        brought: set[str] = set()
         for index in range(count):
-            line = self._item(index == count - 1)
-            match = _FILE.fullmatch(line)
-            if match is None or not _NUMBER.fullmatch(match[4]):
-                self._in.fail(f"not a file as docs/format.md writes it: {line[:60]!r}")
-            if match[4] == "0" and match[3] != _EMPTY:
-                self._in.fail("an empty file has the digest of nothing")
-            name = _FILENAME.fullmatch(match[1])
-            if name is None or int(name[1]) != index + 1:
-                self._in.fail(f"filename of file {index + 1} is {match[1][:60]!r}")
-            before = self._path(match[2], before)
-            if before in ("/main.mpy", "/boot.mpy"):
-                raise ReleaseError("bad_path", f"MicroPython does not run {before}: use the .py.")
-            self._check_place(before)
-            yield ListedFile(match[1], before, match[3], int(match[4]), int(match[5], 16))
+            file = self._file(self._item(index == count - 1), index + 1)
+            check_brought(file.path)
+            self._check_order(file.path, before)
+            check_place(file.path, brought, deleted)
+            before = file.path
+            brought.add(before)
+            yield file
 
-    def _path(self, path: str, before: str) -> str:
-        check_path(path)
+    def _file(self, line: str, number: int) -> ListedFile:
+        match = _FILE.fullmatch(line)
+        if match is None or not _NUMBER.fullmatch(match[4]) or int(match[4]) > MAX_BYTES:
+            self._in.fail(f"not a file as docs/format.md writes it: {line[:60]!r}")
+        file = ListedFile(match[1], match[2], match[3], int(match[4]), int(match[5], 16))
+        if file.size == 0 and file.sha256 != _EMPTY:
+            self._in.fail("an empty file has the digest of nothing")
+        if file.filename != archive_name(number, file.path):
+            self._in.fail(f"filename of file {number} is {file.filename[:60]!r}")
+        return file
+
+    def _check_path(self, path: str) -> None:
+        check_names(path)
         if '"' in path:
             self._in.fail(f"a double quote in {path!r}")
+        check_path(path)
+
+    def _check_order(self, path: str, before: str) -> None:
         if path.encode() <= before.encode():
             self._in.fail(f"{path!r} is out of order or listed twice")
-        return path

@@ -42,12 +42,12 @@ class Inspection:
         """The same for programs."""
         listed = self.release.description
         return {
-            "version": str(listed.version),
+            "version": listed.version,
             "boards": {board: list(revisions) for board, revisions in listed.boards},
             "micropython": listed.micropython,
             "mpy": listed.mpy or None,
             "arch": listed.arch or None,
-            "floor": str(listed.floor),
+            "floor": listed.floor or None,
             "trial": listed.trial,
             "files": [
                 {"path": file.path, "size": file.size, "sha256": file.sha256}
@@ -77,7 +77,7 @@ def _signer(release: Release) -> Signer | None:
     except ValueError:
         # Nothing signed, or a bare RSA value, which names nobody.
         return None
-    text = release.description.render().encode()
+    text = release.description.render()
     found = None
     for certificate in certificates:
         public = certificate.public_key()

@@ -1,4 +1,4 @@
-"""Which paths a release may name: the rules of the device, which has them in ota/paths.py."""
+"""Which paths an update may name, and which together: the rules of the device."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ _MOUNTED = "/.r"  # where the updater has its modules
 _GUARDS = {"/ota_boot.py", "/ota_boot.mpy"}
 
 
-def check_path(path: str) -> str:
-    """Return *path*, an absolute path of a file on a device.
+def check_names(path: str) -> list[str]:
+    """Return the names in *path*, an absolute path of a file on a device.
 
     Raises:
-        ReleaseError: ``bad_path``: it could not be stored, or would mean another place;
-            ``protected``: it belongs to the updater's own records.
+        ReleaseError: ``bad_path``: it could not be stored, or would mean another place.
     """
     if not path.startswith("/"):
         raise ReleaseError("bad_path", f"A path starts with '/', got {path[:40]!r}.")
@@ -35,8 +34,31 @@ def check_path(path: str) -> str:
             raise ReleaseError(
                 "bad_path", f"Control characters and backslash are no names, in {path!r}."
             )
-    if "/" + names[0] in (PRIVATE, _MOUNTED):
-        raise ReleaseError("protected", f"/{names[0]} is the updater's own: {path!r}.")
+    return names
+
+
+def check_path(path: str) -> str:
+    """Return *path*, an absolute path of a file that is no record of the updater.
+
+    Raises:
+        ReleaseError: as `check_names`, or ``protected``.
+    """
+    top = "/" + check_names(path)[0]
+    if top in (PRIVATE, _MOUNTED):
+        raise ReleaseError("protected", f"{top} is the updater's own: {path!r}.")
+    return path
+
+
+def check_brought(path: str) -> str:
+    """Return *path*, an absolute path that an update may put a file at.
+
+    Raises:
+        ReleaseError: as `check_path`; ``bad_path`` and ``protected`` also for what would run
+            never, or instead of the guard.
+    """
+    check_path(path)
+    if path in ("/main.mpy", "/boot.mpy"):
+        raise ReleaseError("bad_path", f"MicroPython does not run {path}: use the .py.")
     if path.startswith("/ota_boot/"):
         raise ReleaseError(
             "protected", "A folder /ota_boot would be imported instead of the guard."
@@ -44,26 +66,50 @@ def check_path(path: str) -> str:
     return path
 
 
-def check_set(files: Collection[str], deletes: Collection[str]) -> None:
-    """See that a device would take these paths together.
+def check_counts(files: int, deletes: int) -> None:
+    """See that an update does something, and not too much.
 
     Raises:
-        ReleaseError: ``too_many``; ``both_forms``: a module as `.py` and as `.mpy`;
-            ``protected``: the guard would be gone.
+        ReleaseError: ``empty`` or ``too_many``.
     """
-    if len(files) + len(deletes) > MAX_ENTRIES:
+    if not files and not deletes:
+        raise ReleaseError("empty", "There is nothing in it: no file, and none to delete.")
+    if files + deletes > MAX_ENTRIES:
         raise ReleaseError(
             "too_many",
-            f"A release brings and deletes at most {MAX_ENTRIES} files together, here are "
-            f"{len(files)} and {len(deletes)}.",
+            f"An update brings and deletes at most {MAX_ENTRIES} files together, here are "
+            f"{files} and {deletes}.",
         )
-    brought = set(files)
-    for path in files:
-        if path.endswith(".py") and path[:-3] + ".mpy" in brought:
-            raise ReleaseError(
-                "both_forms",
-                f"{path} and {path[:-3]}.mpy are one module, MicroPython would only load the "
-                ".py: release one.",
-            )
-    if set(deletes) >= _GUARDS and not _GUARDS & brought:
+
+
+def check_place(path: str, before: Collection[str], deletes: Collection[str]) -> None:
+    """See that a file at *path* fits to the files *before* it, sorted by path, and to *deletes*.
+
+    Raises:
+        ReleaseError: ``not_directory``: a file would be a folder as well; ``both_forms``: a
+            module as `.py` and as `.mpy`; ``duplicate``: a file that is brought and deleted.
+    """
+    folder = path.rpartition("/")[0]
+    while folder:
+        if folder in before:
+            raise ReleaseError("not_directory", f"{folder} is a file and a folder.")
+        folder = folder.rpartition("/")[0]
+    compiled = path.removesuffix(".py") + ".mpy"
+    if path.endswith(".py") and compiled in before:
+        raise ReleaseError(
+            "both_forms",
+            f"{path} and {compiled} are one module, MicroPython would only load the .py: "
+            "keep one of them.",
+        )
+    if path in deletes:
+        raise ReleaseError("duplicate", f"{path} is brought and deleted.")
+
+
+def check_guard(files: Collection[str], deletes: Collection[str]) -> None:
+    """See that the guard would still be there.
+
+    Raises:
+        ReleaseError: ``protected``.
+    """
+    if _GUARDS & set(deletes) and not _GUARDS & set(files):
         raise ReleaseError("protected", "The guard, ota_boot, can be replaced but not deleted.")

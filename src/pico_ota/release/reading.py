@@ -7,11 +7,11 @@ and compare what they say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from . import archive
-from .description import MAX_SIZE, Conditions, Description, Parser
+from . import archive, native
+from .description import MAX_SIZE, Conditions, Description, ListedFile, Parser
 from .errors import ReleaseError
 from .keys import KEYRING_PATH, PublicKey, parse_keys
 from .signing import MAX_SIZE as MAX_SIGNATURE
@@ -25,12 +25,28 @@ MAX_KEYRING = 6144
 
 @dataclass(frozen=True)
 class Device:
-    """What a device is, as far as a release may depend on it. None: any will do."""
+    """What a device is, as far as a release may depend on it. None: any will do.
+
+    Attributes:
+        board: the name of its build.
+        revision: of its hardware.
+        micropython: its version.
+        floor: the lowest version that it accepts.
+        mpy: its ``sys.implementation._mpy``; None: that of the board, or of all that are listed.
+    """
 
     board: str | None = None
     revision: str = "1.0"
     micropython: str | None = None
     floor: Version | None = None
+    mpy: int | None = None
+
+    def loads(self, boards: Iterable[str]) -> list[Sequence[int]]:
+        """Return what each board may have for `_mpy` that has to load what is for *boards*."""
+        if self.mpy is not None:
+            return [(self.mpy,)]
+        names = boards if self.board is None else [self.board]
+        return [native.of_board(name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,7 @@ def read(data: bytes, keys: Sequence[PublicKey] = (), device: Device | None = No
     for entry in archive.unpack(data, reading.expect):
         reading.take(entry)
     return Release(
-        reading.described(),
+        reading.finish(),
         tuple(reading.contents),
         reading.signature,
         reading.signer,
@@ -84,51 +100,54 @@ class _Reading:
         self._device = device
         self._text = b""
         self._description: Description | None = None
-        self._first = 2
         self.contents: list[bytes] = []
         self.signature = b""
         self.signer: PublicKey | None = None
 
-    def expect(self, head: archive.Head) -> None:
-        """Refuse an entry that has no business where it stands."""
-        if head.name == archive.TRAILER:
-            self._expect_end(head)
-        elif head.index == 0:
+    def expect(self, head: archive.Head) -> archive.Check | None:
+        """Refuse an entry that has no business there; return what its content has to pass."""
+        if head.index == 0:
             _named(head, DESCRIPTION)
             _at_most(head, MAX_SIZE)
         elif head.index == 1 and head.name == SIGNATURE:
             _at_most(head, MAX_SIGNATURE)
         else:
-            self._expect_file(head)
+            return self._expect_file(head)
+        return None
 
-    def _expect_end(self, head: archive.Head) -> None:
-        if head.index == 1:
-            self._refuse_unsigned("the end")
-        if self._description is None:
-            missing = "any file" if head.index else DESCRIPTION
-            raise ReleaseError("missing_entry", f"The archive ends without {missing}.")
-        files = self._description.files
+    def finish(self) -> Description:
+        """Return the description, at the end of the archive."""
+        files = self._described("the end").files
         if len(self.contents) < len(files):
             raise ReleaseError(
                 "missing_entry",
                 f"{len(files)} files are listed, only {len(self.contents)} are in the archive; the"
                 f" first one missing is {files[len(self.contents)].filename}.",
             )
+        assert self._description is not None
+        return self._description
 
-    def _refuse_unsigned(self, came: str) -> None:
-        if self._keys:
-            raise ReleaseError(
-                "unsigned",
-                f"The second entry should be {SIGNATURE}, got {came}: the release is not signed.",
-            )
+    def _described(self, came: str) -> Description:
+        """Return the description, which is read when something comes behind the head."""
+        if self._description is None:
+            if not self._text:
+                raise ReleaseError("missing_entry", f"The archive ends without {DESCRIPTION}.")
+            if self._keys and not self.signature:
+                raise ReleaseError(
+                    "unsigned",
+                    f"The second entry should be {SIGNATURE}, got {came}: the release is not "
+                    "signed.",
+                )
+            parser = Parser(self._text, signed=bool(self._keys))
+            if self._keys or parser.conditions.boards:
+                _suits_board(parser.conditions, self._device)
+            _suits(parser.conditions, self._device)
+            self._description = parser.finish()
+        return self._description
 
-    def _expect_file(self, head: archive.Head) -> None:
-        if head.index == 1:
-            self._refuse_unsigned(head.name)
-            self._first = 1
-            self._describe()
-        files = self.described().files
-        number = head.index - self._first
+    def _expect_file(self, head: archive.Head) -> archive.Check:
+        files = self._described(head.name).files
+        number = len(self.contents)
         if number >= len(files):
             raise ReleaseError(
                 "unexpected_entry", f"{head.name} is not listed; all listed files came before it."
@@ -141,33 +160,36 @@ class _Reading:
                 f"Entry {head.index} should be {wanted.filename}, {wanted.size} bytes, checksum"
                 f" {wanted.check:08X}; got {head.name}, {head.size} bytes, {head.check:08X}.",
             )
+        return lambda data: self._check_file(wanted, data)
 
-    def take(self, entry: archive.Entry) -> None:
-        """Check the content of an entry that was expected."""
-        head = entry.head
-        if head.index < self._first:
-            if archive.checksum(entry.data) != head.check:
-                raise ReleaseError(
-                    "bad_checksum",
-                    f"The bytes of {head.name} do not add up to {head.check:08X}: it was changed"
-                    " after it was packed.",
-                )
-            if head.index == 0:
-                self._text = entry.data
-            else:
-                self.signature = entry.data
-                self._check_signature()
-                self._describe()
-            return
-        wanted = self.described().files[head.index - self._first]
-        if hashlib.sha256(entry.data).hexdigest() != wanted.sha256:
+    def _check_file(self, wanted: ListedFile, data: bytes) -> None:
+        if hashlib.sha256(data).hexdigest() != wanted.sha256:
             raise ReleaseError(
                 "digest_mismatch", f"{wanted.path} is not the file that was listed (SHA-256)."
             )
-        if wanted.path == KEYRING_PATH:
-            _check_keyring(entry.data)
-        # Only now: the device sees the digest first, too.
-        self.contents.append(entry.data)
+        if wanted.path.endswith(".mpy"):
+            listed = [board for board, _ in self._described("").boards]
+            native.check_loads(wanted.path, data[:4], self._device.loads(listed))
+
+    def take(self, entry: archive.Entry) -> None:
+        """Check an entry that is here as a whole."""
+        head = entry.head
+        if head.name not in (DESCRIPTION, SIGNATURE):
+            if self._described("").files[len(self.contents)].path == KEYRING_PATH:
+                _check_keyring(entry.data)
+            self.contents.append(entry.data)
+            return
+        if archive.checksum(entry.data) != head.check:
+            raise ReleaseError(
+                "bad_checksum",
+                f"The bytes of {head.name} do not add up to {head.check:08X}: it was changed"
+                " after it was packed.",
+            )
+        if head.index == 0:
+            self._text = entry.data
+        else:
+            self.signature = entry.data
+            self._check_signature()
 
     def _check_signature(self) -> None:
         self.signer = find_signer(self.signature, self._text, self._keys)
@@ -176,16 +198,6 @@ class _Reading:
             raise ReleaseError(
                 "bad_signature", f"{SIGNATURE} was not made by any accepted key ({known})."
             )
-
-    def _describe(self) -> None:
-        parser = Parser(self._text)
-        _suits(parser.conditions, self._device)
-        self._description = parser.finish()
-
-    def described(self) -> Description:
-        """The description, which is known once the first file or the end is reached."""
-        assert self._description is not None
-        return self._description
 
 
 def _named(head: archive.Head, name: str) -> None:
@@ -202,15 +214,16 @@ def _at_most(head: archive.Head, limit: int) -> None:
         )
 
 
+def _suits_board(wanted: Conditions, device: Device) -> None:
+    if device.board is None or device.revision in dict(wanted.boards).get(device.board, ()):
+        return
+    listed = ", ".join(board for board, _ in wanted.boards) or "no board at all"
+    raise ReleaseError(
+        "wrong_board", f"The release is for {listed}, not for {device.board} {device.revision}."
+    )
+
+
 def _suits(wanted: Conditions, device: Device) -> None:
-    if device.board is not None:
-        revisions = dict(wanted.boards).get(device.board, ())
-        if device.revision not in revisions:
-            listed = ", ".join(board for board, _ in wanted.boards) or "no board at all"
-            raise ReleaseError(
-                "wrong_board",
-                f"The release is for {listed}, not for {device.board} {device.revision}.",
-            )
     if device.micropython is not None and _triple(device.micropython) < _triple(
         wanted.micropython
     ):
@@ -218,11 +231,15 @@ def _suits(wanted: Conditions, device: Device) -> None:
             "old_micropython",
             f"The release needs MicroPython {wanted.micropython}, this is {device.micropython}.",
         )
-    if device.floor is not None and wanted.version < device.floor:
+    if device.floor is not None and Version.is_older(wanted.version, device.floor):
         raise ReleaseError(
             "downgrade",
             f"Version {wanted.version} is older than {device.floor}, the lowest still accepted.",
         )
+    if wanted.mpy:
+        head = native.head_of(wanted.mpy, wanted.arch)
+        loads = device.loads(board for board, _ in wanted.boards)
+        native.check_loads("what is in the release", head, loads)
 
 
 def _triple(text: str) -> tuple[int, ...]:

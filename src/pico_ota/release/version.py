@@ -46,6 +46,12 @@ class Version:
         core = (int(match[1]), int(match[2]), int(match[3]))
         return cls(core, tuple(match[4].split(".")) if match[4] else (), text)
 
+    @classmethod
+    def is_older(cls, text: str, floor: Version) -> bool:
+        """Whether *text* is older than *floor*; a word that is no version never is."""
+        match = _SEMVER.fullmatch(text) if len(text) <= MAX_LENGTH else None
+        return match is not None and cls.parse(text) < floor
+
     def __str__(self) -> str:
         return self.text
 

@@ -1,8 +1,11 @@
-"""The boards that can be simulated."""
+"""The boards that can be simulated, and what one of them is made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from pico_ota.sim.ports import Port
+from pico_ota.sim.radio import Air
 
 BLOCK = 4096
 """Bytes in one erase block of the flash chip."""
@@ -33,3 +36,20 @@ BOARDS = {
         Board("pico2_w", 1, 640),  # 2560 KiB at 0x180000
     )
 }
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a board is made of."""
+
+    board: Board
+    image_fd: int
+    port: Port
+    unique_id: bytes
+    air: Air
+    heap: str | None = None
+    """MicroPython's `-X heapsize=`; None: its default of 2 MB."""
+    cut_after: int = 0
+    """The flash operation, counted from power-on, in which the power fails; 0: none."""
+    tear_half: bool = False
+    flash_timing: bool = False

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from pico_ota.sim import registers as reg
 from pico_ota.sim import rom
-from pico_ota.sim.boards import Board
+from pico_ota.sim.boards import Setup
 from pico_ota.sim.console import Console
 from pico_ota.sim.errors import SimError
 from pico_ota.sim.ports import Port
 from pico_ota.sim.processor import End, Processor
-from pico_ota.sim.radio import Air, Radio
+from pico_ota.sim.radio import Radio
 from pico_ota.sim.registers import Registers
 
 EXIT_POWER_CUT = 70
@@ -32,23 +31,6 @@ _PORT_SLOTS = 8
 _HOST_NAMES = {"pico_w": b"PicoW", "pico2_w": b"Pico2W"}  # MICROPY_PY_NETWORK_HOSTNAME_DEFAULT
 _REASONS = {End.RESET: 2, End.WATCHDOG: 1}  # the chip's REASON register
 _STATUS = {End.POWER_CUT: EXIT_POWER_CUT, End.CRASH: EXIT_CRASH}
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a board is made of."""
-
-    board: Board
-    image_fd: int
-    port: Port
-    unique_id: bytes
-    air: Air
-    heap: str | None = None
-    """MicroPython's `-X heapsize=`; None: its default of 2 MB."""
-    cut_after: int = 0
-    """The flash operation, counted from power-on, in which the power fails; 0: none."""
-    tear_half: bool = False
-    flash_timing: bool = False
 
 
 class Hardware:

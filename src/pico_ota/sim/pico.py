@@ -16,8 +16,9 @@ from typing import Any
 from pico_ota.devicefiles import device_files as _device_files
 from pico_ota.sim import image as images
 from pico_ota.sim import registers as reg
+from pico_ota.sim.boards import Setup
 from pico_ota.sim.errors import SimError
-from pico_ota.sim.hardware import EXIT_CRASH, Event, Hardware, Setup
+from pico_ota.sim.hardware import EXIT_CRASH, Event, Hardware
 from pico_ota.sim.ports import Port
 from pico_ota.sim.radio import Air
 

@@ -19,12 +19,12 @@ import time
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pico_ota.sim import registers as reg
-
-if TYPE_CHECKING:
-    from pico_ota.sim.hardware import Hardware
+from pico_ota.sim.boards import Setup
+from pico_ota.sim.console import Console
+from pico_ota.sim.radio import Radio
 
 _CHILD = Path(__file__).parent / "child.py"
 _ASK_FIRST_S = 0.001  # a board that computes answers sooner
@@ -53,10 +53,34 @@ _HALTS = {
 }
 
 
+class Wiring(Protocol):
+    """What there is on the board before the processor is, and that it works on."""
+
+    setup: Setup
+    registers: reg.Registers
+    radio: Radio
+    console: Console
+    engine: str
+    """The program that is MicroPython."""
+    rom_fd: int
+    listening: bool
+    wake_in: int
+    """Readable when there are orders."""
+
+    def event(self, event: dict[str, Any], /) -> None:
+        """Tell what has happened."""
+
+    def take_orders(self) -> End | None:
+        """Carry out what has been ordered; returns how the board's life has to end, if it has."""
+
+    def assign_ports(self) -> None:
+        """Give the host's ports for those that the application has asked for."""
+
+
 class Processor:
     """The process from one start of MicroPython to its end."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Wiring) -> None:
         self._hardware = hardware
         self._words = hardware.registers.words
         self._longs = hardware.registers.longs

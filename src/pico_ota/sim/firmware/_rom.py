@@ -18,12 +18,15 @@ def _install():
     modules = sys.modules
     for name in ("machine", "network", "rp2", "socket", "os", "sys"):
         modules[name] = __import__("_" + name)
+        if hasattr(modules[name], "__file__"):
+            del modules[name].__file__  # what is built into the firmware has none
     global _say
     _say = modules["os"]._say
     for name in ("_chip", "_rom", "_flash"):
         modules.pop(name, None)
     for name in ("machine", "network", "rp2", "socket", "os", "sys"):
         modules.pop("_" + name, None)
+    modules["_rp2"] = modules["rp2"]  # the part of it that the board has in C
     for name in list(__main__.__dict__):
         if name != "__name__":
             del __main__.__dict__[name]
