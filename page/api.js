@@ -1,9 +1,10 @@
 // Requests to the device: credentials, one at a time, waiting and trying again where that helps.
 
 import { sleep } from "./dom.js";
+import { utf8 } from "./description.js";
 
-const KEPT = "pico-ota";
-let authorization = sessionStorage.getItem(KEPT);
+const STORED = "pico-ota";
+let authorization = sessionStorage.getItem(STORED);
 
 /** What others set: how to ask for a password (login), to show that we wait (waiting), and what follows a restart (restarted). */
 export const hooks = {};
@@ -17,91 +18,102 @@ export class Failure extends Error {
 }
 
 export function useCredentials(user, password, keep) {
-  authorization = "Basic " + btoa(String.fromCharCode(...new TextEncoder().encode(user + ":" + password)));
-  sessionStorage.removeItem(KEPT);
-  if (keep) sessionStorage.setItem(KEPT, authorization);
+  authorization = "Basic " + btoa(utf8(user + ":" + password));
+  sessionStorage.removeItem(STORED);
+  if (keep) sessionStorage.setItem(STORED, authorization);
 }
 
 /** A device path as part of an address, each name escaped. */
 export const address = (prefix, path) => prefix + path.split("/").map(encodeURIComponent).join("/");
 
 // The device serves three connections and each new one costs it up to 250 ms: requests queue here,
-// so the browser keeps to one. Only progress is asked for aside, while a long upload runs.
+// so the browser keeps to one.
 let tail = Promise.resolve();
-function turn() {
+function queue() {
   const before = tail;
   let leave;
   tail = new Promise((done) => (leave = done));
   return before.then(() => leave);
 }
 
-async function once(method, path, { headers, json, body, signal, timeout = 20000, blob }) {
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  const timer = setTimeout(abort, timeout);
-  signal?.addEventListener("abort", abort);
-  try {
+// XMLHttpRequest, since fetch cannot tell how much of a body has left. Resolves when it is over,
+// however it ended: without an answer the status is 0.
+const exchange = (method, path, { headers, json, body, signal, timeout = 20000, blob, progress }) =>
+  new Promise((done) => {
+    const request = new XMLHttpRequest();
+    const abort = () => request.abort();
     // Relative: an application may serve the page below a prefix of its own.
-    const response = await fetch("." + path, {
-      method,
-      body: json ? JSON.stringify(json) : body,
-      cache: "no-store",
-      signal: stop.signal,
-      headers: {
-        "X-Requested-With": "pico-ota",
-        ...(json && { "Content-Type": "application/json" }),
-        ...(authorization && { Authorization: authorization }),
-        ...headers,
-      },
-    });
-    const { ok, status, headers: said } = response;
-    if (ok && blob) return await response.blob();
-    const text = await response.text();
-    const data = text.startsWith("{") ? JSON.parse(text) : {};
-    if (ok) return { ...data, status, etag: said.get("ETag")?.replaceAll('"', "") };
-    throw new Failure(status, { retry_after: said.get("Retry-After"), ...data });
-  } catch (e) {
-    signal?.throwIfAborted();
-    throw e instanceof Failure ? e : new Failure(0, { message: "No answer from the device: is it on, and on this network?" });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-  }
+    request.open(method, "." + path);
+    request.timeout = timeout;
+    request.responseType = blob ? "blob" : "text";
+    const all = {
+      "X-Requested-With": "pico-ota",
+      ...(json && { "Content-Type": "application/json" }),
+      ...(authorization && { Authorization: authorization }),
+      ...headers,
+    };
+    for (const name in all) request.setRequestHeader(name, all[name]);
+    if (progress) request.upload.onprogress = ({ loaded }) => progress(loaded);
+    request.onloadend = () => {
+      signal?.removeEventListener("abort", abort);
+      done(request);
+    };
+    signal?.addEventListener("abort", abort);
+    request.send(json ? JSON.stringify(json) : body);
+  });
+
+async function once(method, path, options) {
+  options.signal?.throwIfAborted();
+  const request = await exchange(method, path, options);
+  options.signal?.throwIfAborted();
+  const { status, response } = request;
+  const said = (name) => request.getResponseHeader(name);
+  const ok = status >= 200 && status < 300;
+  if (ok && options.blob) return response;
+  const text = options.blob ? (response ? await response.text() : "") : response;
+  const data = /^\{.*\}\s*$/s.test(text) ? JSON.parse(text) : {};
+  if (ok) return { ...data, status, etag: said("ETag")?.replaceAll('"', "") };
+  if (status) throw new Failure(status, { retry_after: said("Retry-After"), ...data });
+  throw new Failure(0, { message: "No answer from the device: is it on, and on this network?" });
 }
 
-// Milliseconds until another try makes sense, or nothing where it does not.
-function patience({ status, retry_after }, n) {
-  if (!status) return Math.min(8000, 500 * 2 ** n);
-  return [409, 429, 503].includes(status) && Math.min(60, retry_after) * 1000;
+let waited = false;
+
+/** Waits before one more try after *failure*, the *n*-th in a row; false where a try makes no sense. */
+export async function pause(failure, n, signal) {
+  signal?.throwIfAborted();
+  const { status, retry_after } = failure;
+  const later = [409, 429, 503].includes(status) && Math.min(60, retry_after) * 1000;
+  const wait = status ? later : Math.min(8000, 500 * 2 ** n);
+  if (!wait) return false;
+  waited = true;
+  hooks.waiting(wait, failure);
+  await sleep(wait, signal);
+  signal?.throwIfAborted();
+  return true;
 }
 
 /**
  * One request, answered with the JSON of its body. Options: json or body, headers, signal, timeout,
- * `tries` more tries after no answer or "later", `aside` not to queue, `blob` to get the bytes.
+ * `tries` more tries after no answer or "later", `blob` to get the bytes, `progress` to be told
+ * how many bytes of the body have left.
  */
 export async function call(method, path, options = {}) {
-  const leave = !options.aside && (await turn());
+  const leave = await queue();
   try {
     for (let n = 0; ; n++) {
       try {
         const answer = await once(method, path, options);
-        if (n) hooks.waiting(0);
+        if (waited) hooks.waiting((waited = false));
         return answer;
       } catch (e) {
-        const wait = n < (options.tries ?? 2) && patience(e, n);
-        if (e.status === 401) {
-          await hooks.login(authorization && e.message);
-        } else if (wait) {
-          hooks.waiting(wait, e);
-          await sleep(wait, options.signal);
-        } else {
-          throw e;
-        }
+        if (e.status === 401) await hooks.login(authorization && e.message);
+        else if (n >= (options.tries ?? 2) || !(await pause(e, n, options.signal))) throw e;
       }
       options.signal?.throwIfAborted();
     }
   } finally {
-    if (leave) leave();
+    leave();
   }
 }
 

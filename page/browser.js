@@ -2,7 +2,8 @@
 
 import { address, call, get } from "./api.js";
 import { button, bytes, el, say, twice, ui } from "./dom.js";
-import { isGuarded, list } from "./plan.js";
+import { isUpdater } from "./never.js";
+import { list } from "./plan.js";
 import { attempt } from "./status.js";
 
 let folder = "/";
@@ -12,7 +13,7 @@ export const open = (path = folder) =>
   attempt(async () => {
     const files = (await list(path)).filter(({ name }) => path + name !== "/.ota");
     // Folders first, the updater's own last.
-    const rank = ({ name, directory }) => 2 * isGuarded(path + name) - directory;
+    const rank = ({ name, directory }) => 2 * isUpdater(path + name) - directory;
     files.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
     folder = path;
     const names = path.split("/").slice(1, -1);
@@ -33,7 +34,7 @@ const change = (words, method, path, options) =>
 function entry({ name, directory, file_size }) {
   const path = folder + name;
   const action = (verb, act) => Object.assign(button(verb, act, "small"), { ariaLabel: verb + " " + name });
-  const own = !isGuarded(path);
+  const own = !isUpdater(path);
   const row = el("li", { className: own ? "" : "calm" },
     directory ? button(name + "/", () => open(path + "/"), "name mono") : el("span", { className: "name mono" }, name),
     !directory && el("span", { className: "size" }, bytes(file_size)),

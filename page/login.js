@@ -4,11 +4,9 @@ import { call, hooks, useCredentials } from "./api.js";
 import { note, show, ui } from "./dom.js";
 import { attempt } from "./status.js";
 
-let asking;
-
-/** Shows the form with the device's *refusal*, if any, until it is sent; once for all who ask. */
+/** Shows the form with the device's *refusal*, if any, until it is sent. Requests queue, so one asks at a time. */
 hooks.login = (refusal) =>
-  asking ??= new Promise((done) => {
+  new Promise((done) => {
     const before = document.activeElement;
     const shown = !ui.main.hidden;
     show(false, ui.main);
@@ -25,7 +23,6 @@ hooks.login = (refusal) =>
       show(false, ui.login);
       show(shown, ui.main);
       before?.focus();
-      asking = null;
       done();
     };
   });

@@ -2,12 +2,12 @@
 
 import { hooks } from "./api.js";
 import "./login.js";
-import { follow, online } from "./status.js";
+import { connected, follow, online } from "./status.js";
 import { aim, startUpload } from "./upload.js";
 import { open, startBrowser } from "./browser.js";
 
 hooks.waiting = (ms, failure) =>
-  ms ? online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn") : online("Connected", "good");
+  ms ? online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn") : connected();
 
 hooks.restarted = () => open();
 

@@ -1,14 +1,11 @@
 // What sending the chosen files would change on the device.
 
 import { address, call, get } from "./api.js";
-import { digest } from "./sha256.js";
+import { byBytes, measure } from "./description.js";
+import { isJunk, isSpared, isUpdater } from "./never.js";
 
-const JUNK = /(^|\/)(\.(git|hg|svn|venv|idea|vscode|DS_Store)|__pycache__|node_modules|Thumbs\.db|desktop\.ini|\._[^/]*|[^/]*\.pyc)(\/|$)/;
-const UPDATER = /^\/(boot\.py$|(ota_boot|service_ota|manager_wifi|lib\/microdot)\.m?py$|\.?ota(\/|$))/;
-const UNFIT = /[\\\x00-\x1f\x7f]|^(\/[^/]*){17}/;
-
-/** True for what the updater itself needs. */
-export const isGuarded = (path) => UPDATER.test(path);
+// Backslash, control characters, halves of a character, and more than 16 names.
+const UNFIT = /[\\\x00-\x1f\x7f]|\p{Cs}|^(\/[^/]*){17}/u;
 
 /** The names in a device folder, none if it is not there. */
 export async function list(folder, signal) {
@@ -33,32 +30,38 @@ async function walk(top, wanted, signal) {
   return found;
 }
 
-/** {files, extra, leftOut}: each file with its digest and kind, and the device's files that were not chosen. */
-export async function compare({ entries, folder }, top, signal, tell) {
-  const picked = entries.filter(({ rel }) => !JUNK.test(rel));
-  const files = picked.map(({ file, rel }) => ({ file, path: top + rel, size: file.size, sent: 0, state: "waiting" }));
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+/**
+ * {files, extra, leftOut}: each file with its digest and kind, and what would be deleted: what the
+ * device has and a chosen folder has not, or what a release takes away.
+ */
+export async function compare({ entries, folder, release }, top, signal, tell) {
+  const picked = entries.filter(({ rel }) => !isJunk(rel));
+  const chosen = release ? release.files : picked.map(({ file, rel }) => ({ file, path: top + rel, size: file.size }));
+  const files = chosen.map((f) => ({ ...f, sent: 0, state: "waiting" })).sort((a, b) => byBytes(a.path, b.path));
+  const gone = release ? release.gone : [];
   const paths = new Set(files.map((f) => f.path));
-  const wanted = (path) => (folder && !isGuarded(path)) || files.some((f) => f.path.startsWith(path));
+  const wanted = (path) => (folder && !isUpdater(path)) || [...paths, ...gone].some((other) => other.startsWith(path));
   const there = await walk(top, wanted, signal);
   for (const [i, f] of files.entries()) {
     tell(i, files.length);
     const size = there.get(f.path);
-    f.guarded = isGuarded(f.path);
+    // A release says itself what it brings; beside that, files of the updater are left alone.
+    f.guarded = !release && isUpdater(f.path);
     f.kind = size === undefined ? "new" : "changed";
     f.why = size < 0 ? "A folder on the device has this name."
       : (UNFIT.test(f.path) || new Blob([f.path]).size > 255) && "The device cannot store this name.";
     if (f.why) f.state = f.kind = "failed";
-    else f.sha = await digest(f.file, signal);
+    else if (!f.sha) Object.assign(f, await measure(f.file, signal));
     // Only a file of the same size can be the same: ask the device for its digest.
     if (size === f.size && (await call("HEAD", address("/fs", f.path), { signal })).etag === f.sha) {
       f.kind = f.state = "unchanged";
     }
   }
-  const extra = [...there].filter(([path, size]) => folder && size >= 0 && !paths.has(path) && !isGuarded(path));
+  const goes = (path) => (release ? gone.includes(path) : folder && !paths.has(path) && !isSpared(path));
+  const extra = [...there].filter(([path, size]) => size >= 0 && goes(path));
   return {
     files,
     extra: extra.map(([path, size]) => ({ path, size, sent: 0, kind: "delete", state: "waiting" })),
-    leftOut: entries.length - picked.length,
+    leftOut: release ? 0 : entries.length - picked.length,
   };
 }

@@ -1,94 +1,94 @@
-// Bytes to the device. `sent` of a file is what the device acknowledged, not what left the browser.
+// Bytes to the device. `sent` of a file is what has left the browser, which runs ahead of the device
+// by what the network holds; "written" is what the device said itself.
 
-import { address, call, get } from "./api.js";
+import { address, call, get, pause } from "./api.js";
 import { sleep } from "./dom.js";
 
-const PIECE = 32768; // each piece ends with a close on flash, which costs one block more
 const PATIENT = 9; // about a minute without an answer, a restart of the device included
 const UPDATE = "/api/v1/update";
-
-// While *request* runs, asks the device every so often how far it has got.
-function watched(request, look) {
-  let over;
-  const ask = async () => {
-    for (await sleep(300); !over; await sleep(500)) {
-      // Without an answer there is nothing to show; the upload itself will tell what is wrong.
-      await get("/api/v1/progress", { aside: true, tries: 0, timeout: 5000 }).then(look, () => {});
-    }
-  };
-  ask();
-  return request.finally(() => (over = true));
-}
 
 const slow = (size) => 30000 + size / 4; // ms: flash at its data-sheet worst writes 8 KB a second
 
 /** One file, live at once. */
-export function save({ signal, changed }, f) {
-  const request = call("PUT", address("/fs", f.path), {
+export const save = ({ signal, changed }, f) =>
+  call("PUT", address("/fs", f.path), {
     body: f.file,
     headers: { "X-Content-SHA256": f.sha, ...(f.guarded && { "X-OTA-Protected": "yes" }) },
     signal,
     timeout: slow(f.size),
     tries: PATIENT,
+    progress: (sent) => changed(f, { sent }),
   });
-  return f.size < PIECE ? request : watched(request, ({ upload }) => {
-    if (upload?.path === f.path) changed(f, { sent: upload.received });
-  });
-}
 
 export const remove = ({ signal }, f) =>
   call("DELETE", address("/fs", f.path), { signal }).catch((e) => {
     if (e.status !== 404) throw e;
   });
 
-/** Opens the update, or finds it again: the same manifest resumes. Answers the paths still needed. */
-export async function begin(job, files, gone) {
-  const { id, need } = await call("POST", UPDATE, {
-    json: {
-      version: job.version,
-      trial: true,
-      files: files.map(({ path, size, sha }) => ({ path, size, sha256: sha })),
-      delete: gone.map((f) => f.path),
-    },
-    signal: job.signal,
+// What makes a request speak of this update and no other one.
+const session = ({ id }) => ({ "X-OTA-Session": id });
+
+/** Opens the update, or finds it again: the same description resumes. Answers the paths still needed. */
+export const begin = ({ head, signal }) =>
+  call("POST", UPDATE, {
+    body: head,
+    headers: { "Content-Type": "application/octet-stream" },
+    signal,
     timeout: 120000, // the device compares every file with what it has
     tries: PATIENT,
-  });
-  job.session = { "X-OTA-Session": id };
-  return need;
-}
+  }).then(({ need }) => need);
 
-/** One file aside, in pieces. A piece that got lost is no matter: the device says where to go on. */
-export async function stage({ signal, session, changed }, f) {
+/** One file aside, whole; after a break from the byte on that the device has not. */
+export async function stage(job, f) {
+  const { signal, changed } = job;
   let at = 0;
-  let astray = 0;
-  do {
-    const end = Math.min(at + PIECE, f.size);
-    const range = end - at < f.size && { "Content-Range": `bytes ${at}-${end - 1}/${f.size}` };
+  let damaged = false;
+  for (let n = 0; ; n++) {
     try {
-      const { status, received } = await call("PUT", address(UPDATE + "/files", f.path), {
-        body: f.file.slice(at, end),
-        headers: { ...session, ...range },
+      return await call("PUT", address(UPDATE + "/files", f.path), {
+        body: f.file.slice(at),
+        headers: { ...session(job), ...(at && { "Content-Range": `bytes ${at}-${f.size - 1}/${f.size}` }) },
         signal,
-        timeout: slow(PIECE),
-        tries: PATIENT,
+        timeout: slow(f.size),
+        tries: 0,
+        progress: (sent) => changed(f, { sent: at + sent }),
       });
-      at = status === 202 ? received : f.size;
     } catch (e) {
-      const again = e.error === "wrong_offset" || (e.error === "digest_mismatch" && !astray);
-      if (!again || astray++ > 5) throw e;
-      at = e.received || 0;
+      if (e.error === "digest_mismatch" && !damaged) {
+        damaged = true; // once more from the start: some bytes changed on the way, or before a break
+        at = 0;
+      } else if (n >= PATIENT) {
+        throw e;
+      } else if (e.error === "wrong_offset") {
+        at = e.received;
+      } else {
+        // After a break the device may wait for the rest of the old request, for up to 10 s.
+        if (e.error === "busy") e.retry_after ||= 2;
+        if (!(await pause(e, n, signal))) throw e;
+        at = await received(job, f);
+      }
+      changed(f, { sent: at });
+      if (at && at === f.size) return; // it was only the answer that got lost
     }
-    changed(f, { sent: at });
-  } while (at < f.size);
+  }
 }
 
-export const commit = ({ signal, session }) =>
-  call("POST", UPDATE + "/commit", { json: { restart: true }, headers: session, signal, timeout: 60000, tries: PATIENT });
+// How much of a file the device has.
+const received = async ({ signal }, { path }) =>
+  (await get(UPDATE, { signal, tries: PATIENT })).files.find((f) => f.path === path)?.received || 0;
 
-export const abandon = () => call("DELETE", UPDATE);
+export const commit = (job) =>
+  call("POST", UPDATE + "/commit", { json: { restart: true }, headers: session(job), signal: job.signal, timeout: 60000, tries: PATIENT });
 
-/** A signed release, as it is; the device reads, checks and installs it. */
-export const release = ({ signal, changed }, f) =>
-  watched(call("PUT", UPDATE + "/release", { body: f.file, signal, timeout: 2 * slow(f.size), tries: 0 }),
-    ({ upload }) => changed(f, { sent: Math.min(f.size, upload?.received || f.sent) }));
+/** Drops the update from the device; without a job whatever update is there. */
+export async function abandon(job) {
+  for (let n = 0; ; n++) {
+    try {
+      return await call("DELETE", UPDATE, { headers: job && session(job) });
+    } catch (e) {
+      // A file that was broken off keeps the device busy until it notices.
+      if (e.error !== "busy" || n > 10) throw e;
+      await sleep(500);
+    }
+  }
+}

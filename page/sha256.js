@@ -62,18 +62,3 @@ export class Sha256 {
     return Array.from(this.state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
   }
 }
-
-const known = new WeakMap();
-
-/** The digest of a File; read in pieces, so that a big one freezes nothing. */
-export async function digest(file, signal) {
-  if (!known.has(file)) {
-    const sha = new Sha256();
-    for (let at = 0; at < file.size; at += 131072) {
-      signal.throwIfAborted();
-      sha.update(new Uint8Array(await file.slice(at, at + 131072).arrayBuffer()));
-    }
-    known.set(file, sha.hex());
-  }
-  return known.get(file);
-}

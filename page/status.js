@@ -4,7 +4,7 @@ import { call, get, hooks } from "./api.js";
 import { button, bytes, duration, el, line, note, renew, say, show, sleep, twice, ui } from "./dom.js";
 import { comeBack, settle } from "./restart.js";
 
-const REST = 10000; // unasked, the device lets its web stack go: do not keep it up for a clock
+const REST = 10000; // unasked, the device unloads what answers: do not keep it there for a clock
 const RETRY = 3000;
 
 /** The last status. */
@@ -17,6 +17,9 @@ export function online(words, kind) {
   ui.link.className = "chip " + kind;
 }
 
+/** Says that the device answers, and in which mode. */
+export const connected = () => (device.mode === "rescue" ? online("Rescue mode", "bad") : online("Connected", "good"));
+
 const STATES = { idle: ["running", "good"], trial: ["on trial", "warn"], staging: ["receiving", "warn"] };
 
 /** Takes over a status, whoever asked for it, and paints it. */
@@ -25,7 +28,7 @@ export function accept(status) {
   device = status;
   const { name, board, micropython, mode, state, trial, version, require_signed, default_password, history = [] } = status;
   const rescue = mode === "rescue";
-  online(rescue ? "Rescue mode" : "Connected", rescue ? "bad" : "good");
+  connected();
   document.title = ui.name.textContent = name;
   ui.about.textContent = board.replace("Raspberry Pi ", "") + " · MicroPython " + micropython;
   ui.release.textContent = version || "No release yet";
@@ -124,9 +127,9 @@ function paintBanners({ state, version, trial, update, warnings = [], ignored },
   ]);
 }
 
-function paintActions({ kept, state }, rescue) {
-  renew(ui.actions, [kept, state, rescue].join(), () => [
-    kept && state === "idle" && twice(kept === "unknown" ? "Roll back" : "Roll back to " + kept, "Really roll back?", rollBack),
+function paintActions({ previous, state }, rescue) {
+  renew(ui.actions, [previous, state, rescue].join(), () => [
+    previous && state === "idle" && twice("Roll back to " + (previous === "unknown" ? "the previous version" : previous), "Really roll back?", rollBack),
     twice("Restart", "Really restart?", () => restart("normal")),
     !rescue && twice("Rescue mode", "Really restart?", () => restart("rescue")),
   ]);
@@ -152,7 +155,7 @@ const restarting = (path, json, words) =>
   }));
 
 export const restart = (mode) => restarting("/api/v1/reboot", { mode }, () => "");
-const rollBack = () => restarting("/api/v1/rollback", {}, ({ version }) => `Rolled back to ${version || "the files before"}. `);
+const rollBack = () => restarting("/api/v1/rollback", {}, ({ version }) => `Rolled back to ${version || "the previous version"}. `);
 
 const keep = () =>
   attempt(async () => {
