@@ -15,6 +15,8 @@ import httpx
 from pico_ota.devicefiles import device_files
 from pico_ota.sim import SimulatedPico
 
+Files = Mapping[str, bytes]
+
 PASSWORD = "otapico"
 #: Where an application of 400 KB and the next version of it have room beside each other.
 LARGE = "pico2_w"
@@ -24,7 +26,7 @@ _CONTROL = 9000  # where the application takes orders
 
 @contextmanager
 def started(
-    *, control: bool = False, files: Mapping[str, bytes] | None = None, **options: Any
+    *, control: bool = False, files: Files | None = None, **options: Any
 ) -> Iterator[SimulatedPico]:
     """Run a board for a `with` block: the device files, the application, and *files*.
 

@@ -4,29 +4,41 @@ Measured on a MicroPython with a Pico's object sizes (see bench/heap32), by what
 after each step of the event loop: a buffer that lives across a wait is in it, garbage is not.
 """
 
-import hashlib
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 import httpx
 
-from bench import board, figures
+from bench import board, figures, protocol
 from bench.figures import Data, Row, at_most, kb
 from bench.heap32 import run32
 from pico_ota import release
-from pico_ota.devicefiles import compile_tree, device_files
-from pico_ota.rooms import packed, unpacked
+from pico_ota.devicefiles import device_files
 
 TITLE = "Memory of the board"
 FAR_S = 600
 
 _BEGIN = """
 import asyncio
-from client import Client, answer, settle, started
+from client import Client, Wifi, answer, settle, started
 client = Client()
 settings = {}
+"""
+_EVERYTHING = """
+def scenario():
+    before = yield
+    from manager_wifi import WiFiManager
+    service = yield from started(settings, WiFiManager("home", "secret-password", "device-name"))
+    print("everything", (yield from settle()) - before)
+"""
+_READ = """
+def scenario():
+    service = yield from started(settings)
+    base = yield from settle()
+    client.dial()
+    client.ask("GET", ADDRESS)
+    print("read", (yield from answer(client, b"200")) - base)
 """
 _UPLOAD = """
 def scenario():
@@ -43,12 +55,12 @@ def scenario():
     print("after", (yield from settle()) - before)
 """
 _UPDATE = """
-source = open("/manifest.json", "rb")
+source = open("/head", "rb")
 def scenario():
     service = yield from started(settings)
     base = yield from settle()
     client.dial()
-    client.ask("POST", "/api/v1/update", MANIFEST, source)
+    client.ask("POST", "/api/v1/update", HEAD, source)
     print("begin", (yield from answer(client, b"201")) - base)
     peak = 0
     for number in range(COUNT):
@@ -62,16 +74,25 @@ def scenario():
 _RELEASE = """
 source = open("/release.swu", "rb")
 settings["public_key"] = "/public.json"
-import pico_w
 def scenario():
     service = yield from started(settings)
     base = yield from settle()
     client.dial()
-    client.ask("PUT", "/api/v1/update/release", ARCHIVE, source)
+    client.ask("PUT", ADDRESS, ARCHIVE, source)
     print("release", (yield from answer(client, b"202")) - base)
 """
 _PATH = "/app/part%d/file%03d.txt"
 _SIZE = 300
+
+
+def everything() -> int:
+    """Return what is held above asyncio when guard, service and Wi-Fi manager run, at rest."""
+    return _run(_EVERYTHING, {})["everything"]
+
+
+def reading(address: str) -> int:
+    """Return the most that a `GET` of *address* holds above the started service."""
+    return _run(f"ADDRESS = {address!r}\n{_READ}", {})["read"]
 
 
 def upload(sizes: tuple[int, ...]) -> Data:
@@ -86,17 +107,10 @@ def upload(sizes: tuple[int, ...]) -> Data:
 
 def update(count: int) -> Data:
     """Return the most that an update of *count* small files holds above the started service."""
-    files = [
-        {
-            "path": _PATH % (n % 10, n),
-            "size": _SIZE,
-            "sha256": hashlib.sha256(bytes([n % 256]) * _SIZE).hexdigest(),
-        }
-        for n in range(count)
-    ]
-    manifest = json.dumps({"version": "2.0.0", "trial": True, "files": files}).encode()
-    values = f"COUNT, SIZE, PATH, MANIFEST = {count}, {_SIZE}, {_PATH!r}, {len(manifest)}\n"
-    return _run(values + _UPDATE, {"/manifest.json": manifest})
+    files = {_PATH % (n % 10, n): bytes([n % 256]) * _SIZE for n in range(count)}
+    head = protocol.head("2.0.0", files)
+    values = f"COUNT, SIZE, PATH, HEAD = {count}, {_SIZE}, {_PATH!r}, {len(head)}\n"
+    return _run(values + _UPDATE, {"/head": head})
 
 
 def signed_release(count: int, size: int) -> Data:
@@ -112,18 +126,8 @@ def signed_release(count: int, size: int) -> Data:
             "/release.swu": data,
             "/public.json": (folder / "keys/public.json").read_bytes(),
         }
-    return _run(f"ARCHIVE = {len(data)}\n{_RELEASE}", {**_for_pico_w(), **files})
-
-
-def _for_pico_w() -> dict[str, bytes]:
-    """Return the device files, such that releases for a Pico W fit the build measured on."""
-    source = (Path(__file__).parents[1] / "device/ota/board.py").read_bytes()
-    named = source.replace(b"import sys\n", b"import pico_w as sys\n")
-    if named == source:
-        raise ValueError("ota/board.py asks for the name of the board in another way")
-    sys_module = b"class implementation:\n    _build = 'RPI_PICO_W'\n"
-    board_module = compile_tree({"/ota/board.py": named}, lines=False)
-    return {"/pico_w.py": sys_module, **packed({**unpacked(device_files()), **board_module})}
+    values = f"ARCHIVE, ADDRESS = {len(data)}, {protocol.RELEASE!r}\n"
+    return _run(values + _RELEASE, files)
 
 
 def _run(script: str, files: dict[str, bytes]) -> dict[str, int]:
@@ -153,6 +157,15 @@ def measure(quick: bool = False) -> Data:
     count, size = (6, 40_000) if quick else (60, 400_000)
     large = 60_000 if quick else 500_000
     return {
+        "everything": everything(),
+        "read": {
+            name: reading(address)
+            for name, address in (
+                ("`GET /`", protocol.PAGE),
+                ("`GET /api/v1/status`", protocol.STATUS),
+                ("the listing of `/`", protocol.LISTING),
+            )
+        },
         **upload((5_000, large)),
         "update": {str(number): update(number) for number in (few, many)},
         "release": {"files": count, "bytes": size, **signed_release(count, size)},
@@ -168,6 +181,16 @@ def rows(data: Data) -> list[Row]:
     archive = data["release"]
     return [
         at_most("the started service, above `import asyncio`", data["started"], 12 * 1024, kb),
+        at_most(
+            "guard, service and Wi-Fi manager, all that runs, above the same",
+            data["everything"],
+            14.5 * 1024,
+            kb,
+        ),
+        *(
+            Row(f"peak of {name}, above the started service", kb(held))
+            for name, held in data["read"].items()
+        ),
         at_most(f"peak of an upload of {_size(large_size)}, above the same", large, 64 * 1024, kb),
         at_most(
             f"… its difference to an upload of {_size(small_size)}", abs(large - small), 2048, kb

@@ -1,13 +1,14 @@
 # Takes orders of the measurements, one JSON line on a connection, and answers with a line.
 import asyncio
+import gc
 import hashlib
 import json
+import micropython
 import os
 import time
 
-from ota.body import CHUNK
-
 _PORT = 9000
+_CHUNK = 3072  # the buffer of the service
 
 
 async def start():
@@ -28,7 +29,7 @@ def write(files, chunk=4096, digest=True, folders=()):
 
     With a *chunk* of 0 the buffer has the size of that of the service.
     """
-    chunk = chunk or CHUNK
+    chunk = chunk or _CHUNK
     buffer = memoryview(bytearray(os.urandom(chunk)))
     start = time.ticks_us()
     for folder in folders:
@@ -51,6 +52,25 @@ def remove(paths):
         os.remove(path)
 
 
+def names():
+    """Print the names that MicroPython has interned."""
+    micropython.qstr_info(1)
+
+
+def piece():
+    """Return the size of the largest piece of free heap, to 64 bytes."""
+    gc.collect()
+    low, high = 0, gc.mem_free()
+    while high - low > 64:
+        middle = (low + high) // 2
+        try:
+            bytearray(middle)
+            low = middle
+        except MemoryError:
+            high = middle
+    return low
+
+
 def download(**given):
     import others
 
@@ -63,4 +83,11 @@ def restart():
     machine.reset()
 
 
-_ORDERS = {"write": write, "remove": remove, "download": download, "restart": restart}
+_ORDERS = {
+    "write": write,
+    "remove": remove,
+    "names": names,
+    "piece": piece,
+    "download": download,
+    "restart": restart,
+}

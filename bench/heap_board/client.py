@@ -74,12 +74,12 @@ def settle():
     return (yield)
 
 
-def started(settings):
+def started(settings, wifi=None):
     """Boot as the board does and start the service; return it."""
     __import__("ota_boot").run()
     from service_ota import OTAUpdateService
 
-    service = OTAUpdateService(Wifi(), **settings)
+    service = OTAUpdateService(wifi or Wifi(), **settings)
     task = asyncio.create_task(service.start())
     while not task.done():
         yield asyncio.step()

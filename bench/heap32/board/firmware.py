@@ -40,12 +40,20 @@ def _urandom(size):
     return bytes([random.getrandbits(8) for _ in range(size)])
 
 
+_second = None  # the console's second end, held as the firmware holds it; nothing is told to it
+
+
 def _dupterm(stream=None, index=0):
-    return None
+    global _second
+    before, _second = _second, stream
+    return before
 
 
 os.urandom = _urandom
 os.dupterm = _dupterm
+
+# Releases are for a Pico W.
+sys.modules["sys"] = __import__("_sys")
 
 # Keep what only this build brings along (inspect, functools, ...) out of reach.
 sys.path[:] = ["/board", "", "/lib"]
