@@ -204,9 +204,25 @@ def test_a_wrong_password_is_a_matter_of_credentials_and_is_not_repeated():
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+def test_a_redirect_is_no_success(status):
+    # A portal of some Wi-Fi, say: what was to be sent has not arrived anywhere.
+    answer = httpx.Response(status, headers={"Location": "http://portal.example/login"})
+    client, network, _ = client_of(answer)
+    with pytest.raises(AnswerError, match=r"redirect to http://portal\.example/login"):
+        client.request("PUT", "/fs/main.py")
+    assert len(network.requests) == 1
+
+
+def test_a_redirect_to_nowhere_is_none_either():
+    client, _, _ = client_of(httpx.Response(302))
+    with pytest.raises(AnswerError, match="redirect to nowhere"):
+        client.request("DELETE", "/fs/main.py")
+
+
 def test_too_many_wrong_ones_say_how_long_to_wait():
     client, network, _ = client_of(refusal(429, "too_many_tries", {"Retry-After": "30"}))
-    with pytest.raises(CredentialsError, match="again in 30 s"):
+    with pytest.raises(CredentialsError, match="waits for 30 s"):
         client.request("GET", "/")
     assert len(network.requests) == 1
 

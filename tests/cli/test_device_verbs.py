@@ -21,7 +21,7 @@ def test_status_for_people_and_for_programs(device, cli):
     assert "of 868 352 bytes free" in lines["flash"]
     assert "default password" in shown.err
     answer = json.loads(cli("status", "--json").out)
-    assert {"version", "state", "boot_id", "last", "kept", "flash"} <= set(answer)
+    assert {"version", "state", "boot_id", "last", "previous", "flash"} <= set(answer)
 
 
 def test_the_host_before_the_verb_behind_it_or_in_the_project_file(device, cli, here, monkeypatch):
@@ -149,7 +149,7 @@ def test_confirm_outside_a_trial_is_refused_with_the_reason(device, cli):
     result = cli("confirm", "--json")
     assert result.status == 1
     assert json.loads(result.out)["exit_status"] == 1
-    assert result.err.startswith("pico-ota: No confirm now.")
+    assert result.err.startswith("pico-ota: Nothing is on trial.")
 
 
 def test_confirm_ends_a_trial(own_device, cli, here):
@@ -165,7 +165,7 @@ def test_confirm_ends_a_trial(own_device, cli, here):
     assert json.loads(cli("status", "--json").out)["last"]["outcome"] == "confirmed"
 
 
-def test_rollback_with_nothing_kept_is_refused(device, cli):
+def test_rollback_without_a_previous_set_is_refused(device, cli):
     result = cli("rollback")
     assert (result.status, result.out) == (1, "")
     assert "pico-ota: " in result.err

@@ -151,4 +151,4 @@ def test_missing_texts_are_empty_and_a_nameless_device_is_called_by_its_address(
 def test_both_halves_agree_on_port_and_probe():
     listener = (DEVICE / "ota/listener.py").read_text()
     assert f"_PROBE_PORT = const({discovery.PORT})\n" in listener
-    assert f'_PROBE = b"{PROBE.decode()}"\n' in (DEVICE / "ota/discovery.py").read_text()
+    assert f'_PROBE = b"{PROBE.decode()}"\n' in (DEVICE / "ota/api.py").read_text()

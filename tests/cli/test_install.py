@@ -120,13 +120,13 @@ def test_a_main_of_ones_own_stays_when_the_settings_are_new(cli, here):
 
 def test_installing_again_writes_what_is_new_and_retires_the_other_form(cli, here):
     cli("install", "--dir", "board")
-    (here / "board/ota/web.py").write_text("an old one, which MicroPython would import first\n")
+    (here / "board/ota/server.py").write_text("an old one, which MicroPython would import first\n")
     (here / "board/ota_boot.mpy").write_bytes(b"old")
     (here / "board/ota/keys.json").write_text("[]")
     report = json.loads(cli("install", "--dir", "board", "--json").out)
     assert report["written"] == ["/ota_boot.mpy"]
-    assert report["removed"] == ["/ota/web.py"]
-    assert not (here / "board/ota/web.py").exists()
+    assert report["removed"] == ["/ota/server.py"]
+    assert not (here / "board/ota/server.py").exists()
     assert (here / "board/ota/keys.json").exists()
     assert report["advice"] == []
     assert "password" not in report
@@ -135,8 +135,8 @@ def test_installing_again_writes_what_is_new_and_retires_the_other_form(cli, her
 def test_source_retires_the_pack_and_the_pack_the_sources(cli, here):
     cli("install", "--dir", "board")
     report = json.loads(cli("install", "--dir", "board", "--no-mpy", "--json").out)
-    assert "/ota/rooms.pack" in report["removed"]
-    assert (here / "board/ota/web.py").exists()
+    assert "/ota/modules.pack" in report["removed"]
+    assert (here / "board/ota/server.py").exists()
     cli("install", "--dir", "board")
     assert {f.suffix for f in (here / "board/ota").iterdir()} == {".mpy", ".pack", ".gz", ".txt"}
     assert [f.name for f in (here / "board/ota").glob("*.mpy")] == ["__init__.mpy"]
@@ -145,11 +145,11 @@ def test_source_retires_the_pack_and_the_pack_the_sources(cli, here):
 def test_debug_keeps_names_and_line_numbers(cli, here):
     assert cli("install", "--dir", "lean").status == 0
     assert cli("install", "--dir", "full", "--debug").status == 0
-    lean, full = ((here / name / "ota/rooms.pack").read_bytes() for name in ("lean", "full"))
-    assert b"_make_room_for" in full
-    assert b"_make_room_for" not in lean
-    assert b"ota/reception.py" in full
-    assert b"ota/reception.py" not in lean
+    lean, full = ((here / name / "ota/modules.pack").read_bytes() for name in ("lean", "full"))
+    assert b"_check_neighbours" in full
+    assert b"_check_neighbours" not in lean
+    assert b"ota/server.py" in full
+    assert b"ota/server.py" not in lean
     assert len(lean) < 0.93 * len(full)
     assert cli("install", "--dir", "x", "--debug", "--no-mpy").status == 2
 

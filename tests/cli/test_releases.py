@@ -170,13 +170,51 @@ def test_a_signed_release_is_pushed_and_kept_and_an_older_one_refused(
 
 
 def test_what_is_not_signed_is_refused_by_the_device(signed_device, cli, app):
-    refused = cli("push", build(cli, app, None, "1.1.0"))
-    assert refused.status == 1
-    assert "signed" in refused.err
-    plain = cli("push", app)
-    assert plain.status == 1
-    assert "signed" in plain.err
+    for arguments in (
+        ["push", build(cli, app, None, "1.1.0")],
+        ["push", app],
+        ["push", app, "--delete"],
+        ["cp", app / "main.py", ":x.py"],
+        ["rm", ":main.py"],
+        ["mv", ":main.py", ":x.py"],
+        ["mkdir", ":folder"],
+    ):
+        refused = cli(*arguments)
+        assert refused.status == 1, arguments
+        assert "'pico-ota build --sign KEY' makes a release" in refused.err
     assert json.loads(cli("status", "--json").out)["state"] == "idle"
+
+
+def test_a_release_travels_as_what_changed(signed_device, cli, app, keys, monkeypatch):
+    for number in range(20):
+        (app / f"lib/part{number:02}.bin").write_bytes(os.urandom(8_000))
+    assert cli("push", build(cli, app, keys, "1.1.0")).status == 0
+    (app / "lib/part07.bin").write_bytes(os.urandom(2_000))
+    path = build(cli, app, keys, "1.2.0", "--delete", ":lib/part19.bin", "--ignore", "part19.bin")
+    plan = json.loads(cli("push", path, "--dry-run", "--json").out)
+    assert (plan["changed"], plan["new"]) == (["/lib/part07.bin"], [])
+    assert (plan["delete"], plan["bytes"]) == (["/lib/part19.bin"], 2_000)
+    wire = Proxy(int(signed_device.url.rpartition(":")[2]))
+    monkeypatch.setenv("PICO_OTA_HOST", f"127.0.0.1:{wire.port}")
+    shown = cli("push", path, "--no-wait", "--json")
+    wire.close()
+    done = json.loads(shown.out)
+    assert (shown.status, shown.err) == (0, "")
+    assert (done["state"], done["bytes_sent"]) == ("committed", 2_000)
+    assert done["signer"] == json.loads((keys / "public.json").read_text())["id"]
+    # The description of 22 files with its signature, and the one that changed.
+    assert path.stat().st_size > 150_000
+    assert wire.sent < 12_000
+
+
+def test_a_dry_run_of_a_release_changes_nothing(own_device, cli, app, keys):
+    path = build(cli, app, keys, "1.1.0")
+    before = own_device.flash_operations
+    shown = cli("push", path, "--dry-run")
+    assert (shown.status, shown.err) == (0, "")
+    assert "+ /lib/a.py  6" in shown.out.splitlines()
+    assert shown.out.endswith("Dry run: nothing was changed.\n")
+    assert own_device.flash_operations == before
 
 
 def test_a_damaged_release_is_not_even_sent(device, cli, app, keys, here):

@@ -1,11 +1,13 @@
+import ast
 import hashlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pico_ota import sync
+from pico_ota import never, sync
 from pico_ota.errors import PicoOtaError, UsageError
 from pico_ota.ignore import Ignore
 from pico_ota.mpy import architecture, compile_source, compiled_name
@@ -97,8 +99,8 @@ def test_paths_have_the_limits_of_the_device():
 
 def test_limits_are_those_of_the_device_code():
     text = (Path(__file__).parents[2] / "device/ota/paths.py").read_text()
-    assert f"MAX_PATH = {sync.MAX_PATH}\n" in text
-    assert f"MAX_DEPTH = {sync.MAX_DEPTH}\n" in text
+    assert f"MAX_PATH = const({sync.MAX_PATH})\n" in text
+    assert f"MAX_DEPTH = const({sync.MAX_DEPTH})\n" in text
 
 
 def test_paths_are_made_absolute():
@@ -120,60 +122,26 @@ def test_a_file_that_changes_meanwhile_is_noticed(here):
         file.read()
 
 
-def test_the_manifest_is_the_body_of_the_contract(here):
-    make(here, "main.py")
-    files = sync.scan([here / "main.py"])
-    assert sync.manifest(files, ["/old.py"], "1.0", trial=False) == {
-        "version": "1.0",
-        "trial": False,
-        "files": [{"path": "/main.py", "size": 10, "sha256": files[0].sha256}],
-        "delete": ["/old.py"],
-    }
-
-
-def test_the_plan_tells_new_from_changed_and_unchanged(here):
-    files = sync.scan([make(here / "app", "a.py", "b.py", "c.py", "d.py")])
-    plan = sync.plan(files, ["/a.py", "/b.py"], ["/b.py", "/x.py"], ["/old.py"])
-    assert (paths(plan.new), paths(plan.changed)) == (["/a.py"], ["/b.py"])
-    assert paths(plan.unchanged) == ["/c.py", "/d.py"]
-    assert plan.summary() == "1 changed, 1 new, 2 unchanged, 1 to delete"
-    assert plan.bytes_to_send == sum(f.size for f in files[:2])
-    assert not plan.empty
-
-
-def test_a_plan_with_nothing_to_do_is_empty_but_one_that_deletes_is_not(here):
-    files = sync.scan([make(here / "app", "a.py")])
-    assert sync.plan(files, [], []).empty
-    assert not sync.plan(files, [], [], ["/old.py"]).empty
-
-
-def test_differing_compares_digests(here):
-    files = sync.scan([make(here / "app", "a.py", "b.py", "c.py")])
-    digests = {"/a.py": files[0].sha256, "/b.py": "0" * 64}
-    assert sync.differing(files, digests) == ["/b.py", "/c.py"]
-
-
 UPDATER = [
     "/boot.py",
     "/ota_boot.mpy",
     "/service_ota.mpy",
     "/manager_wifi.py",
-    "/ota/web.mpy",
-    "/lib/microdot.mpy",
+    "/ota/modules.pack",
+    "/ota/keys.json",
     "/.ota/state",
-    "/settings.py",
 ]
 
 
 def test_delete_takes_what_is_there_but_not_here(here):
     files = sync.scan([make(here / "app", "main.py")])
-    there = ["/main.py", "/old.py", "/lib/old.py", *UPDATER]
+    there = ["/main.py", "/old.py", "/lib/old.py", "/settings.py", *UPDATER]
     assert sync.deletions(files, there) == ["/lib/old.py", "/old.py"]
 
 
 def test_delete_stays_inside_the_target(here):
     files = sync.scan([make(here / "lib", "a.py")], to="/lib")
-    there = ["/main.py", "/library.py", "/lib/a.py", "/lib/old.py", "/lib/microdot.mpy"]
+    there = ["/main.py", "/library.py", "/lib/a.py", "/lib/old.py"]
     assert sync.deletions(files, there, "/lib") == ["/lib/old.py"]
 
 
@@ -191,15 +159,24 @@ def test_delete_leaves_the_other_form_to_the_device(here):
 
 
 def test_the_updater_files_are_those_of_the_device_code():
-    sys.path.insert(0, str(Path(__file__).parents[2] / "device"))
-    try:
-        from ota import paths as device_paths
-        from ota import protected
-    finally:
-        sys.path.pop(0)
-    for path in UPDATER[:-1]:
-        assert protected.is_updater(path) or device_paths.is_private(path), path
-        assert sync.belongs_to_updater(path), path
+    others = ["/main.py", "/otaku.py", "/ota_boots.py", "/lib/ota/x.py", "/boot.pyx", "/x/boot.py",
+              "/settings.mpy", "/.otax", "/service_ota2.py"]  # fmt: skip
+    folders = ["/ota", "/ota_boot", "/ota_boot/x.py", "/manager_wifi/__init__.py"]
+    asked = [*UPDATER, *others, *folders]
+    code = f"""
+from ota import paths
+print([paths.is_updater(path) or paths.is_private(path) for path in {asked!r}])
+"""
+    device = Path(__file__).parents[2] / "device"
+    done = subprocess.run(
+        [Path(sys.executable).with_name("micropython"), "-c", code],
+        env={**os.environ, "MICROPYPATH": f"{device}:.frozen"},
+        capture_output=True,
+        text=True,
+    )
+    said = dict(zip(asked, ast.literal_eval(done.stdout), strict=True))
+    assert said == {path: never.stays(path) for path in asked}
+    assert [path for path in asked if not said[path]] == others
 
 
 def test_content_version_depends_on_content_alone(here):

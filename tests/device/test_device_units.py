@@ -1,4 +1,4 @@
-"""The rooms of `ota/`, one by one, on MicroPython with a littlefs of a Pico's geometry at `/`.
+"""The modules of `ota/`, one by one, on MicroPython with a littlefs of a Pico's geometry at `/`.
 
 Each `test_*` function of a script in on_board/ is a test of its own, in a process of its own.
 """
@@ -26,7 +26,7 @@ CASES = [(script.stem, name) for script in SCRIPTS for name in functions(script)
 
 
 def test_the_scripts_are_found() -> None:
-    assert len(SCRIPTS) >= 13
+    assert len(SCRIPTS) >= 11
     assert len(CASES) > 60
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pico_ota.devicefiles import device_files
-from pico_ota.rooms import PACK, packed, unpacked
+from pico_ota.pack import PACK, packed, unpacked
 from pico_ota.shrink import shrink
 
 MICROPYTHON = Path(sys.executable).with_name("micropython")
@@ -24,7 +24,7 @@ def test_private_names_get_short_and_the_same_in_all_modules() -> None:
     )
     assert "helper" not in made["a"]
     assert "LIMIT" not in made["a"]
-    assert "public" in made["a"]
+    assert "public" not in made["a"]
     assert "first" not in made["b"]
     assert "__init__" in made["b"]
 
@@ -55,6 +55,67 @@ def test_a_class_that_continues_one_of_another_module_keeps_its_names() -> None:
         a="class A:\n def _one(self): pass", b="from ota.a import A\nclass B(A): _two = 1"
     )
     assert "_two" in made["b"]
+
+
+def test_public_names_that_could_be_anything_else_stay() -> None:
+    made = shrunk(
+        a="def looked_up(): pass\ndef named(): pass\ndef close(): pass\ndef ours(): pass",
+        b="TABLE = 'GET / looked_up'\nprint(named=1)\nfrom ota.a import ours\nours()",
+    )
+    for name in ("looked_up", "named", "close"):
+        assert name in made["a"], name
+    assert "ours" not in made["a"] + made["b"]
+    doors = shrink({"/service_ota.py": "class Door:\n def ours(self): self.seen = 1",
+                    "/ota/a.py": "def ours(): return door.seen"})  # fmt: skip
+    assert "def ours" in doors["/service_ota.py"]
+    assert "seen" in doors["/ota/a.py"]
+
+
+def test_what_modules_exchange_still_fits(tmp_path: Path) -> None:
+    a = """
+LIMIT = 3
+class Box:
+    ready = False
+    def __init__(self, value):
+        self.inside = value
+    @property
+    def doubled(self):
+        return self.inside * 2
+    @doubled.setter
+    def doubled(self, value):
+        self.inside = value // 2
+    def filled(self, more):
+        self.inside += more
+        return self
+class Crate(Box):
+    def emptied(self):
+        self.inside = 0
+        return self
+def make(value):
+    return Crate(value)
+"""
+    b = """
+from ota import a
+from ota.a import LIMIT, make
+box = make(4).filled(LIMIT)
+box.doubled = 10
+box.ready = True
+print(box.doubled, box.ready, a.Box.ready, a.make(1).filled(1).emptied().inside)
+"""
+    results = []
+    for sources in ({"a": a, "b": b}, shrunk(a=a, b=b)):
+        top = tmp_path / str(len(results)) / "ota"
+        top.mkdir(parents=True)
+        (top / "__init__.py").write_text("")
+        for name, text in sources.items():
+            (top / f"{name}.py").write_text(text)
+        command = [MICROPYTHON, "-c", "import ota.b"]
+        run = subprocess.run(command, cwd=top.parent, capture_output=True, check=True)
+        results.append(run.stdout)
+    assert results[0] == results[1] == b"10 True False 0\n"
+    lean = (tmp_path / "1" / "ota" / "b.py").read_text()
+    for name in ("doubled", "filled", "emptied", "LIMIT", "make"):
+        assert name not in lean, name
 
 
 def test_it_computes_the_same() -> None:
@@ -89,7 +150,6 @@ def test_no_private_name_of_the_device_is_asked_for_across_modules() -> None:
     # What is renamed in one module must be its own: a second look, at the result.
     files = device_files(mpy=False)
     sources = {p: data.decode() for p, data in files.items() if p.endswith(".py")}
-    sources.pop("/lib/microdot.py")
     for path, text in shrink(sources).items():
         tree = ast.parse(text)
         bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}

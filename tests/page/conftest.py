@@ -1,8 +1,11 @@
 """A browser, the page of a simulated Pico in it, and folders of files to send."""
 
+import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from pico_ota.sim import SimulatedPico
 
+ROOT = Path(__file__).resolve().parents[2]
 APP = Path(__file__).parent / "app"
 CREDENTIALS = {"username": "admin", "password": "otapico"}
 # A second loopback address: a proxy there keeps the device's port, which the Host header names.
@@ -33,6 +37,45 @@ def chromium():
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def page_js(tmp_path_factory):
+    """Run the body of a function of (page, input) in node: page_js(body, input).
+
+    `page` has what the page's modules export that need no browser. Returns what it returns;
+    raises AssertionError with what it raises.
+    """
+    sys.path.insert(0, str(ROOT / "tools"))
+    import build_page
+
+    folder = tmp_path_factory.mktemp("node")
+    entry, bundle = folder / "entry.js", folder / "page.mjs"
+    names = ("archive", "description", "never", "sha256")
+    entry.write_text("".join(f'export * from "{ROOT}/page/{name}.js";\n' for name in names))
+    esbuild = [str(build_page._esbuild()), str(entry), "--bundle", "--format=esm"]
+    subprocess.run([*esbuild, f"--outfile={bundle}", "--log-level=warning"], check=True)
+    program = str(Path(sys.executable).with_name("node"))
+
+    def run(body, given=None):
+        script = f"""
+            import * as page from "{bundle}";
+            import {{ readFileSync }} from "node:fs";
+            const input = JSON.parse(readFileSync(0, "utf8"));
+            const result = await (async () => {{ {body} }})();
+            console.log(JSON.stringify(result));
+        """
+        done = subprocess.run(
+            [program, "--input-type=module", "-e", script],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """What a person does with the page, as functions of a Playwright page."""
 
+import socket
+import threading
+
 from pico_ota.sim.image import read_tree
 
 
@@ -44,3 +47,58 @@ def drop(page, *paths):
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
+class Proxy:
+    """Passes connections to 127.0.0.2 on to 127.0.0.1, at the same port, and counts them.
+
+    With `break_after`, a number of bytes towards the device, the connection that has passed on as
+    many is broken: once.
+    """
+
+    def __init__(self, port):
+        self.connections = 0
+        self.break_after = None
+        self._port = port
+        self._server = socket.create_server(("127.0.0.2", port))
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # the test is over, and the page asks still
+                near.close()
+                continue
+            for source, sink, inwards in ((near, far, True), (far, near, False)):
+                pump = threading.Thread(target=self._pump, args=(source, sink, inwards))
+                pump.daemon = True
+                pump.start()
+
+    def _pump(self, source, sink, inwards):
+        passed = 0
+        try:
+            while data := source.recv(4096):
+                sink.sendall(data)
+                passed += len(data)
+                if inwards and self.break_after is not None and passed > self.break_after:
+                    self.break_after = None
+                    break
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass

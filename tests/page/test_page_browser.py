@@ -40,9 +40,6 @@ def test_look_download_rename_make_and_delete(pico, http, open_page):
     assert page.input_value("#target") == "/made/"
     page.click("#crumbs >> text=Flash")
     # A folder says once more that all in it goes.
-    page.get_by_role("button", name="Delete lib").click()
-    page.click("button:text('Delete with all in it?')")
-    page.wait_for_selector("#notes >> text=updater")
     page.click("#entries >> text=lib/")
     page.get_by_role("button", name="Delete deep").click()
     page.click("button:text('Delete with all in it?')")
@@ -52,6 +49,16 @@ def test_look_download_rename_make_and_delete(pico, http, open_page):
     assert live["/even 100%.txt"] == b"odd name#1.txt"
     assert live["/lib/a.py"] == b"lib/a.py"
     assert not {"/notes.txt", "/lib/deep/b.py", "/odd name#1.txt"} & set(live)
+
+
+def test_what_the_device_refuses_is_said(pico, http, open_page):
+    http.put("/fs/taken.txt", content=b"1").raise_for_status()
+    page = open_page(pico.url)
+    page.get_by_role("button", name="Rename main.py").click()
+    page.fill("#entries input", "taken.txt")
+    page.press("#entries input", "Enter")
+    page.wait_for_selector("#notes >> text=/taken.txt is there already")
+    assert "/main.py" in device_files_of(pico)
 
 
 def test_a_stray_click_is_forgotten(pico, open_page):

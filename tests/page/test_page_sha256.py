@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "page" / "sha256.js"
+PAGE = Path(__file__).resolve().parents[2] / "page"
 
 
 @pytest.fixture(scope="module")
 def hasher(chromium):
     page = chromium.new_page()
-    text = re.sub(r"^export ", "", SOURCE.read_text(), flags=re.MULTILINE)
-    page.add_script_tag(content=text + "\nwindow.Sha256 = Sha256; window.digest = digest;")
+    text = (PAGE / "sha256.js").read_text() + (PAGE / "description.js").read_text()
+    text = re.sub(r"^(export |import .*)", "", text, flags=re.MULTILINE)
+    page.add_script_tag(content=text + "\nwindow.Sha256 = Sha256; window.measure = measure;")
 
     def digest(data, piece):
         return page.evaluate(
@@ -55,15 +56,16 @@ def test_random_sizes_in_random_pieces(hasher):
 
 
 def test_a_big_file_does_not_freeze_the_page(hasher):
-    ticks, result = hasher.page.evaluate(
+    ticks, sha, total = hasher.page.evaluate(
         """async () => {
             let ticks = 0;
             const timer = setInterval(() => ticks++, 1);
             const file = new Blob([new Uint8Array(8_000_000).fill(7)]);
-            const result = await digest(file, new AbortController().signal);
+            const { sha, sum } = await measure(file, new AbortController().signal);
             clearInterval(timer);
-            return [ticks, result];
+            return [ticks, sha, sum];
         }"""
     )
-    assert result == hashlib.sha256(b"\x07" * 8_000_000).hexdigest()
+    assert sha == hashlib.sha256(b"\x07" * 8_000_000).hexdigest()
+    assert total == 56_000_000
     assert ticks > 10

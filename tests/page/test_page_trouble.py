@@ -1,10 +1,14 @@
 """What can go wrong on the way, and what the page makes of it."""
 
 import json
+import random
+import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from page_steps import (
+    Proxy,
     choose_files,
     choose_folder,
     device_files_of,
@@ -13,7 +17,12 @@ from page_steps import (
     start,
 )
 
+from pico_ota.release import archive
+from pico_ota.release.builder import describe
+from pico_ota.release.reading import DESCRIPTION
 from pico_ota.sim.image import read_tree
+from pico_ota.sync import local_file
+from tests.conftest import client_for
 
 BIG = {f"big_{i}.bin": bytes([i]) * 40000 for i in range(4)}
 
@@ -28,9 +37,23 @@ def refuse(page, address, status, **reason):
     page.route(address, lambda route: route.fulfill(status=status, body=body))
 
 
+def hold_polls(page, http):
+    """Answer the page's regular questions in the device's place, from what it says now.
+
+    A poll that meets another password would ask for it before the test does what it is about. The
+    polls follow one another, so once one is answered here no earlier one is on its way.
+    """
+    answers = {name: http.get(f"/api/v1/{name}").text for name in ("status", "log")}
+    page.route("**/api/v1/status", lambda route: route.fulfill(body=answers["status"]))
+    page.route("**/api/v1/log?*", lambda route: route.fulfill(body=answers["log"]))
+    with page.expect_request("**/api/v1/status"):
+        pass
+
+
 def test_own_login_when_the_browser_sends_no_good_password(pico, http, open_page, make_folder):
     page = open_page(pico.url)
     assert page.is_visible("#secret")
+    hold_polls(page, http)
     http.put("/api/v1/password", json={"password": "another one"}).raise_for_status()
     page.click("text=Make folder")  # refused by the browser: no name yet
     page.fill("#folder", "new")
@@ -45,6 +68,7 @@ def test_own_login_when_the_browser_sends_no_good_password(pico, http, open_page
     page.press("#password", "Enter")
     page.wait_for_selector("#entries >> text=new/")
     assert page.evaluate("sessionStorage.length") == 1
+    page.unroute_all()
     choose_files(page, make_folder({"app.py": b"1"}) / "app.py")
     start(page)
     headline(page, "1 file saved")
@@ -52,19 +76,23 @@ def test_own_login_when_the_browser_sends_no_good_password(pico, http, open_page
     assert device_files_of(pico)["/app.py"] == b"1"
 
 
-def test_a_password_changed_elsewhere_is_asked_for_once(pico, http, open_page, make_folder):
-    page = open_page(pico.url)
-    choose_folder(page, make_folder({"a.txt": bytes(150_000)}))
-    page.check("text=Only save")
-    http.put("/api/v1/password", json={"password": "another one"}).raise_for_status()
+def test_a_password_changed_elsewhere_is_asked_for_and_sending_goes_on(
+    slow_pico, open_page, make_folder
+):
+    folder = make_folder(BIG)
+    page = open_page(slow_pico.url)
+    choose_folder(page, folder)
     start(page)
+    wait_half_way(page)
+    with client_for(slow_pico) as http:
+        http.put("/api/v1/password", json={"password": "another one"}).raise_for_status()
     page.wait_for_selector("#login:not([hidden])")
-    page.type("#password", "another")
-    page.wait_for_timeout(1500)  # what looks after the progress asks again and again
-    page.type("#password", " one")
+    page.fill("#password", "another one")
     page.press("#password", "Enter")
-    headline(page, "1 file saved")
+    headline(page, "Confirmed")
     assert page.is_visible("#main")
+    live = device_files_of(slow_pico)
+    assert {path: live[path] for path in files_below(folder)} == files_below(folder)
 
 
 def test_default_password_is_changed_on_the_page(pico, http, open_page):
@@ -124,8 +152,116 @@ def test_cancel_drops_the_update_and_changes_nothing(slow_pico, open_page, make_
     headline(page, "Cancelled")
     assert "Nothing on the device has changed" in page.inner_text("#detail")
     assert page.inner_text("#state") == "running"
+    with client_for(slow_pico) as http:
+        status = http.get("/api/v1/status").json()
+        assert status["state"] == "idle"
+        assert status["update"] is None
+        assert http.get("/api/v1/update").status_code == 404
     live = device_files_of(slow_pico)
     assert {path for path in live if not path.startswith("/.ota/")} == set(read_tree(app_image))
+
+
+def test_cancel_leaves_the_update_of_somebody_else_alone(pico, http, open_page, make_folder):
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"a.py": b"a", "b.py": b"b"}))
+    begin_elsewhere(http)
+    # Cancelled before the device was reached: the page cannot know whether it has begun.
+    page.route(
+        "**/api/v1/update",
+        lambda route: None if route.request.method == "POST" else route.continue_(),
+    )
+    with page.expect_request("**/api/v1/update"):
+        start(page)
+    with page.expect_response("**/api/v1/update") as answer:
+        page.click("text=Cancel")
+    assert (answer.value.request.method, answer.value.status) == ("DELETE", 409)
+    headline(page, "Cancelled")
+    assert http.get("/api/v1/update").json()["version"] == "elsewhere"
+
+
+def begin_elsewhere(http, files=(("/other.py", b"x"),)):
+    """Begin an update as another client would, and send nothing."""
+    local = [local_file(path, data, Path(path)) for path, data in files]
+    head = archive.pack([(DESCRIPTION, describe(local, "elsewhere").render())])
+    http.post("/api/v1/update", content=head).raise_for_status()
+
+
+def test_update_of_somebody_else_is_dropped_when_asked_to(pico, http, open_page, make_folder):
+    folder = make_folder({"a.py": b"a", "b.py": b"b"})
+    page = open_page(pico.url)
+    choose_folder(page, folder)
+    begin_elsewhere(http)
+    start(page)
+    headline(page, "Not finished")
+    assert "elsewhere" in page.inner_text("#error")
+    page.click("text=Drop theirs and send mine")
+    assert http.get("/api/v1/update").json()["version"] == "elsewhere"
+    page.click("#buttons >> text=Really drop it?")
+    headline(page, "Confirmed")
+    live = device_files_of(pico)
+    assert "/other.py" not in live
+    assert {path: live[path] for path in files_below(folder)} == files_below(folder)
+
+
+def test_update_that_is_here_in_part_goes_on_in_another_window(slow_pico, open_page, make_folder):
+    folder = make_folder(BIG)
+    page = open_page(slow_pico.url)
+    choose_folder(page, folder)
+    page.fill("#version", "2.0.0")
+    start(page)
+    page.wait_for_selector("#rows .chip:text('written')")
+    page.close()
+    page = open_page(slow_pico.url)
+    banner = page.locator("#banners", has_text="2.0.0 is here in part")
+    banner.wait_for()
+    puts = puts_of(page)
+    choose_folder(page, folder)
+    assert page.input_value("#version") == "2.0.0"
+    start(page)
+    headline(page, "Confirmed: 2.0.0 is running")
+    assert 0 < len(puts) < 4
+    live = device_files_of(slow_pico)
+    assert {path: live[path] for path in files_below(folder)} == files_below(folder)
+
+
+def test_update_that_is_here_in_part_is_dropped(pico, http, open_page):
+    begin_elsewhere(http)
+    page = open_page(pico.url)
+    page.click("#banners >> text=Drop it")
+    page.wait_for_selector("#banners >> text=elsewhere", state="detached")
+    assert http.get("/api/v1/status").json()["state"] == "idle"
+
+
+def puts_of(page):
+    """Return a list that takes (last part of the address, Content-Range) of each PUT."""
+    seen = []
+
+    def note(request):
+        if request.method == "PUT":
+            seen.append((request.url.rsplit("/", 1)[1], request.headers.get("content-range")))
+
+    page.on("request", note)
+    return seen
+
+
+def test_a_file_goes_on_after_a_break_where_the_device_is(slow_pico, open_page, make_folder):
+    data = random.Random(4).randbytes(150_000)
+    folder = make_folder({"big.bin": data, "small.py": b"1"})
+    port = int(slow_pico.url.rsplit(":", 1)[1])
+    with Proxy(port) as proxy:
+        page = open_page(f"http://pico-test.local:{port}")
+        choose_folder(page, folder)
+        puts = puts_of(page)
+        proxy.break_after = 80_000
+        start(page)
+        headline(page, "Confirmed")
+        assert proxy.break_after is None
+    ranges = [content_range for name, content_range in puts if name == "big.bin"]
+    assert ranges[0] is None
+    first, last, size = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", ranges[1]).groups()
+    assert (int(last), int(size)) == (149_999, 150_000)
+    assert 0 < int(first) <= 80_000
+    assert device_files_of(slow_pico)["/big.bin"] == data
 
 
 def test_leaving_while_sending_is_asked_about(slow_pico, open_page, make_folder):
@@ -227,7 +363,10 @@ def test_hostile_names_are_text(pico, http, open_page, make_folder):
     page.wait_for_selector("#entries >> text=onerror")
     choose_folder(page, make_folder({name: b"1", odd: b"2"}))
     assert set(page.locator("#rows .name").all_inner_texts()) == {"/" + name, "/" + odd}
+    assert "double quote: /" + odd in page.inner_text("#error")
+    assert page.is_disabled("text=Start update")
     page.check("[value=save]")
+    assert page.is_hidden("#error")
     start(page)
     headline(page, "2 files saved")
     page.wait_for_selector("#entries >> text=f%41")

@@ -78,8 +78,8 @@ def test_it_installs_to_a_folder(site, tmp_path):
     done = run(site, "install", "--dir", str(tmp_path / "board"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "board/boot.py").is_file()
-    assert (tmp_path / "board/ota/rooms.pack").is_file()
-    assert (tmp_path / "board/lib/microdot.mpy").is_file()
+    assert (tmp_path / "board/ota/modules.pack").is_file()
+    assert not (tmp_path / "board/lib").exists()
 
 
 def test_it_builds_and_verifies_a_release(site, tmp_path):

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from pico_ota.release import archive, load_signing_key
+from pico_ota.release.description import archive_name
 from pico_ota.release.signing import sign
 
 DESCRIPTION, SIGNATURE = "sw-description", "sw-description.sig"
@@ -86,6 +87,7 @@ class Signer:
 
     def __init__(self, data, private):
         self._entries = entries_of(data)
+        self.files = self._entries[2:]
         self._key = load_signing_key(private)
 
     def edited(self, *changes, entries=None):
@@ -97,14 +99,14 @@ class Signer:
         return self.signed(text.encode(), entries)
 
     def signed(self, text, entries=None):
-        files = self._entries[2:] if entries is None else entries
+        files = self.files if entries is None else entries
         signature = sign(text, self._key)
         return archive.pack([(DESCRIPTION, text), (SIGNATURE, signature), *files])
 
     def bare(self, text):
         """Return the archive with the bare RSA value for a signature."""
         value = self._key.private.sign(text, padding.PKCS1v15(), SHA256())
-        return archive.pack([(DESCRIPTION, text), (SIGNATURE, value), *self._entries[2:]])
+        return archive.pack([(DESCRIPTION, text), (SIGNATURE, value), *self.files])
 
 
 UNUSED = "it does not look at this field"
@@ -195,7 +197,6 @@ def _entries(data, files):
         ),
         "the first file removed": Attack(without(data, files[0]), "unexpected_entry"),
         "the last file removed": Attack(without(data, files[-1]), "missing_entry"),
-        "all files removed": Attack(pack(head), "missing_entry"),
         "a file renamed": Attack(
             pack([*head, [files[0] + "x", listed[0][1]], *listed[1:]]), "unexpected_entry"
         ),
@@ -307,48 +308,59 @@ def _endless(data):
 
 
 def _paths(signer):
-    good = r'path = "/lib/new.py"'
+    def brought(path, instead="/lib/new.py", number=1):
+        """Return the archive with *path* for one of its files, and the name that goes with it."""
+        old, new = archive_name(number, instead), archive_name(number, path)
+        files = [[new if name == old else name, data] for name, data in signer.files]
+        changes = (f'filename = "{old}"', f'filename = "{new}"'), (f'"{instead}"', f'"{path}"')
+        return signer.edited(*changes, entries=files)
+
     bad = {
         "up": "/lib/../../etc/x",
         "relative": "lib/new.py",
         "a dot": "/lib/./new.py",
         "twice a slash": "/lib//new.py",
         "a slash at the end": "/lib/new/",
-        "a backslash": "/lib/new\\\\x",
+        "a backslash": "/lib/new\\x",
         "a control character": "/lib/n\tew.py",
         "256 bytes": "/lib/" + "n" * 255,
         "17 folders": "/lib" + "/n" * 17,
         "nothing": "",
+        "main.mpy, which would never run": "/main.mpy",
     }
-    attacks = {
-        f"path: {name}": Attack(signer.edited((good, f'path = "{path}"')), "bad_path", PATHS)
-        for name, path in bad.items()
-    }
-    attacks["path: our own records"] = Attack(
-        signer.edited((good, 'path = "/.ota/state"')), "protected", PATHS
-    )
-    attacks["path: listed twice"] = Attack(
-        signer.edited((r'path = "/lib/same.py"', 'path = "/lib/new.py"')), "bad_description",
-        PATHS,
-    )  # fmt: skip
-    attacks["path: out of order"] = Attack(
-        signer.edited((r'path = "/main.py"', 'path = "/lib/aaa.py"')), "bad_description", PATHS
-    )
-    attacks["path: deleted and brought"] = Attack(
-        signer.edited((r'"/lib/gone.py"', '"/lib/new.py"')), "duplicate", OURS
-    )
-    attacks["path: boot.py deleted"] = Attack(
-        signer.edited((r'"/lib/gone.py"', '"/boot.py"')), "protected", OURS
-    )
-    attacks["path: a file and its own folder"] = Attack(
-        signer.edited((r'path = "/lib/same.py"', 'path = "/lib/new.py/x"')),
-        "not_directory",
-        PATHS,
-    )
-    attacks["path: main.mpy, which would never run"] = Attack(
-        signer.edited((r'path = "/main.py"', 'path = "/main.mpy"')), "bad_path", OURS
-    )
-    return attacks
+    gone = r'"/lib/gone.py"'
+    return {
+        **{f"path: {name}": Attack(brought(path), "bad_path", PATHS)
+           for name, path in bad.items()},
+        "path: our own records": Attack(brought("/.ota/state"), "protected", PATHS),
+        "path: a folder in place of the guard": Attack(brought("/ota_boot/x.py"), "protected",
+                                                       PATHS),
+        "path: listed twice": Attack(
+            brought("/lib/new.py", "/lib/same.py", 2), "bad_description", PATHS
+        ),
+        "path: out of order": Attack(
+            brought("/lib/aaa.py", "/main.py", 3), "bad_description", PATHS
+        ),
+        "path: a file and its own folder": Attack(
+            brought("/lib/new.py/x", "/lib/same.py", 2), "not_directory", PATHS
+        ),
+        "path: a module in both forms": Attack(
+            brought("/lib/same.mpy"), "both_forms", PATHS
+        ),
+        "path: the name of another path": Attack(
+            signer.edited(("0001-new.py", "0001-net.py")), "bad_description"
+        ),
+        "path: deleted and brought": Attack(
+            signer.edited((gone, '"/lib/new.py"')), "duplicate", OURS
+        ),
+        "path: boot.py deleted": Attack(signer.edited((gone, '"/boot.py"')), "protected", OURS),
+        "path: the guard deleted": Attack(
+            signer.edited((gone, '"/ota_boot.mpy"')), "protected", OURS
+        ),
+        "path: our own records deleted": Attack(
+            signer.edited((gone, '"/.ota/state"')), "protected", OURS
+        ),
+    }  # fmt: skip
 
 
 def _forms(signer, data):
@@ -388,11 +400,19 @@ def _forms(signer, data):
         ),
         "a floor above the version": (edit((r'^floor = "2.0.0"', 'floor = "2.0.1"')), OURS),
         "no floor": (edit((r'^floor = "2.0.0";\n', "")), OURS),
+        "a floor that is none": (edit((r'^floor = "2.0.0"', 'floor = "two"')), OURS),
+        "a floor without a value": (edit((r'^floor = "2.0.0"', 'floor = ""')), OURS),
         "a trial of maybe": (edit((r"^trial = true", "trial = 1")), OURS),
         "boards out of order": (edit((r"^RPI_PICO2_W", "RPI_PICO_Z")), FORM),
     }  # fmt: skip
     return {f"form: {name}": Attack(made, "bad_description", why)
             for name, (made, why) in bad.items()}  # fmt: skip
+
+
+def _emptied(text):
+    """Return the description *text* with nothing in either list."""
+    text = re.sub(rb'^("/|{ filename).*\n', b"", text, flags=re.MULTILINE)
+    return re.sub(rb"^(files|bytes|deletes) = \d+", rb"\1 = 0", text, flags=re.MULTILINE)
 
 
 def _conditions(signer, data):
@@ -407,6 +427,20 @@ def _conditions(signer, data):
         ),
         "no board at all": Attack(
             edit((r"^RPI_PICO2_W = .*\n", ""), (r"^RPI_PICO_W = .*\n", "")), "wrong_board"
+        ),
+        "nothing at all to do": Attack(
+            signer.signed(_emptied(entries_of(data)[0][1]), []), "empty"
+        ),
+        "1001 files and deletions": Attack(
+            edit((r"^deletes = 1;", "deletes = 996;")), "too_many", OURS
+        ),
+        "code for another processor": Attack(
+            edit((mpy, 'micropython = "1.25.0";\nmpy = "6.3";\narch = "rv32imc";')),
+            "mpy_incompatible",
+            OURS,
+        ),
+        "another format of modules": Attack(
+            edit((mpy, 'micropython = "1.25.0";\nmpy = "5.2";')), "mpy_incompatible", OURS
         ),
         "an older version": Attack(data, "downgrade", "-N asks for that, and was not given",
                                    device=("floor", "2.0.1-rc.1")),

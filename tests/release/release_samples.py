@@ -3,6 +3,7 @@
 # On the device before any release: one file that stays as it is, one that changes, one that goes.
 LIVE = {
     "/boot.py": b"import ota_boot\nota_boot.run()\n",
+    "/ota_boot.mpy": b"M\6\3\x1f",  # the guard, which nobody here looks into
     "/main.py": b"print('old')\n",
     "/lib/same.py": b"SAME = 1\n" * 100,
     "/lib/gone.py": b"GONE = 1\n",

@@ -15,12 +15,14 @@ from pico_ota.errors import PicoOtaError, UsageError
 from pico_ota.release import (
     Options,
     ReleaseError,
+    archive,
     attach,
     build,
     inspect,
     keygen,
     load_public_keys,
     load_signing_key,
+    read,
     verify,
 )
 
@@ -162,11 +164,14 @@ def test_bad_options(app, keys, tmp_path):
     bad("bad_description", micropython="1.25")
     bad("bad_path", delete=["old.py"])
     bad("bad_path", delete=["/a/../b"])
-    bad("bad_path", delete=["/main.py"])
+    bad("duplicate", delete=["/main.py"])
     bad("bad_path", delete=['/"'])
     bad("protected", delete=["/.ota/state"])
     bad("protected", delete=["/boot.py"])
-    bad("too_large", delete=[f"/{number}" for number in range(1001)])
+    for form in ("py", "mpy"):
+        bad("protected", delete=["/lib/old.py", f"/ota_boot.{form}"])
+    bad("protected", delete=["/ota_boot.py", "/ota_boot.mpy"])
+    bad("too_many", delete=[f"/{number}" for number in range(1001)])
     bad("bad_key", trust=[app / "main.py"])
 
 
@@ -184,8 +189,13 @@ def test_bad_folders(tmp_path):
     with pytest.raises(UsageError, match=r"\.mpy"):
         build(both, out, "1.0.0")
     many = write_app(tmp_path / "many", {f"f{n}": b"" for n in range(1001)})
-    refused("too_large", build, many, out, "1.0.0")
+    refused("too_many", build, many, out, "1.0.0")
     assert not out.exists()
+
+
+def test_the_guard_may_change_its_form(tmp_path):
+    app = write_app(tmp_path / "app", {"ota_boot.mpy": b"M\6\3\x1f"})
+    build(app, tmp_path / "x.swu", "1.0.0", Options(delete=["/ota_boot.py"]))
 
 
 def test_300_files_fit(tmp_path, device, trusted, keys):
@@ -281,6 +291,43 @@ def test_verify_asks_for_the_device(make_release, keys):
     refused("unreadable", verify, path.parent / "missing.swu", key)
 
 
+def test_verify_knows_what_a_board_can_load(tmp_path):
+    app = write_app(tmp_path / "app", {"main.py": b"", "fast.py": NATIVE})
+    path = tmp_path / "x.swu"
+    build(app, path, "1.0.0", Options(mpy=True, boards=["RPI_PICO2_W"]))
+    assert verify(path, board="RPI_PICO2_W")
+    entries = entries_of(path.read_bytes())
+    text = entries[0][1].decode()
+    board = ("RPI_PICO2_W = { hard", "RPI_PICO_W = { hard")
+    plain = ('arch = "armv7emsp";\n', "")
+
+    def changed(*changes):
+        new = text
+        for old, to in changes:
+            assert old in new
+            new = new.replace(old, to)
+        path.write_bytes(archive.pack([(DESCRIPTION, new.encode()), *entries[1:]]))
+        return path
+
+    # What the description says, and what a file is that it says nothing of.
+    refused("mpy_incompatible", verify, changed(board))
+    refused("mpy_incompatible", verify, changed(board, plain))
+    refused("mpy_incompatible", verify, changed(('mpy = "6.3"', 'mpy = "5.3"')))
+    refused("bad_description", verify, changed(("armv7emsp", "xtensawin")))
+    refused("mpy_incompatible", verify, changed(("armv7emsp", "rv32imc"), board))
+    # Nobody knows that board here.
+    assert verify(changed(("RPI_PICO2_W", "SOME_BOARD")))
+
+
+def test_verify_finds_a_guard_that_goes(make_release, keys):
+    entries = entries_of(make_release().read_bytes())
+    for form in (b"/ota_boot.py", b"/ota_boot.mpy"):
+        text = entries[0][1].replace(b"/lib/gone.py", form)
+        with pytest.raises(ReleaseError) as caught:
+            read(archive.pack([(DESCRIPTION, text), *entries[2:]]))
+        assert caught.value.word == "protected"
+
+
 def test_inspect_tells_all_and_trusts_nobody(make_release, keys):
     path = make_release("2.1.0", mpy=True, boards=("RPI_PICO_W:1.0", "RPI_PICO_W:1.1"))
     found = inspect(path)
@@ -321,7 +368,7 @@ def test_the_package_is_not_loaded_for_help():
 def test_the_constants_of_host_and_device_are_the_same():
     from release_device import ROOT
 
-    from pico_ota.release import archive, description, keys, paths, reading, signing
+    from pico_ota.release import archive, description, keys, native, paths, reading, signing
 
     def constants(name):
         found = {}
@@ -336,22 +383,21 @@ def test_the_constants_of_host_and_device_are_the_same():
         return eval(text, {"__builtins__": {}})
 
     pairs = [
-        (archive.MAX_NAME, number("cpio", "MAX_NAME")),
-        (archive.HEADER_SIZE, number("cpio", "HEADER")),
-        (description.MAX_SIZE, number("release_head", "MAX_TEXT")),
-        (description.MAX_LINE, number("release_store", "MAX_LINE")),
-        (description.MAX_FILES, number("description", "MAX_FILES")),
-        (description.MAX_DELETES, number("description", "MAX_DELETES")),
+        (archive.MAX_NAME, number("archive", "MAX_NAME")),
+        (archive.HEADER_SIZE, number("archive", "HEADER")),
+        (description.MAX_SIZE, number("trust", "MAX_TEXT")),
+        (description.MAX_LINE, number("description", "MAX_LINE")),
         (description.MAX_BOARDS, number("description", "MAX_BOARDS")),
         (description.MAX_BYTES, number("description", "MAX_BYTES")),
-        (description.FORMAT, number("description", "FORMAT")),
-        (signing.MAX_SIZE, number("release_head", "MAX_SIGNATURE")),
-        (reading.MAX_KEYRING, number("keyring", "MAX_KEYRING")),
-        (keys.MAX_KEYS, number("keyring", "MAX_KEYS")),
-        (keys.KEYRING_PATH, number("release_store", "KEYRING")),
-        (keys.EXPONENT, number("signature", "EXPONENT")),
-        (keys.ALGORITHM, number("signature", "ALGORITHM")),
-        (tuple(bits // 8 for bits in keys.SIZES), number("signature", "SIZES")),
+        (paths.MAX_ENTRIES, number("description", "MAX_ENTRIES")),
+        (native.ARCHITECTURES, tuple(number("description", "ARCHITECTURES"))),
+        (signing.MAX_SIZE, number("trust", "MAX_SIGNATURE")),
+        (reading.MAX_KEYRING, number("trust", "MAX_KEYRING")),
+        (reading.DESCRIPTION, number("trust", "NAME")),
+        (keys.MAX_KEYS, number("trust", "MAX_KEYS")),
+        (keys.KEYRING_PATH, number("trust", "KEYRING")),
+        (keys.EXPONENT, number("trust", "EXPONENT")),
+        (keys.ALGORITHM, number("trust", "ALGORITHM")),
         (paths.MAX_PATH, number("paths", "MAX_PATH")),
         (paths.MAX_DEPTH, number("paths", "MAX_DEPTH")),
         (paths.PRIVATE, number("paths", "PRIVATE")),

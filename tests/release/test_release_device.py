@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import sys
-from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from release_attacks import Signer, entries_of, span_of
-from release_device import ROOT
 from release_samples import APP, LIVE, write_app
 
 from pico_ota.release import archive as cpio
 from pico_ota.release import builder
 
-NEW_LIVE = {"/boot.py": LIVE["/boot.py"]} | {"/" + name: data for name, data in APP.items()}
+NEW_LIVE = {path: LIVE[path] for path in ("/boot.py", "/ota_boot.mpy")}
+NEW_LIVE |= {"/" + name: data for name, data in APP.items()}
 
 
 def digests(files):
@@ -23,8 +22,13 @@ def digests(files):
 def test_a_signed_release_is_staged_file_by_file(device, archive, trusted, keys):
     answer = device.take(archive, keys=trusted)
     assert answer == {
+        "status": 201,
+        "id": hashlib.sha256(entries_of(archive)[0][1]).hexdigest(),
         "version": "2.0.0",
         "signer": keys[0].key.id,
+        "state": "staging",
+        "need": [],
+        "bytes": 0,
         "staged": digests({"/" + name: data for name, data in APP.items()}),
     }
 
@@ -39,7 +43,7 @@ def test_a_release_goes_live_and_old_files_go(device, archive, trusted):
     after = device.look()
     assert (after["state"], after["version"]) == ("trial", "2.0.0")
     assert after["live"] == digests(NEW_LIVE)
-    assert not [path for path in after["left"] if path.startswith("/.ota/release")]
+    assert not [path for path in after["left"] if "/.ota/new" in path or "description" in path]
     device.ask("confirm")
     device.ask("rollback")
     assert device.look()["live"] == device.live
@@ -62,6 +66,7 @@ def test_without_keys_anything_sound_is_taken(device, make_release, archive):
 
 def test_signed_only_without_a_key_takes_nothing(device, archive):
     assert device.take(archive, required=True)["word"] == "no_key"
+    assert device.take(archive, required=True, keys=None)["word"] == "no_key"
     assert device.look()["left"] == []
 
 
@@ -81,21 +86,6 @@ def test_modules_that_this_firmware_cannot_load(device, archive, keys, trusted):
     }.items():
         data = signer.edited((line, f"{lines}\nfloor = "))
         assert device.take(data, keys=trusted).get("word") == word, lines
-
-
-def test_what_this_board_is_called():
-    sys.path.append(str(ROOT / "device"))
-    from ota.board import board_name
-
-    def named(build="", machine=""):
-        return board_name(SimpleNamespace(_build=build, _machine=machine))
-
-    assert named("RPI_PICO_W") == "RPI_PICO_W"
-    assert named("RPI_PICO2_W-RISCV") == "RPI_PICO2_W"
-    assert named("", "Raspberry Pi Pico W with RP2040") == "RPI_PICO_W"
-    assert named("", "Raspberry Pi Pico 2 W with RP2350") == "RPI_PICO2_W"
-    assert named("MY_BOARD", "something else") == "MY_BOARD"
-    assert board_name(SimpleNamespace()) is None
 
 
 # --- floor -----------------------------------------------------------------------------------
@@ -139,6 +129,130 @@ def test_without_keys_no_floor_rises(device, archive):
     assert device.look()["floor"] is None
 
 
+# --- the head alone, and the files one by one ------------------------------------------------
+
+
+def head_of(data):
+    """Return *data* up to its first file."""
+    return data[: span_of(data, "0001-new.py")[0]]
+
+
+def send(device, path, data, first=0, **headers):
+    target = "/api/v1/update/files" + quote(path)
+    if first:
+        headers["content-range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
+    return device.ask("ask", data[first:], method="PUT", target=target, headers=headers)
+
+
+def test_the_head_alone_says_what_is_needed(device, archive, trusted):
+    answer = device.take(head_of(archive), keys=trusted, keep=True)
+    # What is live is not needed, and an empty file is a file.
+    need = ["/lib/new.py", "/main.py", "/www/empty.txt", "/www/page one.html"]
+    assert (answer["status"], answer["need"]) == (201, need)
+    assert answer["bytes"] == sum(len(APP[path[1:]]) for path in need)
+    for path in need:
+        sent = send(device, path, APP[path[1:]])
+        assert sent == {"status": 201, "received": len(APP[path[1:]]), "size": len(APP[path[1:]])}
+    done = device.ask("ask", b"", method="POST", target="/api/v1/update/commit")
+    assert (done["status"], done["state"]) == (202, "committed")
+    device.ask("boot")
+    assert device.look()["live"] == digests(NEW_LIVE)
+
+
+def test_a_head_that_ends_as_an_archive_is_a_head(device, archive, trusted):
+    # As `cpio -o` writes it when it is given the head's two files.
+    answer = device.take(cpio.pack(entries_of(archive)[:2]), keys=trusted)
+    assert (answer["status"], len(answer["need"])) == (201, 4)
+
+
+def test_a_head_cut_anywhere_begins_nothing(device, archive, trusted):
+    head = head_of(archive)
+    behind_text = span_of(archive, "sw-description.sig")[0]
+    for end in [*range(0, len(head), 61), behind_text - 1, len(head) - 1]:
+        answer = device.take(head[:end], keys=trusted)
+        assert answer["word"] == "truncated", end
+        after = device.look()
+        assert (after["state"], after["left"], after["live"]) == ("idle", [], device.live), end
+    assert device.take(head[:behind_text], keys=trusted)["word"] == "unsigned"
+
+
+def test_an_unsigned_head_on_a_device_that_takes_signed_releases(device, make_release, trusted):
+    unsigned = make_release(sign=False).read_bytes()
+    assert device.take(head_of(unsigned), keys=trusted)["word"] == "unsigned"
+    assert device.look()["left"] == []
+    # Without the duty to sign it is a push like any other.
+    assert device.take(head_of(unsigned), keys=trusted, required=False)["signer"] is None
+
+
+def test_the_head_of_one_release_with_the_files_of_another(device, archive, keys, trusted):
+    other = dict(map(tuple, entries_of(archive)))
+    other["0003-main.py"] = other["0003-main.py"].replace(b"new", b"bad")
+    mixed = cpio.pack([(name, other[name]) for name, _ in entries_of(archive)])
+    answer = device.take(mixed, keys=trusted)
+    assert answer["word"] == "unexpected_entry"  # its checksum is another
+    device.take(head_of(archive), keys=trusted, keep=True)
+    answer = send(device, "/main.py", other["0003-main.py"])
+    assert (answer["word"], answer["status"]) == ("digest_mismatch", 422)
+    rows = device.ask("ask", b"", method="GET", target="/api/v1/update")["files"]
+    assert [row["received"] for row in rows if row["path"] == "/main.py"] == [0]
+    assert device.look()["live"] == device.live
+
+
+def test_an_archive_whose_files_are_partly_live_is_compared_all_the_same(device, archive, trusted):
+    _, content, _ = span_of(archive, "0002-same.py")
+    swapped = bytearray(archive)
+    # Two bytes change places, so that only the digest tells.
+    swapped[content : content + 2] = swapped[content + 1 : content - 1 : -1]
+    answer = device.take(bytes(swapped), keys=trusted)
+    assert answer["word"] == "digest_mismatch"
+    assert device.look()["state"] == "idle"
+
+
+def test_a_file_that_is_not_listed(device, archive, trusted):
+    device.take(head_of(archive), keys=trusted, keep=True)
+    answer = send(device, "/lib/other.py", b"1")
+    assert (answer["word"], answer["status"]) == ("not_in_update", 404)
+
+
+def test_no_file_without_a_description(device):
+    answer = send(device, "/main.py", b"1")
+    assert (answer["word"], answer["status"]) == ("wrong_state", 409)
+    answer = device.ask("ask", b"", method="GET", target="/api/v1/update")
+    assert (answer["word"], answer["status"]) == ("no_update", 404)
+
+
+def test_a_commit_too_early_names_what_is_missing(device, archive, trusted):
+    head = head_of(archive)
+    answer = device.ask("reset") or device.ask(
+        "ask", head, keys=trusted, method="PUT", target="/api/v1/update?commit=yes"
+    )
+    assert (answer["word"], answer["status"], answer["extra"]["count"]) == ("missing", 409, 4)
+    assert answer["extra"]["need"][0] == "/lib/new.py"
+    assert device.look()["state"] == "staging"
+
+
+def test_one_request_installs(device, archive, trusted, keys):
+    answer = device.ask(
+        "ask", archive, keys=trusted, method="PUT", target="/api/v1/update?commit=yes&restart=no"
+    )
+    del answer["id"]
+    assert answer == {
+        "status": 202, "state": "committed", "version": "2.0.0", "boot_id": "0",
+        "signer": keys[0].key.id,
+    }  # fmt: skip
+    device.ask("boot")
+    assert device.look()["live"] == digests(NEW_LIVE)
+
+
+def test_what_was_staged_unsigned_is_not_committed_by_a_device_that_became_strict(
+    device, make_release, trusted
+):
+    device.take(make_release(sign=False).read_bytes(), keep=True)
+    answer = device.ask("ask", b"", keys=trusted, method="POST", target="/api/v1/update/commit")
+    assert (answer["word"], answer["status"]) == ("signed_only", 403)
+    assert device.look()["live"] == device.live
+
+
 # --- going on after a break ------------------------------------------------------------------
 
 
@@ -154,88 +268,72 @@ def boundaries(data):
 
 
 def test_it_goes_on_wherever_it_was_interrupted(device, archive, trusted):
-    inside = 0
+    staged = 0
     for stop in boundaries(archive):
-        paused = device.take(archive, keys=trusted, stop=stop)
-        assert paused == {"paused": stop}
-        half = device.look()["half"]
-        if half is None:
-            # Before the plan there is nothing to go on from, and nothing is left.
-            assert stop <= span_of(archive, "0001-new.py")[0], stop
-            assert device.look()["left"] == []
-            assert device.look()["state"] == "idle"
+        assert device.take(archive, keys=trusted, stop=stop, keep=True) == {"gone": True}
+        half = device.look()
+        if half["state"] == "idle":
+            # Before the head was complete there is nothing to go on from, and nothing is left.
+            assert stop < span_of(archive, "0001-new.py")[1], stop
+            assert half["left"] == []
             continue
-        assert half["version"] == "2.0.0"
-        # What is live already is not asked for again, even if it was interrupted.
-        _, _, same = span_of(archive, "0002-same.py")
-        assert half["received"] <= max(stop + 3, same + -same % 4)
-        inside += half["received"] == stop
-        answer = device.take(archive, fresh=False, keys=trusted, offset=half["received"],
-                             commit=True)  # fmt: skip
-        assert answer.get("version") == "2.0.0", (stop, half, answer)
+        assert half["live"] == device.live
+        # The same description again, here as a head, tells what is still needed.
+        answer = device.take(head_of(archive), fresh=False, keys=trusted, keep=True)
+        assert answer["status"] == 201, (stop, answer)
+        staged += "/lib/new.py" not in answer["need"]
+        rows = device.ask("ask", b"", method="GET", target="/api/v1/update")["files"]
+        for row in rows:
+            if row["needed"]:
+                data = APP[row["path"][1:]]
+                assert send(device, row["path"], data, row["received"])["status"] == 201
+        device.ask("ask", b"", method="POST", target="/api/v1/update/commit")
+        device.ask("boot")
         assert device.look()["live"] == digests(NEW_LIVE), stop
-    assert inside > 5
+    assert staged > 5
 
 
-def test_it_goes_on_after_a_restart(device, archive, trusted):
+def test_the_whole_archive_again_goes_on_too(device, archive, trusted):
     _, content, _ = span_of(archive, "0003-main.py")
-    device.take(archive, keys=trusted, stop=content + 300)
+    device.take(archive, keys=trusted, stop=content + 300, keep=True)
     device.ask("boot")
-    half = device.look()["half"]
-    assert half["received"] == content + 300
-    assert half["sha256"] == hashlib.sha256(entries_of(archive)[0][1]).hexdigest()
-    device.take(archive, fresh=False, keys=trusted, offset=half["received"], commit=True)
+    answer = device.take(archive, fresh=False, keys=trusted, commit=True)
+    assert (answer["status"], answer["need"]) == (201, [])
     assert device.look()["live"] == digests(NEW_LIVE)
 
 
-def test_only_where_it_stopped_it_goes_on(device, archive, trusted):
-    _, content, _ = span_of(archive, "0003-main.py")
-    device.take(archive, keys=trusted, stop=content + 300)
-    for offset in (1, content, content + 299, content + 301, len(archive)):
-        answer = device.take(archive, fresh=False, keys=trusted, offset=offset)
-        assert answer["word"] == "wrong_offset"
-        assert answer["extra"]["received"] == content + 300
-    # Nothing was lost by asking.
-    again = device.take(archive, fresh=False, keys=trusted, offset=content + 300)
-    assert again["version"] == "2.0.0"
+def test_a_file_goes_on_only_where_it_stopped(device, archive, trusted):
+    _, content, _ = span_of(archive, "0001-new.py")
+    device.take(archive, keys=trusted, stop=content + 4000, keep=True)
+    (row, *_) = device.ask("ask", b"", method="GET", target="/api/v1/update")["files"]
+    here, data = row["received"], APP["lib/new.py"]
+    assert 0 < here <= 4000
+    for first in (1, here - 1, here + 1, len(data) - 1):
+        answer = send(device, "/lib/new.py", data, first)
+        assert (answer["word"], answer["extra"]) == ("wrong_offset", {"received": here})
+    assert send(device, "/lib/new.py", data, here)["status"] == 201
 
 
-def test_another_archive_cannot_go_on(device, archive, make_release, trusted):
-    _, content, _ = span_of(archive, "0003-main.py")
-    other = cpio.pack([(n, d.replace(b"new", b"bad")) for n, d in entries_of(archive)])
-    device.take(archive, keys=trusted, stop=content + 300)
-    answer = device.take(other, fresh=False, keys=trusted, offset=content + 300)
-    assert answer["word"] == "digest_mismatch"
-    after = device.look()
-    assert (after["state"], after["left"], after["live"]) == ("idle", [], device.live)
+def test_another_session_is_not_written_to(device, archive, trusted):
+    device.take(head_of(archive), keys=trusted, keep=True)
+    answer = send(device, "/main.py", APP["main.py"], **{"x-ota-session": "0" * 64})
+    assert (answer["word"], answer["status"]) == ("stale_session", 409)
+    answer = send(device, "/main.py", APP["main.py"],
+                  **{"x-ota-session": device.look()["id"]})  # fmt: skip
+    assert answer["status"] == 201
 
 
-def test_from_the_start_it_begins_anew(device, archive, make_release, trusted):
-    _, content, _ = span_of(archive, "0003-main.py")
-    device.take(archive, keys=trusted, stop=content + 300)
+def test_another_release_waits_until_nobody_goes_on_with_the_first(
+    device, archive, make_release, trusted
+):
+    device.take(head_of(archive), keys=trusted, keep=True)
     newer = make_release("2.0.1").read_bytes()
-    assert device.take(newer, fresh=False, keys=trusted, commit=True)["version"] == "2.0.1"
-    assert device.look()["version"] == "2.0.1"
-
-
-def test_what_was_staged_otherwise_is_in_the_way(device, archive, trusted):
-    sha = hashlib.sha256(b"a=1").hexdigest()
-    device.ask("push", sha=sha)
-    answer = device.take(archive, fresh=False, keys=trusted)
+    answer = device.take(newer, fresh=False, keys=trusted)
     assert (answer["word"], answer["status"]) == ("busy", 409)
-    after = device.look()
-    assert (after["state"], after["half"]) == ("staging", None)
-    device.ask("abort")
-    assert device.take(archive, fresh=False, keys=trusted)["version"] == "2.0.0"
-
-
-def test_an_old_record_does_not_stand_for_another_update(device, archive, trusted):
-    _, content, _ = span_of(archive, "0003-main.py")
-    device.take(archive, keys=trusted, stop=content + 300)
-    device.ask("abort")
-    device.ask("push", sha=hashlib.sha256(b"a=1").hexdigest())
-    assert device.look()["half"] is None
-    assert device.take(archive, fresh=False, keys=trusted)["word"] == "busy"
+    assert answer["extra"]["id"] == device.look()["id"]
+    answer = device.take(newer, fresh=False, keys=trusted, force=True, commit=True)
+    assert answer["version"] == "2.0.1"
+    assert device.look()["version"] == "2.0.1"
 
 
 def test_a_release_on_trial_is_in_the_way(device, archive, make_release, trusted):
@@ -244,33 +342,6 @@ def test_a_release_on_trial_is_in_the_way(device, archive, make_release, trusted
     answer = device.take(newer, fresh=False, keys=trusted)
     assert (answer["word"], answer["status"]) == ("busy", 409)
     assert device.look()["state"] == "trial"
-
-
-def test_an_old_record_is_cleaned_up(device, archive, trusted):
-    _, content, _ = span_of(archive, "0003-main.py")
-    device.take(archive, keys=trusted, stop=content + 300)
-    assert "/.ota/release" in device.look()["left"]
-    device.ask("abort")
-    device.ask("boot")
-    assert device.look()["left"] == []
-
-
-def test_a_damaged_record_is_not_gone_on_with(device, archive, trusted):
-    _, content, _ = span_of(archive, "0003-main.py")
-    text = entries_of(archive)[0][1]
-    for path, data in (
-        ("/.ota/release", text.replace(b"/main.py", b"/evil.py")),
-        ("/.ota/release.json", b"{}"),
-        ("/.ota/release.json", b"\xff"),
-    ):
-        device.take(archive, keys=trusted, stop=content + 300)
-        device.ask("write", path=path, data=data.hex())
-        assert device.look()["half"] is None
-        answer = device.take(archive, fresh=False, keys=trusted, offset=content + 300)
-        assert (answer["word"], answer["extra"]) == ("wrong_offset", {"received": 0})
-        assert device.take(archive, fresh=False, keys=trusted)["word"] == "busy"
-        device.ask("abort")
-        assert device.take(archive, fresh=False, keys=trusted)["version"] == "2.0.0"
 
 
 # --- keys ------------------------------------------------------------------------------------

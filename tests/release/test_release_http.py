@@ -6,11 +6,13 @@ import time
 
 import httpx
 import pytest
-from release_attacks import entries_of, span_of, table
+from release_attacks import DESCRIPTION, entries_of, span_of, table
 from release_samples import APP, write_app
 
-from pico_ota.release import Options, build
+from pico_ota.release import Options, archive, build
+from pico_ota.release.builder import describe
 from pico_ota.sim import SimulatedPico
+from pico_ota.sync import scan
 
 AUTH = ("admin", "otapico")
 MAIN = b"""import asyncio
@@ -23,7 +25,8 @@ async def main():
         await asyncio.sleep(1)
 asyncio.run(main())
 """
-PLACE = "/api/v1/update/release"
+PLACE = "/api/v1/update"
+PAGE = "/www/page one.html"
 
 
 @pytest.fixture(scope="module")
@@ -89,19 +92,35 @@ def test_attacks_are_answered_with_their_reason(http, releases, keys):
     assert len(chosen) > 12
 
 
-def test_unsigned_ways_are_closed(http):
+def test_unsigned_ways_are_closed(http, folder):
+    unsigned = archive.pack([(DESCRIPTION, describe(scan([folder]), "9.0.0").render())])
     for answer in (
         http.put("/fs/main.py", content=b"evil"),
         http.put("/fs/ota/keys.json", content=b"{}", headers={"X-OTA-Protected": "yes"}),
+        http.put("/fs/folder/"),
         http.delete("/fs/main.py"),
-        http.post("/api/v1/update", json={"version": "9.0.0", "files": []}),
+        http.request("MOVE", "/fs/main.py", headers={"X-Destination": "/fs/x.py"}),
+        http.post(PLACE, content=unsigned),
+        http.put(PLACE, content=unsigned, params={"commit": "yes"}),
     ):
         assert answer.status_code == 403, answer.request.url
 
 
+def test_the_former_ways_in_are_gone(http, releases):
+    before = live(http)
+    answer = http.put(PLACE + "/release", content=releases["2.0.0"])
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    assert http.get(PLACE + "/release").status_code == 404
+    manifest = {"version": "9.0.0", "files": [{"path": "/x", "size": 1, "sha256": "0" * 64}]}
+    answer = http.post(PLACE, json=manifest)
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_archive")
+    assert live(http) == before
+
+
 def test_an_interrupted_upload_goes_on(http, pico, releases):
     data = releases["2.0.0"]
-    half = span_of(data, "0001-new.py")[1] + 1500
+    head = len(archive.pack_head(entries_of(data)[:2]))
+    half = span_of(data, "0001-new.py")[1] + 5000
     address = pico.url.removeprefix("http://").split(":")
     with socket.create_connection((address[0], int(address[1])), 10) as connection:
         request = http.build_request("PUT", PLACE, content=data, headers={"Authorization": ""})
@@ -109,24 +128,37 @@ def test_an_interrupted_upload_goes_on(http, pico, releases):
                  "Authorization: Basic YWRtaW46b3RhcGljbw==", "X-Requested-With: tests",
                  f"Content-Length: {request.headers['content-length']}", "", ""]  # fmt: skip
         connection.sendall("\r\n".join(lines).encode() + data[:half])
-        wait_for(http, lambda upload: upload and upload["received"] >= half)
+        wait_for(http, lambda upload: upload and upload["received"])
     wait_for(http, lambda upload: upload is None)
     told = http.get(PLACE).json()
-    assert told["received"] == half
-    assert told["version"] == "2.0.0"
-    assert told["sha256"] == hashlib.sha256(entries_of(data)[0][1]).hexdigest()
-    wrong = http.put(PLACE, content=data[5:], headers=part(5, len(data)))
-    assert (wrong.status_code, wrong.json()["received"]) == (409, half)
-    # In two more pieces; the last one installs it.
-    more = half + 700
-    headers = part(half, more, len(data))
-    answer = http.put(PLACE, content=data[half:more], headers=headers)
-    assert (answer.status_code, answer.json()["received"]) == (202, more)
-    answer = http.put(
-        PLACE, content=data[more:], headers=part(more, len(data)), params={"restart": "no"}
-    )
+    assert told["id"] == hashlib.sha256(entries_of(data)[0][1]).hexdigest()
+    assert (told["version"], told["state"]) == ("2.0.0", "staging")
+    part = told["files"][0]["received"]
+    assert (told["files"][0]["path"], told["files"][0]["needed"]) == ("/lib/new.py", True)
+    assert 0 < part <= 5000
+    # Another release has to wait; the head of this one, by another verb, goes on with it.
+    other = http.put(PLACE, content=releases["3.0.0"])
+    assert (other.status_code, other.json()["error"]) == (409, "busy")
+    again = http.post(PLACE, content=data[:head])
+    assert (again.status_code, again.json()["id"]) == (201, told["id"])
+    assert again.json()["need"] == ["/lib/new.py", "/lib/same.py", "/www/empty.txt", PAGE]
+    # The rest of the one file, by itself.
+    content, place = APP["lib/new.py"], PLACE + "/files/lib/new.py"
+    headers = {"X-OTA-Session": told["id"]}
+    spread = {"Content-Range": f"bytes 5-{len(content) - 1}/{len(content)}"}
+    wrong = http.put(place, content=content[5:], headers=headers | spread)
+    assert (wrong.status_code, wrong.json()["error"]) == (409, "wrong_offset")
+    assert wrong.json()["received"] == part
+    spread = {"Content-Range": f"bytes {part}-{len(content) - 1}/{len(content)}"}
+    answer = http.put(place, content=content[part:], headers=headers | spread)
+    assert answer.status_code == 201, answer.text
+    early = http.post(PLACE + "/commit", headers=headers)
+    assert (early.status_code, early.json()["error"]) == (409, "missing")
+    assert early.json()["need"] == ["/lib/same.py", "/www/empty.txt", PAGE]
+    # The whole archive once more brings what is left, and installs it.
+    answer = http.put(PLACE, content=data, params={"commit": "yes", "restart": "no"})
     assert answer.status_code == 202, answer.text
-    assert answer.json()["state"] == "committed"
+    assert (answer.json()["state"], answer.json()["version"]) == ("committed", "2.0.0")
     assert http.get("/api/v1/status").json()["state"] == "committed"
 
 
@@ -135,7 +167,3 @@ def wait_for(http, wanted):
     while not wanted(http.get("/api/v1/status").json()["upload"]):
         assert time.monotonic() < until
         time.sleep(0.02)
-
-
-def part(first, end, total=None):
-    return {"Content-Range": f"bytes {first}-{end - 1}/{total or end}"}

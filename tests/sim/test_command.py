@@ -86,7 +86,7 @@ def test_a_new_image_gets_the_device_files_and_the_application(sim, tmp_path):
     assert status == 0
     assert "hello from x\n" in err
     assert path.stat().st_size == 2560 * 1024
-    assert {"/boot.py", "/main.py", "/sub/x", "/lib/microdot.mpy"} <= set(image.read_tree(path))
+    assert {"/boot.py", "/main.py", "/sub/x", "/ota/modules.pack"} <= set(image.read_tree(path))
 
 
 def test_a_power_cut(sim, prepared):

@@ -164,5 +164,5 @@ def test_the_device_files_make_a_board_that_answers(tmp_path, board_files):
         info = httpx.get(pico.wait_listening(20) + "/api/v1/info").json()
         assert info["api"] == 1
         tree = image.read_tree(pico.image)
-    assert {"/boot.py", "/ota_boot.mpy", "/lib/microdot.mpy", "/main.py"} <= set(tree)
-    assert "/lib/microdot.py" not in tree
+    assert {"/boot.py", "/ota_boot.mpy", "/ota/modules.pack", "/main.py"} <= set(tree)
+    assert "/ota_boot.py" not in tree

@@ -5,11 +5,15 @@ Each `test_*` function of a script in on_board/ is a test of its own, in a proce
 
 import ast
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools import build_guard
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -55,25 +59,54 @@ def test_on_micropython(script: str, name: str) -> None:
     run_on_board(script, name)
 
 
-def test_the_table_of_states_is_the_one_that_the_guard_uses() -> None:
-    # The guard imports nothing of ours: the words it writes are compared with the table here.
-    table = json.loads(run_on_board("table", "test_print_it").split("\n")[0])
-    guard = {line.split("=")[0].strip() for line in _guard_lines() if "#" not in line}
-    assert guard
-    known = {state for row in table for state in (row[0], row[2])}
-    assert known == {"idle", "staging", "committed", "trial", "reverting"}
-    for state in _states_written_by_the_guard():
-        assert state in {row[2] for row in table}
+@pytest.fixture(scope="module")
+def table() -> set[tuple[str, str, str]]:
+    rows = json.loads(run_on_board("table", "test_print_it").split("\n")[0])
+    return {tuple(row) for row in rows}
 
 
-def _guard_lines() -> list[str]:
-    return (ROOT / "device" / "ota_boot.py").read_text().splitlines()
+def test_the_guard_takes_rows_of_the_table(table: set[tuple[str, str, str]]) -> None:
+    source = (ROOT / "guard" / "run.py").read_text()
+    taken = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "after":
+            state, event = node.args
+            for word in ast.walk(event):
+                if isinstance(word, ast.Constant):
+                    taken.add((ast.literal_eval(state), word.value))
+    assert taken <= {row[:2] for row in table} | {("committed", "trial")}  # a field, not an event
+    assert len(taken) >= 4
 
 
-def _states_written_by_the_guard() -> set[str]:
-    found = set()
-    for line in _guard_lines():
-        if 'record["state"] = ' in line:
-            found.add(line.split('= "')[1].rstrip('"'))
-    assert found == {"trial", "idle", "reverting"}
-    return found
+def test_the_table_of_states_is_that_of_the_document(table: set[tuple[str, str, str]]) -> None:
+    words = r"\| `(\w+)` \| `(\w+)`[^|]*\| `(\w+)` \|"
+    document = (ROOT / "docs" / "design.md").read_text()
+    assert set(re.findall(words, document)) == table
+
+
+def test_the_guard_is_what_its_sources_make() -> None:
+    text = build_guard.build()
+    assert (ROOT / "device" / "ota_boot.py").read_text() == text
+    assert text.count("\n") <= build_guard.LIMIT
+
+
+def test_the_guard_imports_the_firmware_only_but_for_one_careful_place() -> None:
+    tree = ast.parse(build_guard.build())
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            for inner in ast.walk(node):
+                for alias in (
+                    getattr(inner, "names", []) if "Import" in type(inner).__name__ else []
+                ):
+                    names[alias.name] = node.name
+    assert names == {"ota": "_climb"}
+
+
+def test_two_sources_of_the_guard_may_not_define_the_same(tmp_path: Path) -> None:
+    for folder in ("device/ota", "guard"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    with (tmp_path / "guard" / "run.py").open("a") as file:
+        file.write("\n\ndef load():\n    pass\n")
+    with pytest.raises(build_guard.GuardError, match=r"load is defined in device/ota/record\.py"):
+        build_guard.build(tmp_path)

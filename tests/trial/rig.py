@@ -11,7 +11,11 @@ from traceback import format_exc
 import httpx
 
 from pico_ota.devicefiles import compile_tree, device_files
-from pico_ota.rooms import PACK, packed, unpacked
+from pico_ota.mpy import compiled_name
+from pico_ota.pack import packed
+from pico_ota.release.archive import checksum, pack
+from pico_ota.release.description import Description, ListedFile, archive_name
+from pico_ota.shrink import shrink
 from pico_ota.sim import SimulatedPico
 from pico_ota.sim.image import read_tree, write_files
 
@@ -74,21 +78,46 @@ DEVICE = Path(__file__).parents[2] / "device"
 
 
 def patched(changes):
-    """The pack of the modules, path -> (old, new) text in its source, for `files`."""
+    """The device files that change, path -> (old, new) text in its source, for `files`."""
     sources = {}
     for path, (old, new) in changes.items():
         text = (DEVICE / path[1:]).read_text()
         assert text.count(old) == 1, f"{path} has changed: {old!r}"
-        sources[path] = text.replace(old, new).encode()
+        sources[path] = text.replace(old, new)
     return repacked(sources)
 
 
 def repacked(sources):
-    """The pack of the modules with these, path -> source, in it, for `files`."""
-    modules = unpacked(device_files())
-    new = compile_tree(sources)
-    assert set(new) <= set(modules)
-    return {PACK: packed({**modules, **new})[PACK]}
+    """The device files that change when the modules have these, path -> source, for `files`."""
+    texts = {f"/{p.relative_to(DEVICE)}": p.read_text() for p in DEVICE.rglob("*.py")}
+    assert set(sources) <= set(texts)
+    short = shrink({**texts, **sources})
+    modules = {path: text.encode() for path, text in short.items() if compiled_name(path) != path}
+    before = device_files()
+    after = packed(compile_tree(modules, lines=False))
+    return {path: data for path, data in after.items() if before.get(path) != data}
+
+
+def describe(files, delete=(), version="2.0.0", trial=True):
+    """The description of an update to *files*, path -> content."""
+    paths = sorted(files, key=str.encode)
+    listed = [
+        ListedFile(
+            archive_name(number, path),
+            path,
+            hashlib.sha256(files[path]).hexdigest(),
+            len(files[path]),
+            checksum(files[path]),
+        )
+        for number, path in enumerate(paths, 1)
+    ]
+    gone = sorted(delete, key=str.encode)
+    return Description(version, tuple(listed), tuple(gone), trial=trial).render()
+
+
+def head_of(*arguments, **options):
+    """The head of the archive of an update, as describe() has it."""
+    return pack([("sw-description", describe(*arguments, **options))])
 
 
 #: What else is on the board, for an update to replace, delete and leave alone.
@@ -230,12 +259,8 @@ class Board:
 
     def stage(self, files, delete=(), version="2.0.0", trial=True):
         """Begin an update and send what is needed; returns the answer to the beginning."""
-        listed = [
-            {"path": p, "size": len(d), "sha256": hashlib.sha256(d).hexdigest()}
-            for p, d in files.items()
-        ]
-        manifest = {"version": version, "trial": trial, "files": listed, "delete": list(delete)}
-        begun = self.request("POST", "/api/v1/update", json=manifest)
+        head = head_of(files, delete, version, trial)
+        begun = self.request("POST", "/api/v1/update", content=head)
         assert begun.status_code == 201, begun.text
         for path in begun.json()["need"]:
             put = self.request("PUT", "/api/v1/update/files" + path, content=files[path])

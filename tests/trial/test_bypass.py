@@ -99,8 +99,8 @@ def a_trial_is_undone(make_board, why, main, reason):
 def an_update_that_leaves_it_so_is_refused(make_board):
     board = started(make_board(files=MINE))
     board.wait_saved()
-    manifest = {"version": "2.0.0", "files": [], "delete": ["/keep.bin"]}
-    refused = board.request("POST", "/api/v1/update", json=manifest)
+    head = rig.head_of({}, ["/keep.bin"])
+    refused = board.request("POST", "/api/v1/update", content=head)
     assert (refused.status_code, refused.json()["error"]) == (422, "boot_without_guard")
     assert board.status()["state"] == "idle"
     board.update({"/boot.py": b"import ota_boot\n\nota_boot.run()\n"})

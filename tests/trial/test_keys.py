@@ -1,10 +1,10 @@
 """A version that could never be updated again does not prove itself."""
 
-import hashlib
 import time
 from pathlib import Path
 
 import httpx
+import rig
 
 from tests.conftest import client_for
 
@@ -16,8 +16,7 @@ def test_a_version_that_names_a_missing_key_file_is_undone(make_pico):
     assert new != MAIN
     pico = make_pico("trial")
     with client_for(pico) as client:
-        entry = {"path": "/main.py", "size": len(new), "sha256": hashlib.sha256(new).hexdigest()}
-        begun = client.post("/api/v1/update", json={"version": "2.0.0", "files": [entry]})
+        begun = client.post("/api/v1/update", content=rig.head_of({"/main.py": new}))
         assert begun.status_code == 201, begun.text
         assert client.put("/api/v1/update/files/main.py", content=new).status_code == 201
         assert client.post("/api/v1/update/commit", json={}).status_code == 202

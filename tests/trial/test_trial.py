@@ -142,17 +142,17 @@ def a_roll_back_restores_exactly_and_needs_no_download(make_board):
     board.start()
     board.wait_listening(20)
     nothing = board.request("POST", "/api/v1/rollback")
-    assert (nothing.status_code, nothing.json()["error"]) == (409, "nothing_kept")
+    assert (nothing.status_code, nothing.json()["error"]) == (409, "no_previous")
     board.update({**rig.CHANGES, "/main.py": rig.app(name="other")}, rig.DELETED)
     status = board.outcome()
-    assert (status["version"], status["kept"]) == ("2.0.0", "unknown")
+    assert (status["version"], status["previous"]) == ("2.0.0", "unknown")
     board.stop()
     assert board.changed() == {"/main.py", *rig.CHANGES, *rig.DELETED}
     board.start()
     board.wait_listening(20)
     assert board.request("POST", "/api/v1/rollback").status_code == 202
     status = board.wait_status(lambda s: s["last"]["outcome"] == "reverted")
-    assert (status["last"]["reason"], status["version"], status["kept"]) == (
+    assert (status["last"]["reason"], status["version"], status["previous"]) == (
         "asked for",
         None,
         None,
@@ -170,7 +170,7 @@ def a_trial_may_be_rolled_back_by_hand(make_board):
     board.wait_listening(20)
     board.update({**rig.CHANGES, "/main.py": rig.app(auto_confirm=False)}, rig.DELETED)
     board.wait_status(lambda s: s["state"] == "trial")
-    busy = board.request("POST", "/api/v1/update", json={"version": "3.0.0", "files": []})
+    busy = board.request("POST", "/api/v1/update", content=rig.head_of({}, ["/keep.bin"], "3.0.0"))
     assert (busy.status_code, busy.json()["error"]) == (409, "busy")
     assert "roll it back" in busy.json()["message"]
     assert board.request("POST", "/api/v1/rollback").status_code == 202
@@ -203,6 +203,51 @@ def a_plan_damaged_during_the_trial_does_not_restart_the_board_for_ever(make_boa
     # And the next update works.
     board.update({"/main.py": rig.app(), "/lib/x.py": b"x = 3\n"}, version="3.0.0")
     assert board.wait_status(lambda s: s["version"] == "3.0.0" and s["state"] == "idle")
+
+
+@scenario()
+def files_called_like_modules_of_the_firmware_are_an_application_s_own(make_board):
+    hiding = [f"/{name}.py" for name in ("binascii", "hashlib", "random")]
+    hiding += ["/lib/socket/__init__.py", "/rp2.py", "/lib/vfs.py"]
+    board = make_board()
+    board.start()
+    board.wait_listening(20)
+    board.update({"/main.py": rig.app(name="new"), **dict.fromkeys(hiding, b"X = 1\n")})
+    assert board.outcome()["last"]["outcome"] == "confirmed"
+    board.wait_saved()
+    assert board.request("GET", "/fs/").status_code == 200
+    # Also after a restart, and they can be deleted again.
+    events = len(board.events)
+    assert board.request("POST", "/api/v1/reboot", json={}).status_code == 202
+    board.wait_event("listening", 30, events)
+    board.update({}, hiding, version="3.0.0")
+    status = board.wait_status(lambda s: s["version"] == "3.0.0" and s["state"] == "idle")
+    assert status["last"]["outcome"] == "confirmed"
+
+
+@scenario()
+def time_on_the_air_is_not_added_up_over_drops_of_the_network(make_board):
+    board = make_board(rig.app(trial_deadline_s=40))
+    board.start()
+    board.wait_listening(20)
+    # Nobody could send an update in so short times, though together they are long enough.
+    board.update({"/main.py": rig.app(confirm_after_s=4)})
+    board.wait_status(lambda s: s["state"] == "trial")
+    for _ in range(4):
+        time.sleep(2)
+        board.set_wifi(link=False)
+        time.sleep(1.2)
+        opened = board.console().count("Listening at")
+        board.set_wifi(link=True)
+        while board.console().count("Listening at") == opened:
+            time.sleep(0.1)
+    events = len(board.events)
+    board.set_wifi(link=False)
+    board.wait_event("boot", 50, events)
+    board.set_wifi(link=True)
+    status = board.outcome()
+    assert status["last"]["outcome"] == "reverted", status
+    assert status["last"]["reason"] == "not confirmed in time"
 
 
 @pytest.mark.parametrize("half", [0, 1])

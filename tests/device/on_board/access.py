@@ -1,26 +1,36 @@
 """ota/access.py"""
 
+import os
 import time
 
-from harness import raises, refused
+from harness import disk, fill, mount, raises, read, refused, write
 
 from ota import access
-from ota.access import Access, challenge, credentials_digest, same
+from ota.access import Access
 from ota.errors import Refused
-from ota.head import Head
+from ota.request import Head
 
 GOOD = "Basic YWRtaW46b3RhcGljbw=="  # admin:otapico
 
 
-class Device:
-    class service:
-        port = 8080
+class Service:
+    """Stands for the OTAUpdateService."""
 
-    digest = credentials_digest("admin", "otapico")
+    auth = ("admin", "otapico")
+    allowed_hosts = ()
+    port = 8080
+    name = "Pico-1"
 
-    @staticmethod
-    def host_names():
-        return ("192.168.1.7", "Pico-1", "Pico-1.local")
+    class wifi_service:
+        ip = "192.168.1.7"
+
+
+def guarding(**changed):
+    """Return the Access of a service with these attributes *changed*."""
+    service = Service()
+    for name in changed:
+        setattr(service, name, changed[name])
+    return Access(service)
 
 
 class Clock:
@@ -45,22 +55,27 @@ def head(method="GET", path="/fs/", **headers):
     return made
 
 
-def test_digests_are_compared_whole():
-    a = credentials_digest("admin", "otapico")
-    assert same(a, credentials_digest("admin", "otapico"))
-    assert not same(a, credentials_digest("admin", "otapicO"))
-    assert not same(a, a[:-1])
-    assert not same(a, b"")
-    assert not same(b"", a)
-    assert not same(a, a + b"x")
+def test_credentials_are_compared_whole():
+    guard = guarding()
+    guard.check(head(), "1")
+    good = guard.digest
+    for at in range(32):
+        for bit in range(8):
+            flipped = bytearray(good)
+            flipped[at] ^= 1 << bit
+            guard.digest = bytes(flipped)
+            refused(401, "unauthorized", guard.check, head(), "%d %d" % (at, bit))
+            guard._failures.clear()
+    guard.digest = good
+    guard.check(head(), "1")
 
 
 def test_credentials_in_other_scripts_work():
-    assert credentials_digest("ü", "日本") != credentials_digest("u", "日本")
+    assert guarding(auth=("ü", "日本")).digest != guarding(auth=("u", "日本")).digest
 
 
 def test_hosts():
-    guard = Access(Device, ["forwarded.example:80"], {})
+    guard = guarding(allowed_hosts=("Forwarded.example:80",))
     for host in (
         "192.168.1.7:8080",
         "pico-1:8080",
@@ -77,42 +92,29 @@ def test_hosts():
 
 
 def test_a_board_without_a_name_or_an_address_answers_to_none():
-    class Nameless(Device):
-        @staticmethod
-        def host_names():
-            return (None, None, None)
-
-    guard = Access(Nameless, (), {})
+    guard = guarding(name=None, wifi_service=None)
     guard.check(head(host="localhost:8080"), "1")
     for host in ("None:8080", "none:8080", ".local:8080", ":8080"):
         refused(421, "wrong_host", guard.check, head(host=host), "1")
 
 
 def test_on_port_80_the_host_may_come_without_a_port():
-    class Web(Device):
-        class service:
-            port = 80
-
-    guard = Access(Web, (), {})
+    guard = guarding(port=80)
     guard.check(head(host="192.168.1.7"), "1")
     guard.check(head(host="192.168.1.7:80"), "1")
     refused(421, "wrong_host", guard.check, head(host="192.168.1.7:8080"), "1")
-    guard.check(head("PUT", host="pico-1", origin="http://pico-1", x_requested_with=""), "1")
+    guard.check(head("PUT", host="pico-1", origin="http://pico-1"), "1")
 
 
 def test_mounted_the_port_is_the_applications():
-    class Mounted(Device):
-        class service:
-            port = None
-
-    guard = Access(Mounted, (), {})
+    guard = guarding(port=None)
     guard.check(head(host="192.168.1.7:5000"), "1")
     guard.check(head(host="192.168.1.7"), "1")
     refused(421, "wrong_host", guard.check, head(host="evil.example:5000"), "1")
 
 
 def test_the_open_path_is_open_for_reading_only():
-    guard = Access(Device, (), {})
+    guard = guarding()
     guard.check(head(path="/api/v1/info", authorization=None), "1")
     refused(421, "wrong_host", guard.check, head(path="/api/v1/info", host="evil"), "1")
     for method, path in (
@@ -124,17 +126,27 @@ def test_the_open_path_is_open_for_reading_only():
         raises(Refused, guard.check, head(method, path, authorization=None), "1")
 
 
-def test_changes_carry_the_custom_header():
-    guard = Access(Device, (), {})
-    for method in ("PUT", "POST", "DELETE", "MOVE", "?"):
-        refused(403, "missing_header", guard.check, head(method), "1")
-        guard.check(head(method, x_requested_with=""), "1")
-    guard.check(head("HEAD"), "1")
+def test_what_a_form_of_another_site_could_send_carries_the_custom_header():
+    guard = guarding()
+    refused(403, "missing_header", guard.check, head("POST"), "1")
+    guard.check(head("POST", x_requested_with=""), "1")
+    # A browser asks before it sends one of these to another site, and nothing says yes.
+    for method in ("GET", "HEAD", "PUT", "DELETE", "MOVE"):
+        guard.check(head(method), "1")
+
+
+def test_no_other_site_may_ask_for_anything():
+    guard = guarding()
+    for method in ("GET", "PUT", "POST", "DELETE", "MOVE"):
+        guard.check(head(method, origin="http://192.168.1.7:8080", x_requested_with=""), "1")
+        for origin in ("http://evil.example", "null", "http://192.168.1.7", "http://pico-1:8080"):
+            other = head(method, origin=origin, x_requested_with="")
+            refused(403, "wrong_origin", guard.check, other, "1")
 
 
 def test_waits_grow_and_end():
     access.time = Clock
-    guard = Access(Device, (), {})
+    guard = guarding()
     for _ in range(10):
         refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "a")
     waits = []
@@ -157,35 +169,175 @@ def test_waits_grow_and_end():
 
 def test_one_address_does_not_lock_out_another():
     access.time = Clock
-    guard = Access(Device, (), {})
+    guard = guarding()
     for _ in range(10):
         refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "attacker")
     refused(429, "too_many_tries", guard.check, head(), "attacker")
     guard.check(head(), "owner")
 
 
-def test_many_addresses_cost_little_memory_and_the_worst_is_remembered():
+def test_many_addresses_cost_little_memory_and_none_is_forgotten_for_them():
     access.time = Clock
-    guard = Access(Device, (), {})
+    guard = guarding()
     for _ in range(12):
         Clock.now += 5000
-        refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "worst")
+        refused(401, "unauthorized", guard.check, head(authorization="Basic x"), "first")
     for n in range(500):
         raises(Refused, guard.check, head(authorization="Basic x"), "address %d" % n)
-    assert len(guard._failures) <= 8
-    refused(429, "too_many_tries", guard.check, head(), "worst")
+    assert len(guard._failures) <= 9
+    refused(429, "too_many_tries", guard.check, head(), "first")
+
+
+def test_addresses_beyond_the_table_wait_together():
+    access.time = Clock
+    guard = guarding()
+    answers = []
+    for n in range(200):
+        error = raises(Refused, guard.check, head(authorization="Basic x"), "%d" % (n % 20))
+        answers.append(error.status)
+    # Ten of each of the eight that have a row, and ten of all others together.
+    assert answers.count(401) <= 90
+    refused(429, "too_many_tries", guard.check, head(), "one more")
 
 
 def test_no_try_no_count():
     access.time = Clock
-    guard = Access(Device, (), {})
+    guard = guarding()
     for _ in range(50):
         refused(401, "unauthorized", guard.check, head(authorization=None), "a")
         refused(401, "unauthorized", guard.check, head(authorization="Bearer x"), "a")
     guard.check(head(), "a")
 
 
-def test_the_challenge_depends_on_who_asks():
-    assert challenge(head()) == 'Basic realm="pico-ota"'
-    assert challenge(None) == 'Basic realm="pico-ota"'
-    assert challenge(head(x_requested_with="x")) == 'xBasic realm="pico-ota"'
+def test_the_challenge_depends_on_the_client():
+    guard = guarding()
+    for given, scheme in (({}, "Basic"), ({"x_requested_with": "x"}, "xBasic")):
+        for authorization in (None, "Basic x"):
+            error = raises(Refused, guard.check, head(authorization=authorization, **given), "1")
+            assert error.headers == (("WWW-Authenticate", scheme + ' realm="pico-ota"'),)
+
+
+# --- the password that was set over the air ------------------------------------------------------
+
+
+def test_what_was_set_holds_after_a_restart():
+    guard = guarding()
+    assert guard.is_password("otapico")
+    guard.change("another")
+    mount()
+    for now in (guard, guarding()):
+        assert now.is_password("another")
+        assert not now.is_password("otapico")
+    guarding().change("a third")
+    assert guarding().is_password("a third")
+
+
+def test_new_code_with_other_credentials_wins():
+    guarding().change("another")
+    assert guarding(auth=("admin", "of the code")).is_password("of the code")
+    assert guarding(auth=("else", "otapico")).is_password("otapico")
+    assert guarding().is_password("another")
+
+
+def test_a_damaged_file_reads_as_none():
+    guarding().change("another")
+    good = read("/.ota/password")
+    for damaged in (
+        b"",
+        b" ",
+        good[:-1],
+        good + b"0",
+        good.replace(b" ", b"x"),
+        good[:70] + b"zz" + good[72:],
+        b"\xff" * 129,
+        good[:64] + b" " + b" " * 64,
+        good[:65] + b"\0" * 64,
+        good * 100,
+    ):
+        write("/.ota/password", damaged)
+        assert guarding().is_password("otapico"), damaged
+
+
+def test_a_power_cut_leaves_the_old_or_the_new_password():
+    guard = guarding()
+    guard.change("old")
+    mount()
+    before = disk.operations
+    guard.change("new")
+    count = disk.operations - before
+    assert count >= 1
+    seen = []
+    for cut in range(1, count + 2):
+        guard.change("old")
+        disk.cut_at = disk.operations + cut
+        try:
+            guard.change("new")
+        except OSError:
+            pass
+        disk.cut_at = -1
+        mount()
+        seen.append([word for word in ("old", "new") if guarding().is_password(word)])
+        assert len(seen[-1]) == 1, (cut, seen[-1])
+    assert seen[0] == ["old"]
+    assert seen[-1] == ["new"]
+
+
+def test_on_a_full_flash_it_works_or_says_so():
+    guard = guarding()
+    guard.change("old")
+    fill()
+    try:
+        guard.change("new")
+        expected = "new"
+    except OSError:
+        expected = "old"
+    assert guard.is_password(expected)
+    assert guarding().is_password(expected)
+
+
+def test_a_password_that_could_not_be_saved_is_not_asked_for():
+    guard = guarding()
+    write("/.ota/password/is a folder", b"")
+    raises(OSError, guard.change, "another")
+    assert guard.is_password("otapico")
+    os.remove("/.ota/password/is a folder")
+    os.rmdir("/.ota/password")
+    guard.change("another")
+    assert guard.is_password("another")
+
+
+# --- what the device is called, and where it is found -------------------------------------------
+
+
+def test_the_address_is_that_of_the_wifi_object_or_of_the_radio():
+    class Wlan:
+        def ifconfig(self):
+            return ("10.0.0.2", "", "", "")
+
+    class Off:
+        def ifconfig(self):
+            return ("0.0.0.0", "", "", "")
+
+    class Method:
+        def ip(self):
+            return "10.0.0.3"
+
+    class Odd:
+        def ip(self, argument):
+            return argument
+
+    class Network:
+        STA_IF = 0
+
+        @staticmethod
+        def WLAN(interface):
+            return Wlan()
+
+    assert access.ip(Service.wifi_service) == "192.168.1.7"
+    assert access.ip(Wlan()) == "10.0.0.2"
+    assert access.ip(Method()) == "10.0.0.3"
+    for wifi in (Off(), Odd(), object()):
+        assert access.ip(wifi) is None
+    access.network = Network
+    for wifi in (Off(), Odd(), object()):
+        assert access.ip(wifi) == "10.0.0.2"

@@ -5,8 +5,8 @@ import sys
 
 from harness import read, write
 
-from ota import reasons
-from ota.errors import Refused
+from ota import errors
+from ota.errors import Gone, Refused, answer_for
 
 SENTENCE = "Content-Range x does not fit a body of 5 bytes."
 
@@ -60,7 +60,7 @@ def test_arguments_that_do_not_fit_are_told_as_they_are():
 
 
 def test_it_speaks_without_the_catalogue_too():
-    reasons._PLACES = ("/nowhere/reasons.txt", "/reasons.txt")
+    errors._PLACES = ("/nowhere/reasons.txt", "/reasons.txt")
     assert Refused(400, "bad_range/length", "x", 5).message == "x 5"
     os.mkdir("/reasons.txt")
     assert Refused(400, "bad_range/length", "x", 5).message == "x 5"
@@ -71,7 +71,7 @@ def test_it_speaks_when_memory_is_short():
     def nothing_left(path):
         raise MemoryError
 
-    reasons.open = nothing_left
+    errors.open = nothing_left
     assert Refused(400, "bad_range/length", "x", 5).message == "x 5"
 
 
@@ -87,7 +87,7 @@ def test_it_speaks_when_nothing_can_be_shown():
 
 
 def test_nothing_is_read_before_the_sentence_is_wanted():
-    counted = reasons.open = Counted()
+    counted = errors.open = Counted()
     for key in ("bad_range/length", "unheard/of"):
         try:
             raise Refused(400, key, "x", 5)
@@ -99,7 +99,7 @@ def test_nothing_is_read_before_the_sentence_is_wanted():
 
 
 def test_the_catalogue_is_closed_again():
-    counted = reasons.open = Counted()
+    counted = errors.open = Counted()
     for key in ("bad_range/length", "bad_range/form"):
         assert Refused(400, key, "x", 5).message
     assert counted.files
@@ -113,10 +113,10 @@ def test_the_catalogue_is_closed_again():
 
 def test_an_application_may_have_changed_the_directory():
     # As on a board, where the folder of the package is found by a relative name.
-    for name in ("__init__.py", "errors.py", "reasons.py", "reasons.txt"):
+    for name in ("__init__.py", "errors.py", "reasons.txt"):
         write("/ota/" + name, read("/device/ota/" + name))
     write("/data/ota/x", b"")
-    for name in ("ota", "ota.errors", "ota.reasons"):
+    for name in ("ota", "ota.errors"):
         del sys.modules[name]
     sys.path[:] = [""]
     from ota import errors as here
@@ -125,3 +125,24 @@ def test_an_application_may_have_changed_the_directory():
     for folder in ("/", "/data", "/data/ota"):
         os.chdir(folder)
         assert here.Refused(400, "bad_range/length", "x", 5).message == SENTENCE, folder
+
+
+def test_what_the_client_is_told():
+    status, body, headers = answer_for(Refused(409, "empty", retry_after=3))
+    assert (status, body["error"], body["retry_after"]) == (409, "empty", 3)
+    assert headers == (("Retry-After", "3"),)
+    refused = Refused(405, "bad_method/here", "GET", "PUT", allow="GET")
+    refused.headers = (("A", "b"),)
+    assert answer_for(refused)[2] == (("A", "b"), ("Allow", "GET"))
+    for error, status, word in (
+        (MemoryError(), 503, "low_memory"),
+        (OSError(28), 507, "no_space"),
+        (OSError(5), 500, "internal"),
+        (Gone(104), 500, "internal"),
+        (ValueError("x"), 500, "internal"),
+    ):
+        found = answer_for(error)
+        assert (found[0], found[1]["error"]) == (status, word), error
+        assert len(found[1]["message"]) > 15
+    assert answer_for(MemoryError())[1]["retry_after"] == 5
+    assert "x" in answer_for(ValueError("x"))[1]["message"]

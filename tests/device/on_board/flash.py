@@ -1,11 +1,17 @@
 """ota/flash.py"""
 
+import asyncio
 import hashlib
 from binascii import hexlify
 
 from harness import fill, raises, write
 
-from ota import flash, tree
+from ota import flash
+
+
+def digest(path, buf=None):
+    with open(path, "rb") as source:
+        return asyncio.run(flash.digest(source, buf))
 
 
 def test_digests_of_all_sizes():
@@ -13,12 +19,13 @@ def test_digests_of_all_sizes():
         data = bytes(n * 7 & 255 for n in range(size))
         write("/x", data)
         want = hexlify(hashlib.sha256(data).digest()).decode()
-        assert flash.digest("/x") == want
-        assert flash.digest("/x", bytearray(100)) == want
+        for buf in (None, bytearray(100)):
+            assert digest("/x", buf) == want
+            assert list(flash.digest_steps("/x", buf))[-1] == want
 
 
 def test_a_digest_of_nothing_raises():
-    raises(OSError, flash.digest, "/none")
+    raises(OSError, list, flash.digest_steps("/none"))
 
 
 def test_a_digest_lets_others_run_after_each_piece():
@@ -65,7 +72,7 @@ def test_kinds():
 def test_entries_are_in_name_order_with_sizes():
     write("/d/b", b"12345")
     write("/d/a/x", b"")
-    assert list(tree.entries("/d")) == [("a", True, 0), ("b", False, 5)]
+    assert list(flash.entries("/d")) == [("a", True, 0), ("b", False, 5)]
 
 
 def test_walking_finds_every_file_at_any_depth():
@@ -73,8 +80,19 @@ def test_walking_finds_every_file_at_any_depth():
     write(deep + "/end", b"1")
     for n in range(30):
         write("/d/wide/f%02d" % n, b"22")
-    found = dict(tree.walk("/d"))
+    found = dict(flash.walk("/d"))
     assert len(found) == 31
     assert found[deep + "/end"] == 1
-    assert tree.join("/", "x") == "/x"
-    assert tree.join("/d", "x") == "/d/x"
+    assert flash.join("/", "x") == "/x"
+    assert flash.join("/d", "x") == "/d/x"
+
+
+def test_what_a_file_takes():
+    assert flash.cost(0) == flash.ENTRY
+    sizes = (1, 100, 512, 513, 4084, 4085, 100000)
+    costs = [flash.cost(size) for size in sizes]
+    assert costs == sorted(costs)
+    assert flash.cost(4085) - flash.cost(4084) == flash.UNIT
+    for size in sizes:
+        # What is given back is never more than what was taken.
+        assert 0 <= flash.freed(size) <= flash.cost(size)

@@ -130,6 +130,20 @@ def refused(status, word, function, *args):
     return error
 
 
+class Network:
+    """Stands for the module network of a board that is not joined."""
+
+    STA_IF = 0
+
+    @staticmethod
+    def WLAN(interface):
+        return None
+
+    @staticmethod
+    def hostname():
+        return None
+
+
 def main(here, device, image, script, name):
     """Run the function *name* of *script*."""
     global disk
@@ -140,6 +154,7 @@ def main(here, device, image, script, name):
     vfs.mount(vfs.VfsPosix(device), "/device")
     os.chdir("/")
     sys.path[:] = ["", "/device", "/scripts", ".frozen"]
+    sys.modules["network"] = Network
     disk.operations = 0
     result = getattr(__import__(script), name)()
     if hasattr(result, "send"):

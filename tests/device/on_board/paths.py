@@ -2,7 +2,8 @@
 
 from harness import refused
 
-from ota import paths, protected, urls
+from ota import files, paths
+from ota.request import Head
 
 
 def test_plain_paths_are_returned_as_they_are():
@@ -34,17 +35,17 @@ def test_depth_is_bounded():
 
 
 def test_decoding_happens_exactly_once():
-    assert urls.decode("a%20b") == "a b"
-    assert urls.decode("%2e%2E") == ".."
-    assert urls.decode("%252e") == "%2e"
-    assert urls.decode("a+b") == "a+b"
-    assert urls.decode("%C3%BC%E6%97%A5%F0%9F%98%80") == "ü日😀"
-    assert urls.decode("") == ""
+    assert paths.decode("a%20b") == "a b"
+    assert paths.decode("%2e%2E") == ".."
+    assert paths.decode("%252e") == "%2e"
+    assert paths.decode("a+b") == "a+b"
+    assert paths.decode("%C3%BC%E6%97%A5%F0%9F%98%80") == "ü日😀"
+    assert paths.decode("") == ""
 
 
 def test_bad_escapes_are_refused():
     for raw in ("%", "%4", "a%", "%zz", "%+1", "% 1", "%0x", "%-1", "%%41"):
-        refused(400, "bad_path", urls.decode, raw)
+        refused(400, "bad_path", paths.decode, raw)
 
 
 def test_bytes_that_are_no_utf8_are_refused():
@@ -65,7 +66,7 @@ def test_bytes_that_are_no_utf8_are_refused():
         "%f5%80%80%80",
         "%fe%fe",
     ):
-        refused(400, "bad_path", urls.decode, raw)
+        refused(400, "bad_path", paths.decode, raw)
 
 
 def test_utf8_agrees_with_the_table_of_the_standard():
@@ -75,13 +76,13 @@ def test_utf8_agrees_with_the_table_of_the_standard():
             good = 0xC2 <= lead <= 0xDF and 0x80 <= follow <= 0xBF
             raw = "%%%02x%%%02x" % (lead, follow)
             if good:
-                assert len(urls.decode(raw)) == 1
+                assert len(paths.decode(raw)) == 1
             else:
-                refused(400, "bad_path", urls.decode, raw)
+                refused(400, "bad_path", paths.decode, raw)
 
 
 def test_an_overlong_escape_is_refused_before_it_is_decoded():
-    refused(400, "bad_path", urls.decode, "%41" * 256)
+    refused(400, "bad_path", paths.decode, "%41" * 256)
 
 
 def test_the_updater_is_known_by_its_files_and_by_folders_of_their_names():
@@ -96,14 +97,10 @@ def test_the_updater_is_known_by_its_files_and_by_folders_of_their_names():
         "/manager_wifi.py",
         "/manager_wifi/x",
         "/ota",
-        "/ota/web.mpy",
+        "/ota/server.mpy",
         "/ota/a/b",
-        "/lib/microdot.mpy",
-        "/lib/microdot.py",
-        "/lib/microdot",
-        "/lib/microdot/__init__.py",
     ):
-        assert protected.is_updater(path), path
+        assert paths.is_updater(path), path
 
 
 def test_names_that_look_alike_are_not_the_updaters():
@@ -117,21 +114,34 @@ def test_names_that_look_alike_are_not_the_updaters():
         "/ota_bootx",
         "/ota_boots/x",
         "/lib",
-        "/lib/microdot_x.py",
+        "/lib/microdot.mpy",
         "/lib/ota/x",
+        "/ota.py",
+        "/ota boot.py",
         "/x/boot.py",
     ):
-        assert not protected.is_updater(path), path
+        assert not paths.is_updater(path), path
 
 
-def test_the_private_folder_is_closed_whatever_the_request_says():
-    for path in ("/.ota", "/.ota/state", "/.ota/new/1"):
+def guard(path, allow):
+    head = Head("PUT", "/fs/x", 1)
+    if allow:
+        head.headers["x-ota-protected"] = "yes"
+    files._guard(path, head)
+
+
+def test_the_private_folders_are_closed_whatever_the_request_says():
+    for path in ("/.ota", "/.ota/state", "/.ota/new/1", "/.r", "/.r/server.mpy"):
+        assert paths.is_private(path)
         for allow in (False, True):
-            refused(403, "protected", protected.guard_access, path, allow)
-    protected.guard_access("/.otax", False)
-    protected.guard_access("/.otax/y", False)
+            refused(403, "protected", guard, path, allow)
+    for path in ("/.otax", "/.otax/y", "/.rx", "/x/.ota", "/"):
+        assert not paths.is_private(path)
+        guard(path, False)
 
 
-def test_the_updater_opens_when_the_request_says_so():
-    refused(403, "protected", protected.guard_access, "/boot.py", False)
-    protected.guard_access("/boot.py", True)
+def test_the_updater_opens_when_the_request_says_so_but_for_the_guard():
+    refused(403, "protected", guard, "/boot.py", False)
+    guard("/boot.py", True)
+    for path in ("/ota_boot.py", "/ota_boot.mpy"):
+        refused(403, "protected", guard, path, True)

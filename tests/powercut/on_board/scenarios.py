@@ -6,11 +6,12 @@ import ramflash
 import world
 
 import ota_boot
-from ota import transaction
+from ota import record, transaction
+from ota.errors import Refused
 from ota.flash import space
 
 # It has what a guard has to have; the guard of the tests is the one that is tested.
-_GUARD = b"supervisor = None\ndef load():\n return {}\nrun = save = restart = load\n"
+_GUARD = b"supervisor = None\ndef load():\n return {}\nrun = save = load\n"
 
 
 def text(name, size):
@@ -80,12 +81,21 @@ class Scenario:
         world.registers = None
         flash = self._build(0)
         if self.full:
-            draft = transaction.begin("2.0")
-            world.enter(draft, self.sets["old"], self.sets["new"])
-            draft.drop()
-            spare = space()[0] - (draft.need + 15) // 16 * ramflash.BLOCK
-            flash = self._build(spare - 4 * ramflash.BLOCK)
+            filler = space()[0]
+            while not self._begins(filler):
+                filler -= ramflash.BLOCK
+            flash = self._build(filler)
         return flash
+
+    def _begins(self, filler):
+        """Return whether the update fits beside a file of *filler* bytes."""
+        try:
+            self._build(filler)
+            world.begin("2.0", self.sets["old"], self.sets["new"])
+        except (OSError, Refused) as error:
+            assert isinstance(error, OSError) or error.status == 507, error
+            return False
+        return True
 
     def _build(self, filler):
         flash = ramflash.RamFlash(self.blocks)
@@ -93,9 +103,9 @@ class Scenario:
         if not self.bare:
             for folder in ("/.ota", "/.ota/new", "/.ota/old"):
                 os.mkdir(folder)
-            record = ota_boot.load()
-            record["version"] = "1.0"
-            ota_boot.save(record)
+            now = record.load()
+            now["version"] = "1.0"
+            record.save(now)
         world.write_tree(self.sets["old"])
         for folder in self.empty_folders:
             os.mkdir(folder)
@@ -128,19 +138,22 @@ class Scenario:
 
         return self._add("begin", do, live)
 
-    def stage(self, most=None, live="old", piece=None):
+    def stage(self, most=None, live="old", upto=None):
         def do(scenario, flash):
-            files = scenario.sets[scenario.target]
-            if piece is None:
-                world.stage(files, most)
-                return
-            for path, received in [(p, r) for p, _, r in transaction.needed()][:most]:
-                world.send(path, files[path][: received + piece], received)
+            world.stage(scenario.sets[scenario.target], most, upto)
 
         return self._add("stage", do, live)
 
+    def archive(self):
+        """Everything in one request, the decision included; what was staged before stays."""
+
+        def do(scenario, flash):
+            world.send_archive("2.0", scenario.sets["old"], scenario.sets["new"], scenario.trial)
+
+        return self._add("archive", do, "old", "new")
+
     def commit(self, target="new", live="old"):
-        return self._add("commit", lambda scenario, flash: transaction.commit(), live, target)
+        return self._add("commit", lambda scenario, flash: world.commit(), live, target)
 
     def boot(self, *allowed):
         return self._add("boot", lambda scenario, flash: world.power_on(flash), *allowed)
@@ -149,18 +162,16 @@ class Scenario:
         return self._add("confirm", lambda scenario, flash: transaction.confirm(), live)
 
     def rollback(self, live="new", back="old"):
-        return self._add(
-            "rollback", lambda scenario, flash: transaction.rollback("test"), live, back
-        )
+        return self._add("rollback", lambda scenario, flash: transaction.rollback(), live, back)
 
     def abort(self, live="old"):
         return self._add("abort", lambda scenario, flash: transaction.abort(), live)
 
     def boot_into_rescue(self, *allowed):
         def do(scenario, flash):
-            world.registers = {8: 2, 12: 0x07A50000}
-            ota_boot.registers = world.registers
-            ota_boot.mark("rescue")
+            world.registers = {0: 0, world.REASON: 2, world.SCRATCH: 0}
+            ota_boot.chip._memory = world.registers
+            ota_boot.chip.leave("rescue")
             world.power_on(flash)
             assert world.rescues.pop() == "asked for"
             world.registers = None
@@ -306,7 +317,7 @@ def make(name):
 
 
 def _second_update(name):
-    # Beginning the second one clears away what was kept of the first.
+    # Beginning the second one clears away the previous set of the first.
     scenario = _two_updates(name)
     scenario.begin().stage().commit().boot("new").confirm()
     return scenario.begin("third", "new").stage(live="new").commit("third", "new").boot("third")
@@ -321,13 +332,13 @@ def _power_ons(name):
 def _resume(name):
     old, new = _mix()
     new["/lib/big.py"] = text("big", 9000)
-    scenario = Scenario(name, old, new).begin().stage(most=2).stage(most=1, piece=3000)
-    scenario.boot("old").begin().stage(most=1, piece=2000).boot("old").stage()
+    scenario = Scenario(name, old, new).begin().stage(most=2).stage(most=1, upto=3000)
+    scenario.boot("old").begin().stage(most=1, upto=2000).boot("old").stage()
     return scenario.commit().boot("new").confirm()
 
 
 def _replaced_session(name):
-    # Another manifest takes the place of one that is being staged.
+    # Another description takes the place of one that is being staged.
     scenario = _two_updates(name).begin().stage(most=2)
 
     def do(scenario, flash):
@@ -422,6 +433,46 @@ def _rolled_back(name):
     return Scenario(name, *_mix()).install().rollback().boot("old")
 
 
+def _whole_archive(name):
+    return Scenario(name, *_mix()).archive().boot("new").confirm().rollback().boot("old")
+
+
+def _partly_staged(name):
+    # Some files come by themselves, one of them only in part; then comes the whole archive.
+    scenario = Scenario(name, *_mix()).begin().stage(most=2).stage(most=1, upto=1000)
+    return scenario.boot("old").archive().boot("new").confirm()
+
+
+def _by_hand(name, do, *changes):
+    """One file is changed by itself, in an idle state, and both versions are the same."""
+    old = _mix()[0]
+    new = dict(old)
+    for path, source in changes:
+        if source is None:
+            del new[path]
+        else:
+            new[path] = source if isinstance(source, bytes) else old[source]
+    scenario = Scenario(name, old, new)
+    scenario.versions["new"] = "1.0"
+    scenario._add("change", do, "old", "new")
+    return scenario
+
+
+def _moved(name):
+    # Out of a folder: a cut may hide the next name there, until somebody heals it.
+    def do(scenario, flash):
+        world.ask("MOVE", "/fs/lib/f000.py", x_destination="/fs/data/moved.py")
+
+    return _by_hand(name, do, ("/data/moved.py", "/lib/f000.py"), ("/lib/f000.py", None))
+
+
+def _put(name):
+    def do(scenario, flash):
+        world.ask("PUT", "/fs/lib/f001.py", scenario.sets["new"]["/lib/f001.py"])
+
+    return _by_hand(name, do, ("/lib/f001.py", text("by hand", 2500)))
+
+
 def _aborted(name):
     return Scenario(name, *_mix()).begin().stage(most=3).abort()
 
@@ -447,6 +498,10 @@ _ALL = (
     ("entering rescue", _entering_rescue),
     ("second update", _second_update),
     ("aborted", _aborted),
+    ("whole archive", _whole_archive),
+    ("whole archive, partly staged", _partly_staged),
+    ("one file moved", _moved),
+    ("one file replaced", _put),
     ("resumed", _resume),
     ("begun anew", _replaced_session),
     ("nearly full flash", lambda name: _kept(name, _grown(), blocks=128, full=True)),

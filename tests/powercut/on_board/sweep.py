@@ -10,8 +10,7 @@ import gc
 import ramflash
 import world
 
-import ota_boot
-from ota import transaction
+from ota import record, transaction
 from ota.errors import Refused
 
 
@@ -98,6 +97,9 @@ def judge(scenario, step, flash):
     left = world.leftovers()
     if left:
         return "mixed", "left over: %r" % left
+    broken = broken_promise(scenario)
+    if broken:
+        return "mixed", broken
     return ("old" if label == scenario.old else "new"), None
 
 
@@ -121,6 +123,19 @@ def which_set(scenario):
     return None, detail
 
 
+def broken_promise(scenario):
+    """Return what is wrong with the previous set that could be rolled back to, or None."""
+    promised = world.promised()
+    if promised is None:
+        return None
+    version, kept = promised
+    for label, files in scenario.sets.items():
+        if (scenario.versions[label] or "") == version:
+            odd = [path for path in kept if kept[path] != files.get(path)]
+            return "the previous set has %r" % odd if odd else None
+    return "the previous set is called %r" % version
+
+
 def go_on(scenario, flash, odd):
     """Go on as a user would after the recovery: the next update works, and rolls back exactly.
 
@@ -138,10 +153,10 @@ def go_on(scenario, flash, odd):
         if odd:
             transaction.confirm()
         else:
-            transaction.rollback("test")
+            transaction.rollback()
             world.power_on(flash)
     for path in ("/filler", "/more"):  # the user makes room
-        ota_boot.remove(path)
+        record.remove(path)
     before = world.tree()
     version = transaction.status()["version"]
     after = dict(before[0])
@@ -155,7 +170,7 @@ def go_on(scenario, flash, odd):
     world.power_on(flash)
     if world.tree()[0] != after or transaction.status()["state"] != "trial":
         return "the next update did not go live"
-    transaction.rollback("test")
+    transaction.rollback()
     world.power_on(flash)
     if world.tree() != before or transaction.status()["version"] != version:
         return "the roll-back of the next update is not exact"
@@ -165,16 +180,16 @@ def go_on(scenario, flash, odd):
 
 
 def _resume(scenario, flash):
-    """Send the manifest of the interrupted update again, and the rest of its files."""
-    record = ota_boot.load()
+    """Send the description of the interrupted update again, and the rest of its files."""
+    now = record.load()
     for label, version in scenario.versions.items():
-        if version == record["next"]:
+        if version == now["next"]:
             files = scenario.sets[which_set(scenario)[0]]
-            session = world.begin(version, files, scenario.sets[label], bool(record["trial"]))
-            if session != record["id"]:
-                return "the same manifest did not resume"
+            session = world.begin(version, files, scenario.sets[label], bool(now["trial"]))
+            if session != now["id"]:
+                return "the same description did not resume"
             world.stage(scenario.sets[label])
-            transaction.commit()
+            world.commit()
             world.power_on(flash)
             if which_set(scenario)[0] != label:
                 return "the resumed update is not exact: %s" % which_set(scenario)[1]

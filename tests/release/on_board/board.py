@@ -4,6 +4,7 @@ Each request is a line of JSON and, where "size" says so, that many bytes behind
 a line of JSON. The file system is a littlefs of a Pico's size in RAM, put back before each case.
 """
 
+import asyncio
 import gc
 import json
 import sys
@@ -16,7 +17,6 @@ BLOCK = 4096
 class RamFlash:
     def __init__(self, blocks):
         self.data = bytearray(b"\xff" * (blocks * BLOCK))
-        self.erases = 0
 
     def readblocks(self, block, buf, offset=0):
         at = block * BLOCK + offset
@@ -32,7 +32,6 @@ class RamFlash:
         if op == 5:
             return BLOCK
         if op == 6:
-            self.erases += 1
             self.data[arg * BLOCK : (arg + 1) * BLOCK] = b"\xff" * BLOCK
         return 0
 
@@ -42,26 +41,62 @@ DEVICE = next(path for path in sys.path if path.endswith("/device"))
 vfs.mount(vfs.VfsPosix(DEVICE), "/rom")
 sys.path[:] = ["/rom", ".frozen"]
 
+# Nothing here asks for the network.
+sys.modules["network"] = sys
+
 import ota  # noqa: E402
 import ota_boot  # noqa: E402
-from ota import (  # noqa: E402
-    arrivals,
-    current,
-    flash,
-    keyring,
-    release,
-    release_resume,
-    staging,
-    startup,
-    transaction,
-    tree,
-    version,
-)
-from ota.errors import Refused  # noqa: E402
+from ota import commit, description, flash, record, staging, transaction, trust  # noqa: E402
+from ota.errors import Gone, Refused  # noqa: E402
+from ota.request import Body, Head  # noqa: E402
+from ota.server import Device, find  # noqa: E402
 
 chip = None
 pristine = None
 TOP = {"/.ota/state", "/.ota/history"}  # what stays of the updater when nothing is under way
+
+
+class Service:
+    """What the handlers ask of an OTAUpdateService."""
+
+    auth = ("admin", "secret")
+    name = "pico"
+    wifi_service = None
+    allowed_hosts = ()
+    before_install = on_progress = None
+    mode = "normal"
+    boot_id = "0"
+    trial_deadline_s = 180
+    public_key = min_version = None
+    require_signed = decided = False
+    lease = None
+    port = wanted_port = 8080
+
+    def log(self, text):
+        pass
+
+
+class Received:
+    """What a client sends: bytes in pieces of *chunk*, which may end early."""
+
+    def __init__(self, data, chunk, stop):
+        self._data = data
+        self._chunk = chunk
+        self._stop = stop
+        self._at = 0
+        self.left = len(data)
+
+    def take(self, view):
+        return 0
+
+    async def readinto(self, view):
+        if self._at == self._stop and self.left:
+            raise Gone(104)
+        count = min(len(view), self._chunk, self._stop - self._at)
+        view[:count] = self._data[self._at : self._at + count]
+        self._at += count
+        self.left -= count
+        return count
 
 
 def mount():
@@ -76,9 +111,12 @@ def mount():
 
 def restart():
     """What a restart of the board forgets."""
-    ota.close_writers()
-    staging._cursor = ("", 0)
-    current._sound = None
+    transaction._sound = None
+    Service.decided = False
+    Service.lease = None
+    global device
+    device = Device(Service())
+    device.restart = lambda mode="normal": {"boot_id": "0", "restart_ms": 1000}
 
 
 def format(files, blocks):
@@ -87,7 +125,7 @@ def format(files, blocks):
     vfs.VfsLfs2.mkfs(chip, progsize=256)
     mount()
     for path in sorted(files):
-        ota_boot.make_parents(path)
+        record.make_parents(path)
         with open(path, "wb") as out:
             out.write(unhexlify(files[path]))
     pristine = bytes(chip.data)
@@ -103,14 +141,19 @@ def reset():
     mount()
 
 
+def digest(path):
+    with open(path, "rb") as source:
+        return asyncio.run(flash.digest(source))
+
+
 def contents(private=False):
     """Return {path: digest} of what is live, or of what is ours in /.ota."""
     found = {}
-    for name, is_dir, _ in list(tree.entries("/")):
+    for name, is_dir, _ in list(flash.entries("/")):
         if name == "rom" or (name == ".ota") != private:
             continue
-        for path in [p for p, _ in tree.walk("/" + name)] if is_dir else ["/" + name]:
-            found[path] = flash.digest(path)
+        for path in [p for p, _ in flash.walk("/" + name)] if is_dir else ["/" + name]:
+            found[path] = digest(path)
     return found
 
 
@@ -119,86 +162,60 @@ def look():
     return {
         "state": status["state"],
         "version": status["version"],
+        "id": status["id"],
         "floor": status["floor"],
         "last": status["last"],
         "live": contents(),
         "left": sorted([path for path in contents(True) if path not in TOP]),
-        "half": release_resume.pending(),
     }
 
 
-class Spy:
-    """A module, which tells what was called of it."""
-
-    def __init__(self, module, calls):
-        self._module = module
-        self._calls = calls
-
-    def __getattr__(self, name):
-        self._calls.append(name)
-        return getattr(self._module, name)
-
-
-SPIED = ("opening", "current", "staging", "commit")
-
-
-def watch(function, *arguments):
-    """Call *function* and return what it called of the transaction."""
-    calls = []
-    let_go = ota.let_go
-    for name in SPIED:
-        sys.modules["ota." + name] = Spy(ota.load(name), calls)
-    release.let_go = ota.let_go = lambda *names: None
-    try:
-        function(*arguments)
-    except Refused:
-        pass
-    finally:
-        release.let_go = ota.let_go = let_go
-        for name in SPIED + ("release_plan", "release_files"):
-            sys.modules.pop("ota." + name, None)
-    return calls
+def ask(method, target, data=b"", chunk=1000, stop=None, headers=()):
+    """Return what the handler answers to a request: {"status", ...}."""
+    head = Head(method, target, 1)
+    head.headers = dict(headers)
+    head.length = len(data)
+    head.body = Body(Received(data, chunk, len(data) if stop is None else stop), len(data))
+    module, function = find(head, device.service.require_signed)
+    status, body, _ = asyncio.run(getattr(ota.load(module), function)(device, head))
+    if body is None:
+        body = {}
+    elif not isinstance(body, dict):
+        body = json.loads(b"".join(list(body)))
+    body["status"] = status
+    return body
 
 
-def reader_for(request):
-    return release.Reader(
-        request.get("keys"),
-        required=request.get("required", False),
-        board=request.get("board", "RPI_PICO_W"),
-        min_version=request.get("floor"),
-    )
+def prepare(request):
+    """Make the device the one that *request* tells of."""
+    Service.public_key = request.get("keys")
+    Service.require_signed = request.get("required", Service.public_key is not None)
+    Service.min_version = request.get("floor")
+    description._board_name = lambda: request.get("board", "RPI_PICO_W")
+    if request.get("force"):
+        device.service.lease = None
 
 
 def take(request, archive):
-    """Feed *archive* to a Reader; "stop" ends it early as a lost connection does."""
-    reader = reader_for(request)
-    if "offset" in request:
-        reader.resume(request["offset"])
-        archive = archive[request["offset"] :]
-    chunk = request.get("chunk", 1000)
-    stop = request.get("stop", len(archive))
-    at = 0
-    idle = 0
-    while at < stop:
-        count = reader.feed(archive[at : min(at + chunk, stop)])
-        idle = 0 if count else idle + 1
-        if idle > 20000:
-            raise RuntimeError("no progress")
-        at += count
-    if stop < len(archive):
-        reader.pause()
-        return {"paused": reader.received}
-    reader.finish()
+    """Send *archive* as one request; "stop" ends it early as a lost connection does."""
+    prepare(request)
+    try:
+        answer = ask("PUT", "/api/v1/update", archive, request.get("chunk", 1000),
+                     request.get("stop"))  # fmt: skip
+    except Gone:
+        return {"gone": True}
     staged = {}
-    for kind, name, _, _, path in arrivals.entries():
-        staged[path] = flash.digest(path if kind == "=" else ota_boot.NEW + "/" + name)
-    answer = {"version": reader.version, "signer": reader.signer, "staged": staged}
+    for kind, name, _, _, _, path in record.lines(record.PLAN):
+        if kind in staging.FILES:
+            where = path if kind == "=" else record.NEW + "/" + name
+            if record.exists(where):
+                staged[path] = digest(where)
+    answer["staged"] = staged
     if request.get("commit"):
-        transaction.commit()
-        reader.close()
+        ask("POST", "/api/v1/update/commit")
         boot()
-    else:
-        reader.abort()
+    elif not request.get("keep"):
+        transaction.abort()
     return answer
 
 
@@ -206,45 +223,36 @@ def boot():
     """A restart: what the guard does before the application runs."""
     restart()
     ota_boot._ran = False
-    ota_boot.repair()
-
-
-def start():
-    """What the service does at its start."""
-
-    class Service:
-        auth = ("admin", "secret")
-        wifi_service = None
-        log = print_nothing
-
-    ota.started = True
-    try:
-        startup.run(Service()).send(None)
-    except StopIteration:
-        pass
-
-
-def print_nothing(*_):
-    pass
+    ota_boot.run(False)
+    if ota_boot.supervisor is not None:
+        ota_boot.supervisor.stop()
+        ota_boot.supervisor = None
 
 
 def peak(request, archive):
     """Measure the heap that taking in the archive needs, in bytes of this port."""
+    prepare(request)
     gc.collect()
     before = gc.mem_alloc()
-    highest = 0
-    reader = reader_for(request)
-    at = 0
-    number = 0
-    while at < len(archive):
-        at += reader.feed(archive[at : at + 1000])
-        number += 1
-        if number % request.get("every", 7) == 0:
+    highest = [0]
+    every = request.get("every", 7)
+    count = [0]
+    readinto = Received.readinto
+
+    async def measured(self, view):
+        count[0] += 1
+        if count[0] % every == 0:
             gc.collect()
-            highest = max(highest, gc.mem_alloc() - before)
-    reader.finish()
-    reader.abort()
-    return {"peak": highest}
+            highest[0] = max(highest[0], gc.mem_alloc() - before)
+        return await readinto(self, view)
+
+    Received.readinto = measured
+    try:
+        ask("PUT", "/api/v1/update", archive)
+    finally:
+        Received.readinto = readinto
+    transaction.abort()
+    return {"peak": highest[0]}
 
 
 def answer_to(request, archive):
@@ -258,7 +266,6 @@ def answer_to(request, archive):
             return {}
         if op == "boot":
             boot()
-            start()
             return {}
         if op == "confirm":
             transaction.confirm()
@@ -267,38 +274,43 @@ def answer_to(request, archive):
             transaction.rollback()
             boot()
             return {}
-        if op == "push":
-            # An update of several files that no release stands for.
-            draft = transaction.begin("0.0.1")
-            draft.add_file("/pushed.py", 3, request["sha"])
-            return {"id": draft.seal()}
+        if op == "ask":
+            prepare(request)
+            return ask(request["method"], request["target"], archive, stop=request.get("stop"),
+                       headers=request.get("headers", {}))  # fmt: skip
         if op == "write":
-            ota_boot.make_parents(request["path"])
+            record.make_parents(request["path"])
             with open(request["path"], "wb") as out:
                 out.write(unhexlify(request["data"]))
             return {}
         if op == "abort":
             transaction.abort()
             return {}
-        if op == "calls":
-            return {"calls": watch(take, request, archive)}
         if op == "look":
             return look()
         if op == "peak":
             return peak(request, archive)
         if op == "compare":
-            return {"sign": version.compare(request["one"], request["other"])}
+            for text in (request["one"], request["other"]):
+                if not description.parse(text):
+                    raise ValueError(text)
+            return {"sign": description.compare(request["one"], request["other"])}
         if op == "keys":
-            return {"ids": [key.id for key in keyring.load(request.get("keys"))]}
+            return {"ids": [key.id for key in trust.load(request.get("keys"))]}
         return take(request, archive)
     except Refused as error:
         return {"word": error.word, "status": error.status, "message": error.message,
                 "extra": error.extra}  # fmt: skip
+    except Gone:
+        return {"gone": True}
     except ValueError as error:
         return {"value_error": str(error)}
 
 
 def main():
+    # One phase would unload another's modules; here all stay, so that they can be looked at.
+    ota.use = ota.load
+    assert commit
     source = sys.stdin.buffer
     while True:
         line = source.readline()

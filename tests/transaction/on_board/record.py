@@ -7,25 +7,25 @@ from binascii import crc32
 import common
 import world
 
-import ota_boot
+from ota import record as records
 
 
 def _full():
     common.board()
-    record = ota_boot.load()
+    record = records.load()
     record.update(
         {
             "state": "trial",
             "version": "2.0.0",
-            "kept": "1.0.0",
-            "id": "0123456789abcdef",
+            "previous": "1.0.0",
+            "id": "0123456789abcdef" * 4,
             "plan": "fedcba9876543210",
             "trial": 180,
             "tries": 1,
             "last": [7, "1.0.0", "confirmed", None],
         }
     )
-    ota_boot.save(record)
+    records.save(record)
     return record
 
 
@@ -41,15 +41,15 @@ def _write(raw):
 
 def test_what_is_saved_is_loaded():
     record = _full()
-    assert ota_boot.load() == record
-    assert ota_boot.ignored is None
+    assert records.load() == record
+    assert records.ignored is None
 
 
 def test_a_new_board_has_none():
     common.board(version=None)
-    record = ota_boot.load()
+    record = records.load()
     assert record["state"] == "idle" and record["version"] is None
-    assert ota_boot.ignored is None
+    assert records.ignored is None
 
 
 def test_a_torn_record_is_unknown():
@@ -57,12 +57,12 @@ def test_a_torn_record_is_unknown():
     raw = _raw()
     for length in range(1, len(raw)):
         _write(raw[:length])
-        record = ota_boot.load()
+        record = records.load()
         assert record["state"] == "idle" and record["version"] is None, raw[:length]
-        assert ota_boot.ignored
+        assert records.ignored
     _write(b"")  # a new file whose first writing was cut
-    assert ota_boot.load()["state"] == "idle"
-    assert ota_boot.ignored is None
+    assert records.load()["state"] == "idle"
+    assert records.ignored is None
 
 
 def test_an_edited_record_is_unknown():
@@ -73,107 +73,126 @@ def test_an_edited_record_is_unknown():
             edited = bytearray(raw)
             edited[index] ^= bit
             _write(edited)
-            assert ota_boot.load()["version"] is None, bytes(edited)
-            assert ota_boot.ignored
+            assert records.load()["version"] is None, bytes(edited)
+            assert records.ignored
 
 
 def test_a_record_with_a_right_checksum_but_wrong_types_is_unknown():
     common.board()
-    good = [ota_boot.load()[name] for name, _ in ota_boot._FIELDS]
+    good = [records.load()[name] for name, _ in records._FIELDS]
     wrong = [{}, [], [1, 2], None, 3, "text", good[:-1], good + [0]]
-    for index, (name, kind) in enumerate(ota_boot._FIELDS):
+    for index, (name, kind) in enumerate(records._FIELDS):
         for value in (3, "x", [1], {}, None, True):
             values = list(good)
             values[index] = value
-            if kind == "n" and (value is True or value == 3):
+            if kind is int and (value is True or value == 3):
                 continue
-            if kind == "t" and name != "state" and (value is None or value == "x"):
+            if kind is str and name != "state" and (value is None or value == "x"):
                 continue
-            if kind == "l" and value is None:
+            if kind is list and value is None:
                 continue
             wrong.append(values)
     for values in wrong:
         raw = json.dumps(values).encode()
         _write(b"1 %08x " % crc32(raw) + raw)
-        assert ota_boot.load()["state"] == "idle", values
-        assert ota_boot.ignored, values
+        assert records.load()["state"] == "idle", values
+        assert records.ignored, values
 
 
 def test_a_huge_record_is_not_read():
     common.board()
     raw = json.dumps(["idle"] + ["x" * 60] * 2000).encode()
     _write(b"1 %08x " % crc32(raw) + raw)
-    assert ota_boot.load()["state"] == "idle"
-    assert ota_boot.ignored
+    assert records.load()["state"] == "idle"
+    assert records.ignored
 
 
 def test_a_directory_in_its_place():
     flash = common.board()
-    ota_boot.remove("/.ota/state")
+    records.remove("/.ota/state")
     os.mkdir("/.ota/state")
     assert world.power_on(flash)  # said in ignored
     assert common.live() == common.OLD
     common.installed(flash)  # and the next update puts it right
     assert common.live() == common.changed()
-    assert ota_boot.ignored is None
+    records.load()
+    assert records.ignored is None
+
+
+def test_odd_things_in_its_place_are_cleared_away():
+    common.board()
+    record = _full()
+    records.remove("/.ota/state")
+    os.mkdir("/.ota/state")
+    os.mkdir("/.ota/state/x")
+    records.save(record)
+    assert records.load() == record
+    records.clear("/.ota")
+    with open("/.ota", "w") as file:
+        file.write("mine")
+    assert records.load()["version"] is None
+    assert records.ignored is None
+    records.save(record)
+    assert records.load() == record
 
 
 def test_the_longest_values_fit():
     record = _full()
-    for name in ("version", "kept", "next", "floor", "next_floor"):
+    record["id"], record["signer"] = "f" * 64, "9" * 16
+    for name in ("version", "previous", "next", "floor", "next_floor"):
         record[name] = "9" * 40
-    record["reason"] = ota_boot._plain("why " * 100)
-    record["last"] = [10**6, "9" * 40, "confirmed", ota_boot._plain("because " * 50)]
-    ota_boot.save(record)
+    record["reason"] = records.plain("why " * 100)
+    record["last"] = [10**6, "9" * 40, "confirmed", None]
+    records.save(record)
     assert len(_raw()) <= 512
-    assert ota_boot.load() == record
+    assert records.load() == record
     assert len(record["reason"]) > 20
 
 
 def test_reasons_are_plain():
-    assert ota_boot._plain('a"b\\c\nd\u00e9\x1b[31m') == "a?b?c?d??[31m"
-    assert ota_boot._plain(None) is None
+    assert records.plain('a"b\\c\nd\u00e9\x1b[31m') == "a?b?c?d??[31m"
+    assert records.plain(None) is None
 
 
 def test_writing_it_costs_a_page():
     flash = common.board()
-    record = ota_boot.load()
-    ota_boot.save(record)
+    record = records.load()
+    records.save(record)
     erases, pages = flash.erases, flash.pages
     for number in range(64):
         record["tries"] = number
-        ota_boot.save(record)
+        records.save(record)
     assert flash.pages - pages <= 64 + 12, flash.pages - pages
     assert flash.erases - erases <= 6, flash.erases - erases
 
 
 def test_history_is_bounded_and_newest_first():
     common.board()
-    record = ota_boot.load()
+    record = records.load()
     for number in range(30):
-        ota_boot.settle(record, "1.%d" % number, "confirmed", "reason %d" % number)
-        ota_boot.save(record)
-    log = ota_boot.history()
+        records.settle(record, "1.%d" % number, "confirmed", "reason %d" % number)
+        records.save(record)
+    log = records.history()
     assert record["last"][:3] == [30, "1.29", "confirmed"]
     assert [entry[0] for entry in log] == [29, 28, 27, 26, 25, 24, 23]
     assert os.stat("/.ota/history")[6] <= 512
     for name in ("long " * 20, None):
-        ota_boot.settle(record, "9" * 40, "reverted", name)
+        records.settle(record, "9" * 40, "reverted", name)
     assert os.stat("/.ota/history")[6] <= 512
-    ota_boot.settle(record, "2", "reverted", None)
-    assert [entry[0] for entry in ota_boot.history()][:2] == [32, 31]
+    records.settle(record, "2", "reverted", None)
+    assert [entry[0] for entry in records.history()][:2] == [32, 31]
 
 
 def test_history_is_not_doubled_by_a_cut_between_the_two_writes():
     common.board()
-    record = ota_boot.load()
-    ota_boot.settle(record, "1.1", "confirmed", None)
-    ota_boot.save(record)
-    again = ota_boot.load()
-    ota_boot.settle(record, "1.2", "confirmed", None)  # cut before it is saved
-    ota_boot.settle(again, "1.2", "confirmed", None)
-    ota_boot.save(again)
-    assert [entry[0] for entry in ota_boot.history()] == [1]
+    record = records.load()
+    records.settle(record, "1.1", "confirmed", None)
+    records.save(record)
+    again = records.load()
+    records.settle(record, "1.2", "confirmed", None)  # cut before it is saved
+    records.settle(again, "1.2", "confirmed", None)
+    records.save(again)
+    assert [entry[0] for entry in records.history()] == [1]
 
 
 def test_a_damaged_history_is_none():
@@ -181,4 +200,4 @@ def test_a_damaged_history_is_none():
     for raw in (b"", b"[", b"[[1]]", b"{}", b"7", b'["x", [1,2,3,4]]', b"\xff" * 600):
         with open("/.ota/history", "wb") as file:
             file.write(raw)
-        assert len(ota_boot.history()) <= 1
+        assert len(records.history()) <= 1

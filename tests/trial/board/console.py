@@ -1,4 +1,4 @@
-"""ota/prompt.py and what a board prints, cut into pieces in all ways. Prints what it tried."""
+"""ota/crash_watch.py and what a board prints, cut into pieces in all ways. Says what it tried."""
 
 import machine
 import os
@@ -27,7 +27,8 @@ _missing = OSError(2)
 import ota  # noqa: E402
 
 sys.modules["os"] = _Os
-from ota import prompt  # noqa: E402
+from ota import crash_watch  # noqa: E402
+from ota.chip import Chip  # noqa: E402
 
 sys.modules["os"] = os
 
@@ -47,12 +48,8 @@ _CTRL_C = (
 )
 
 
-class Died(Exception):
-    pass
-
-
 def watch(urgent=False):
-    return prompt.Watch(urgent)
+    return crash_watch.Watch(urgent)
 
 
 def feed(pieces, urgent=False):
@@ -141,6 +138,7 @@ def the_exception_is_told_to_the_guard():
         def blame(self, said):
             self.said = said
 
+    board()
     guard = sys.modules["ota_boot"] = Guard()
     for text, said in (
         (_RAISED, "ValueError: The Traceback (most likely) >>> is TTraceback here"[:60]),
@@ -193,14 +191,26 @@ def a_person_has_time_to_press_a_key():
     assert feed([_RAISED, _END], urgent=True)[0]._timer.period == 1
 
 
+# A number that needs heap, as the addresses on a board do, whose small numbers have 31 bits.
+_SCRATCH = 1 << 62 if sys.maxsize >> 32 else 0x40058028
+
+
+def board(word=None):
+    """Have a Chip with a register that holds *word*; return that, as a dict."""
+    ota.chip = found = Chip()
+    found._scratch = _SCRATCH
+    found._memory = {_SCRATCH: 0}
+    found.leave("running", 2)
+    if word is not None:
+        found._memory[_SCRATCH] = word
+    return found._memory
+
+
 def it_works_with_a_full_heap():
-    # A number that needs heap, as the addresses on a board do, whose small numbers have 31 bits.
-    base = 1 << 62 if sys.maxsize >> 32 else 0x40058000
-    registers = {base + 12: 0x07A50201}
     for urgent in (False, True):
         for settings in (True, False):
-            registers[base + 12] = 0x07A50201
-            ota.marks = (registers, base + 12, {"exception": 0x07A50004})
+            registers = board()
+            before = registers[_SCRATCH]
             _Os.settings = settings
             looker = watch(urgent)
             pieces = [bytearray(p) for p in cut(_RAISED + _END, 3, 40, 41, 200)]
@@ -219,22 +229,23 @@ def it_works_with_a_full_heap():
             finally:
                 heap_unlock()
             assert (ended is not None) == (urgent or settings), (urgent, settings)
-            assert registers[base + 12] == (0x07A50204 if ended else 0x07A50201)
+            if ended:
+                assert (ota.chip.hint(), ota.chip.deaths()) == ("exception", 2)
+            else:
+                assert registers[_SCRATCH] == before
     # Somebody else's number in the register is none of ours.
-    registers[base + 12] = 0x12345678
+    board(0x12345678)
     try:
         watch(True)._time_is_up(None)
     except machine.Reset:
         pass
-    assert registers[base + 12] == 0x07A50004
-    ota.marks = None
+    assert (ota.chip.hint(), ota.chip.deaths()) == ("exception", 0)
     _Os.settings = True
 
 
 def without_a_free_timer_nobody_is_waited_for():
     looker = watch()
     init = looker._timer.init
-    ota.marks = None
 
     def no_alarm(**options):
         raise OSError(12)

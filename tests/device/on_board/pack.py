@@ -15,7 +15,7 @@ def packed():
     here = b'__file__.endswith(".mpy")'  # which only a compiled one is
     assert source.count(here) == 1
     write("/ota/__init__.py", source.replace(here, b"True"))
-    write("/ota/rooms.pack", PACK)
+    write("/ota/modules.pack", PACK)
     for name in list(sys.modules):
         if name == "ota" or name.startswith("ota."):
             del sys.modules[name]
@@ -31,7 +31,7 @@ def test_what_is_not_in_the_pack_is_no_module():
     raises(ImportError, ota.load, "nothing_like_this")
 
 
-def test_who_goes_through_all_finds_an_empty_folder():
+def test_a_walk_of_everything_finds_an_empty_folder():
     packed()
     assert list(os.ilistdir("/.r")) == []
     assert os.stat("/.r/")[0] & 0x4000

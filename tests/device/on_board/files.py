@@ -1,13 +1,14 @@
-"""ota/store.py"""
+"""ota/files.py: what a single file goes through"""
 
 import asyncio
 import hashlib
+import json
 import os
 from binascii import hexlify
 
-from harness import disk, fill, mount, read, refused, tree, write
+from harness import disk, fill, mount, raises, read, refused, tree, write
 
-from ota import flash, store
+from ota import files, flash
 from ota.errors import Refused
 
 OLD, NEW = b"old" * 2000, b"new" * 2500
@@ -19,13 +20,13 @@ def sha(data):
 
 def replace(path, data, expected=None):
     """What the route of a PUT does."""
-    incoming = store.Incoming(path)
+    incoming = files._Incoming(path)
     try:
         for at in range(0, len(data), 4096):
             incoming.write(memoryview(data)[at : at + 4096])
         return incoming.publish(expected)
     finally:
-        incoming.drop()
+        incoming.close()
 
 
 def test_a_file_is_created_with_its_parents():
@@ -62,11 +63,11 @@ def test_parents_are_not_made_for_a_file_that_does_not_come():
 
 
 def test_dropping_twice_and_after_publishing_is_harmless():
-    incoming = store.Incoming("/f")
+    incoming = files._Incoming("/f")
     incoming.write(memoryview(NEW))
     incoming.publish(None)
-    incoming.drop()
-    incoming.drop()
+    incoming.close()
+    incoming.close()
     assert tree() == {"/f": NEW}
 
 
@@ -91,7 +92,7 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
     write("/f", OLD)
     for size in (600, 5000):
         for path in ("/f", "/new/folder/f"):
-            incoming = store.Incoming(path)
+            incoming = files._Incoming(path)
             try:
                 incoming.write(memoryview(bytes(size)))
                 fill()
@@ -101,10 +102,10 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
                     incoming.publish(None)
                 except (Refused, OSError) as error:
                     assert isinstance(error, Refused) or error.errno == 28
-                    incoming.drop()
+                    incoming.close()
                     assert tree() == before
             finally:
-                incoming.drop()
+                incoming.close()
             assert read("/.ota/incoming") is None
             os.remove("/filler")
             write("/f", OLD)
@@ -129,7 +130,7 @@ def test_power_cuts_leave_the_old_file_or_the_new_one():
             pass
         disk.cut_at = -1
         mount()
-        store.Incoming("/x").drop()  # what the next start removes, see ota/startup.py
+        files._Incoming("/x").close()  # what the next start removes, see ota/startup.py
         found = tree()
         content = found.pop("/dir/f")
         assert content in (OLD, NEW), (cut, content and content[:10])
@@ -141,15 +142,15 @@ def test_power_cuts_leave_the_old_file_or_the_new_one():
 
 def test_space_is_checked_with_a_reserve():
     free, _, block = flash.space()
-    store.check_space(free - 4 * block, "/f")
-    refused(507, "no_space", store.check_space, free, "/f")
-    refused(507, "no_space", store.check_space, free - 4 * block, "/new/f")
-    refused(507, "no_space", store.check_space, free + 1, "/f")
-    error = refused(507, "no_space", store.check_space, 999999999, "/f")
+    files._check_space(free - 4 * block, "/f")
+    refused(507, "no_space", files._check_space, free, "/f")
+    refused(507, "no_space", files._check_space, free - 4 * block, "/new/f")
+    refused(507, "no_space", files._check_space, free + 1, "/f")
+    error = refused(507, "no_space", files._check_space, 999999999, "/f")
     assert error.extra["need"] > 999999999
     assert error.extra["free"] == free
     fill()
-    refused(507, "no_space", store.check_space, 0, "/f")
+    refused(507, "no_space", files._check_space, 0, "/f")
 
 
 def test_what_passes_the_check_can_be_written():
@@ -159,7 +160,7 @@ def test_what_passes_the_check_can_be_written():
         size = flash.space()[0]
         while True:
             try:
-                store.check_space(size, path)
+                files._check_space(size, path)
                 break
             except Refused:
                 size -= 512
@@ -172,12 +173,12 @@ def test_what_passes_the_check_can_be_written():
 
 def test_a_folder_is_no_target_and_a_file_no_parent():
     write("/d/f", b"x")
-    refused(409, "is_directory", store.check_target, "/d")
-    refused(409, "not_directory", store.check_target, "/d/f/g")
-    refused(409, "not_directory", store.check_target, "/d/f/g/h/i")
-    store.check_target("/d/f")
-    store.check_target("/d/g")
-    store.check_target("/x/y/z")
+    refused(409, "is_directory", files._check_target, "/d")
+    refused(409, "not_directory", files._check_target, "/d/f/g")
+    refused(409, "not_directory", files._check_target, "/d/f/g/h/i")
+    files._check_target("/d/f")
+    files._check_target("/d/g")
+    files._check_target("/x/y/z")
 
 
 def test_a_tree_is_removed_whole_without_recursion():
@@ -185,19 +186,92 @@ def test_a_tree_is_removed_whole_without_recursion():
         write("/t" + "/a" * n + "/f%d" % n, b"x" * n)
         write("/t/w%02d/f" % n, b"")
     write("/keep", b"k")
-    steps = 0
-    for _ in store.remove_tree("/t"):
-        steps += 1
-    assert steps > 50
+    turns = []
+
+    async def other():
+        while True:
+            turns.append(1)
+            await asyncio.sleep_ms(0)
+
+    async def both():
+        task = asyncio.create_task(other())
+        await files._remove_tree("/t")
+        task.cancel()
+
+    asyncio.run(both())
+    assert len(turns) > 50
     assert tree() == {"/keep": b"k"}
 
 
 def test_a_copy_is_whole_or_not_there():
     write("/a", OLD)
-    asyncio.run(store.copy("/a", "/d/e/b", bytearray(1024)))
+    asyncio.run(files._copy("/a", "/d/e/b", bytearray(1024)))
     assert tree() == {"/a": OLD, "/d/e/b": OLD}
     fill(1)
     before = tree()
-    refused(507, "no_space", store.copy, "/a", "/x/c", bytearray(1024))
+    refused(507, "no_space", files._copy, "/a", "/x/c", bytearray(1024))
     assert tree() == before
     assert "x" not in os.listdir("/")
+
+
+# --- out -----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_replaced_meanwhile_is_not_sent_any_further():
+    write("/f", OLD)
+    readers = []
+    reader = files._Reader(readers, "/f")
+    view = memoryview(bytearray(1000))
+    assert asyncio.run(reader.digest()) == sha(OLD)
+    assert reader.readinto(view) == 1000
+    assert bytes(view) == OLD[:1000]
+    assert reader.left == len(OLD) - 1000
+    assert readers == [reader]
+    readers[0].stale = True
+    raises(OSError, reader.readinto, view)
+    for _ in range(2):
+        reader.close()
+    assert readers == []
+
+
+def test_what_is_appended_meanwhile_is_not_sent():
+    write("/f", b"12345")
+    reader = files._Reader([], "/f")
+    with open("/f", "ab") as target:
+        target.write(b"678")
+    view = memoryview(bytearray(100))
+    assert reader.readinto(view) == 5
+    assert reader.readinto(view) == 0
+    reader.close()
+
+
+def listing(folder):
+    return json.loads(b"".join(files._listing(folder)))
+
+
+def test_a_listing_comes_in_small_pieces():
+    for n in range(60):
+        write('/d/file %02d "ü".txt' % n, b"x" * n)
+    write("/d/sub/x", b"")
+    pieces = list(files._listing("/d"))
+    assert max([len(piece) for piece in pieces]) < 700
+    rows = json.loads(b"".join(pieces))["files"]
+    assert len(rows) == 61
+    assert rows[3] == {
+        "name": 'file 03 "ü".txt',
+        "directory": False,
+        "file_size": 3,
+        "modified_ns": 0,
+        "protected": False,
+    }
+    assert rows[-1]["directory"] is True
+
+
+def test_a_listing_hides_what_is_private_and_marks_what_is_ours():
+    for path in ("/.ota/state", "/boot.py", "/ota/x", "/main.py", "/ota_boot.py"):
+        write(path, b"")
+    marks = {row["name"]: row["protected"] for row in listing("/")["files"]}
+    marks.pop("device")
+    marks.pop("scripts")
+    assert marks == {"boot.py": True, "main.py": False, "ota": True, "ota_boot.py": True}
+    assert listing("/ota")["files"][0]["protected"] is True
