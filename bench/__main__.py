@@ -10,7 +10,11 @@ from bench.figures import Row, section
 
 #: The scripts, in the order of the document.
 NAMES = (
+    "least_heap",
     "heap",
+    "names",
+    "c_stack",
+    "instructions",
     "put",
     "update",
     "idle_boot",

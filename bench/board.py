@@ -1,5 +1,6 @@
 """A simulated Pico with the application of the measurements on it, and files to send there."""
 
+import functools
 import json
 import random
 import socket
@@ -24,6 +25,12 @@ APP = Path(__file__).parent / "app"
 _CONTROL = 9000  # where the application takes orders
 
 
+@functools.cache
+def ours() -> Files:
+    """Return the device files, made once."""
+    return device_files()
+
+
 @contextmanager
 def started(
     *, control: bool = False, files: Files | None = None, **options: Any
@@ -36,7 +43,7 @@ def started(
     """
     names = ("main.py", "control.py", "others.py") if control else ("main.py",)
     app = {"/" + name: (APP / name).read_bytes() for name in names}
-    content = {**device_files(), **app, **(files or {})}
+    content = {**ours(), **app, **(files or {})}
     with (
         tempfile.TemporaryDirectory() as folder,
         SimulatedPico(Path(folder) / "flash.img", device_files=content, **options) as pico,
@@ -83,7 +90,7 @@ def dial(pico: SimulatedPico, port: int) -> socket.socket:
 
 
 def wait_state(web: httpx.Client, version: str, limit_s: float = 60) -> dict[str, Any]:
-    """Wait until *version* is kept, and return the status then.
+    """Wait until *version* is confirmed, and return the status then.
 
     Raises:
         TimeoutError: it is not.
@@ -98,7 +105,7 @@ def wait_state(web: httpx.Client, version: str, limit_s: float = 60) -> dict[str
         if status.get("state") == "idle" and status.get("version") == version:
             return status
         time.sleep(0.1)
-    raise TimeoutError(f"{version} is not kept after {limit_s} s: {status}")
+    raise TimeoutError(f"{version} is not confirmed after {limit_s} s: {status}")
 
 
 def noise(size: int, seed: int = 1) -> bytes:

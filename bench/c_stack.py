@@ -1,11 +1,11 @@
 """How deep the C stack gets while the board answers, in normal and in rescue mode.
 
 A Pico W has 8 KB of it. The simulated board has more, with 64-bit frames, and Python where the
-board has C. So its flash driver notes how much of the stack is in use when littlefs calls it, which
-is where imports, reads and writes are deepest; 4 KB are taken off for each import under way, since
+board has C. So its flash driver notes how much of the stack is in use when littlefs calls it: that
+is where imports, reads and writes are deepest. 4 KB are taken off for each import under way, since
 the unix port has the path there, of up to 4096 bytes where the board has 128. What is left is
-converted into what real firmware used for the same. Each request is the first of its board, so that
-what it needs is imported on the way.
+converted into what real firmware used for the same. Each request is the first of its board, so
+that what it needs is imported on the way.
 """
 
 import shutil
@@ -24,7 +24,7 @@ from bench import board, figures, protocol
 from bench.figures import Data, Row
 from pico_ota import release
 from pico_ota.devicefiles import compile_tree, device_files
-from pico_ota.rooms import packed
+from pico_ota.pack import packed
 from pico_ota.sim import SimulatedPico, rom
 
 TITLE = "The C stack"
@@ -76,7 +76,7 @@ def noting() -> Iterator[None]:
         _replace(folder / "_rom.py", _TAKE_NAMES, more + _TAKE_NAMES)
         with mock.patch.object(rom, "_FIRMWARE", folder):
             content = rom.content.__wrapped__()
-    with mock.patch.object(rom, "content", lambda: content):
+    with mock.patch.object(rom, "content", return_value=content):
         yield
 
 
@@ -104,7 +104,7 @@ def telling_files() -> board.Files:
     files["/ota/__init__.py"] = package.replace(_LOOKS_UP, b"    _deep.looking()\n" + _LOOKS_UP)
     main = (board.APP / "main.py").read_bytes()
     files["/main.py"] = b"import _deep\n_deep.looking()\n" + main
-    return packed(compile_tree(files))
+    return packed(compile_tree(files), files)
 
 
 def depth(before: board.Files, ask: Ask, rescue: bool, goes_live: bool = False) -> int:

@@ -14,7 +14,6 @@ from bench import board, figures, protocol
 from bench.figures import Data, Row, at_most, kb
 from bench.heap32 import run32
 from pico_ota import release
-from pico_ota.devicefiles import device_files
 
 TITLE = "Memory of the board"
 FAR_S = 600
@@ -133,7 +132,7 @@ def signed_release(count: int, size: int) -> Data:
 def _run(script: str, files: dict[str, bytes]) -> dict[str, int]:
     """Return what *script* prints: a name and a number of bytes a line."""
     client = {"/client.py": (Path(__file__).parent / "heap_board/client.py").read_bytes()}
-    printed = run32(_BEGIN + script, {**device_files(), **client, **files}, timeout_s=FAR_S)
+    printed = run32(_BEGIN + script, {**board.ours(), **client, **files}, timeout_s=FAR_S)
     lines = [line.rpartition(" ") for line in printed.splitlines() if not line.startswith("ota:")]
     return {what: int(value) for what, _, value in lines}
 

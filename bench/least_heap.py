@@ -19,7 +19,6 @@ import httpx
 from bench import board, figures, protocol
 from bench.figures import Data, Row, at_most
 from pico_ota import release
-from pico_ota.devicefiles import device_files
 from pico_ota.sim import SimulatedPico
 from pico_ota.sim.image import read_tree
 
@@ -119,7 +118,7 @@ def cases(folder: Path) -> list[Case]:
 def failure(case: Case, heap: int) -> str | None:
     """Return why *case* does not work with *heap* KB, None when it does."""
     app = {"/main.py": (board.APP / "main.py").read_bytes()}
-    content = {**device_files(), **app, **case.before}
+    content = {**board.ours(), **app, **case.before}
     with tempfile.TemporaryDirectory() as name:
         image = Path(name) / "flash.img"
         with SimulatedPico(image, device_files=content, heap=f"{heap}K") as pico:

@@ -62,7 +62,7 @@ def rows(data: Data) -> list[Row]:
     what = f"TCP connections of the page for an upload of {data['files']} files"
     return [
         at_most(what, data["connections"], 4),
-        at_most("the page, gzip", data["gzip"], 14 * 1024, lambda size: f"{size} bytes"),
+        at_most("the page, gzip", data["gzip"], 20 * 1024, lambda size: f"{size} bytes"),
     ]
 
 

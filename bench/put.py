@@ -89,7 +89,7 @@ def rows(data: Data) -> list[Row]:
         at_most(
             f"time of {size} without flash timing, against the loop",
             ratio(data["fast"]),
-            1.5,
+            1.3,
             times,
         ),
         at_most(

@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import board, figures
+from bench import board, figures, protocol
 from bench.figures import Data, Row, at_most, seconds, times
 from pico_ota import release
 
@@ -55,13 +55,13 @@ def _as_release(pico: board.SimulatedPico, archive: bytes) -> Data:
         web.get("/api/v1/status").raise_for_status()
         before = pico.flash_counts["erases"]
         start = time.perf_counter()
-        web.put("/api/v1/update/release", content=archive).raise_for_status()
+        protocol.release(web, archive)
         took = time.perf_counter() - start
         committed = pico.flash_counts["erases"]
         board.wait_state(web, "2.0.0")
         return {
             "seconds": took,
-            "kept_after": time.perf_counter() - start,
+            "confirmed_after": time.perf_counter() - start,
             "erases_to_commit": committed - before,
             "erases": pico.flash_counts["erases"] - before,
         }

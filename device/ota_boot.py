@@ -421,9 +421,7 @@ def _revert(record, rescue):
     elif live: record['version'] = record['previous'] or None
     for name in ('previous', 'next', 'id', 'signer', 'plan', 'reason', 'next_floor'):
         record[name] = None
-    record['state'] = after('reverting', 'restored')
-    record['tries'] = 0
-    record['dirty'] = 1
+    record.update(state=after('reverting', 'restored'), tries=0, dirty=1)
     save(record)
     chip.forget_deaths()
     _begin_anew(rescue)

@@ -131,9 +131,10 @@ async function ended(job, e) {
     if (e.error === "busy") await refresh();
     const other = update && !job.begun && device.update && device.update.id !== job.id;
     const left = unsent([...job.files, ...job.gone]).length;
-    face(cancelled ? "Cancelled" : "Not finished", update ? "Nothing on the device has changed." : "",
+    const here = !update ? "" : /idle|staging/.test(device.state) ? "Nothing on the device has changed." : "It was too late: the device installs it.";
+    face(cancelled ? "Cancelled" : "Not finished", here,
       other ? twice("Drop theirs and send mine", "Really drop it?", () => drop().then(job.again), "main")
-        : button(`Retry failed (${left})`, job.again, "main"),
+        : button(left ? `Retry failed (${left})` : "Try again", job.again, "main"),
       job.begun && !cancelled ? button("Drop the update", () => drop(job).then(job.close)) : close);
   }
   if (!cancelled) fail(e);

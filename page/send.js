@@ -77,8 +77,16 @@ export async function stage(job, f) {
 const received = async ({ signal }, { path }) =>
   (await get(UPDATE, { signal, tries: PATIENT })).files.find((f) => f.path === path)?.received || 0;
 
-export const commit = (job) =>
-  call("POST", UPDATE + "/commit", { json: { restart: true }, headers: session(job), signal: job.signal, timeout: 60000, tries: PATIENT });
+/** Makes the update the live set. Cancelling counts between two tries only: what was sent may have happened. */
+export async function commit(job) {
+  for (let n = 0; ; n++) {
+    try {
+      return await call("POST", UPDATE + "/commit", { json: { restart: true }, headers: session(job), timeout: 60000, tries: 0 });
+    } catch (e) {
+      if (n >= PATIENT || !(await pause(e, n, job.signal))) throw e;
+    }
+  }
+}
 
 /** Drops the update from the device; without a job whatever update is there. */
 export async function abandon(job) {

@@ -129,7 +129,7 @@ function paintBanners({ state, version, trial, update, warnings = [], ignored },
 
 function paintActions({ previous, state }, rescue) {
   renew(ui.actions, [previous, state, rescue].join(), () => [
-    previous && state === "idle" && twice("Roll back to " + (previous === "unknown" ? "the previous version" : previous), "Really roll back?", rollBack),
+    previous && state === "idle" && twice(previous === "unknown" ? "Roll back" : "Roll back to " + previous, "Really roll back?", rollBack),
     twice("Restart", "Really restart?", () => restart("normal")),
     !rescue && twice("Rescue mode", "Really restart?", () => restart("rescue")),
   ]);

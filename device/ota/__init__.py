@@ -44,7 +44,13 @@ def firmware(name):
 
 def load(name):
     """Return the module *name* of this package. Raises ImportError, MemoryError."""
-    return _import("ota." + name)
+    full = "ota." + name
+    if full not in sys.modules:
+        # First what it imports: an import inside of an import takes 700 bytes of the C stack.
+        for other in _imports(name):
+            if "ota." + other not in sys.modules:
+                _import("ota." + other)
+    return _import(full)
 
 
 def once(name, function, *args):
@@ -85,12 +91,15 @@ def unload():
 
 
 def _unload(but):
-    package = sys.modules["ota"]
-    for full in list(sys.modules):
+    modules, package = sys.modules, sys.modules["ota"]
+    for full in list(modules):
         name = full[4:]
         if full[:4] == "ota." and " %s " % name not in but:
-            del sys.modules[full]
+            # First nothing, since MicroPython leaves the value of a deleted entry where it was.
+            modules[full] = None
+            del modules[full]
             if hasattr(package, name):
+                setattr(package, name, None)
                 delattr(package, name)
     gc.collect()
 
@@ -99,10 +108,12 @@ def _unload_guard():
     guard = sys.modules.get("ota_boot")
     # The guard has done its work at the start, unless it supervises a trial.
     if guard is not None and guard.supervisor is None:
+        sys.modules["ota_boot"] = None
         del sys.modules["ota_boot"]
         import __main__  # which boot.py and main.py share; it is not in sys.modules
 
         if getattr(__main__, "ota_boot", None) is guard:
+            __main__.ota_boot = None
             del __main__.ota_boot
 
 
@@ -117,12 +128,18 @@ def _import(name):
     sys.path[:] = (".frozen",)
     try:
         return __import__(name, None, None, ("__name__",))
+    except Exception:
+        # Half a module has gone from there already, but stays alive in its place; see _unload().
+        modules[name] = None
+        del modules[name]
+        raise
     finally:
         sys.path[:] = path
         for other, module in hidden:
             modules[other] = module
 
 
+_PACKED = "/.r"  # short, since each import keeps it; see ota/paths.py
 _FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -160,14 +177,32 @@ class _Pack:
         raise OSError(30)  # EROFS: chdir, statvfs, remove and what else a file system may do
 
 
+def _imports(name):
+    """Return the modules that *name* imports, in their order: as PACK says, if there is one."""
+    if __path__ != _PACKED:
+        return ()
+    try:
+        file, line = _look_up("/%s.mpy" % name)
+    except OSError:
+        return ()  # the import says so
+    file.close()
+    return line.decode().split()[3:]
+
+
 def _open(path):
     """Return the file PACK where the module *path* begins. Raises OSError."""
+    file, line = _look_up(path)
+    file.seek(int(line.split(b" ")[1]))
+    return file
+
+
+def _look_up(path):
+    """Return the file PACK and its line for a module; see src/pico_ota/pack.py. Raises OSError."""
     wanted = b"%s " % path[1:]
     file = open(PACK, "rb")
     for line in file:
         if line.startswith(wanted):
-            file.seek(int(line.split(b" ")[1]))
-            return file
+            return file, line
         if line == b"\n":
             break
     file.close()
@@ -186,7 +221,7 @@ def _mount():
         mount = firmware("vfs").mount
     except (ImportError, OSError):
         return
-    __path__ = "/.r"  # short, since each import keeps it; see ota/paths.py
+    __path__ = _PACKED
     try:
         mount(_Pack(), __path__)
     except OSError:

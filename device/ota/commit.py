@@ -11,7 +11,7 @@ from micropython import const
 from ota import load, transaction
 from ota import record as records
 from ota.errors import Refused
-from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, kind
+from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, entries, kind
 from ota.record import NEW, OLD, PLAN, STARTS, exists, lines
 from ota.staging import FILES, check_session, check_whole, received
 
@@ -186,11 +186,19 @@ async def _prepare():
         elif does == "m" and not exists(NEW + "/" + name):
             os.mkdir(NEW + "/" + name)
         elif does == "X":
-            for folder in records.folders(path):
-                twin = OLD + "/" + name + folder[len(path) :]
-                if not exists(twin):
-                    os.mkdir(twin)
-                    await asyncio.sleep_ms(0)
+            await _copy_folders(path, OLD + "/" + name)
+        await asyncio.sleep_ms(0)
+
+
+async def _copy_folders(top, twin):
+    """Make the folder *twin*, and in it all folders below *top*."""
+    pending = [""]
+    for below in pending:  # grows as we go
+        if not exists(twin + below):
+            os.mkdir(twin + below)
+        for name, is_dir, _ in entries(top + below):
+            if is_dir:
+                pending.append(below + "/" + name)
         await asyncio.sleep_ms(0)
 
 

@@ -175,7 +175,7 @@ class Connection:
         try:
             if self._expects:
                 self._expects = False
-                await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._allow(self._stall_ms)
             count = await self.stream.readinto(view[: self.left])
         except OSError:
@@ -192,37 +192,38 @@ class Connection:
 
         What has to be made before the head is sent is made first.
         """
+        head = self.head
         try:
-            first = b""
-            length, reason, is_file = 0, "OK", False
+            first, length, reason = b"", 0, "OK"
+            is_file = hasattr(body, "readinto")
             if isinstance(body, dict):
                 reason = body.get("error", reason)
                 first = json.dumps(body).encode()
                 length = len(first)
                 headers = _JSON + headers
-            elif hasattr(body, "readinto"):
-                length, is_file = body.left, True
+            elif is_file:
+                length = body.left
             elif body is not None:
                 length = None
                 for first in body:
                     break
                 if not any(name == "Content-Type" for name, _ in headers):
                     headers = _JSON + headers
-            head = self._head_of(status, reason, headers, length)
-            chunked = length is None and self.head.version == 1
-            if self.head is not None and self.head.method == "HEAD":
-                first, body = b"", None
-            elif chunked:
-                first = _chunk(first)
-            view = memoryview(bytearray(_SENT_BYTES)) if is_file and body else None
-            self.answered = True
-            await self._send(head + first)
-            if view:
+            chunked = length is None and head.version == 1
+            data = self._head_of(status, reason, headers, length)
+            silent = head is not None and head.method == "HEAD"
+            if not silent:
+                data += _chunk(first) if chunked else first
+            view = memoryview(bytearray(_SENT_BYTES)) if is_file else None
+            await self._send(data)
+            if silent:
+                return
+            data = first = None
+            if is_file:
                 while length:
                     length = body.readinto(view)
                     await self._send(view[:length])
-            elif length is None and body:
-                first = None
+            elif length is None:
                 for piece in body:
                     await self._send(_chunk(piece) if chunked else piece)
                 if chunked:
@@ -281,6 +282,7 @@ class Connection:
         self._allow(_STALL_MS)
         self._may_stay(_UNTAKEN_MS)
         try:
+            self.answered = True
             self.stream.write(data)
             await self.stream.drain()
         except OSError:

@@ -20,6 +20,8 @@ _CHUNK = const(512)
 _MAX_LINE = const(512)
 #: Most files, and most deletions, of one update; and files and deletions together.
 MAX_ENTRIES = const(1000)
+#: A plan calls file number *n* of a description after this, less *n*; see ota/planning.py.
+NAMED_FROM = 9999
 _MAX_BOARDS = const(8)
 _MAX_BYTES = const(16777216)  # no board of ours has more flash
 _MAX_VERSION = const(40)
@@ -238,9 +240,9 @@ class Conditions:
     # --- the lists ----------------------------------------------------------------------------
 
     def entries(self):
-        """Yield (name, path, size, sha256, chksum) of each file and deletion, sorted by path.
+        """Yield (number, path, size, sha256, chksum) of each file and deletion, sorted by path.
 
-        A deletion has None for the last three; *name* is what the plan calls the entry. Between
+        *number* counts the files, and the deletions, which have None for the last three. Between
         them None is yielded, for other tasks to run. Raises Refused.
         """
         text = self._text
@@ -264,7 +266,7 @@ class Conditions:
                 gone = next(deletions, None)
             if gone and gone[1] == path:
                 raise Refused(400, "duplicate/twice", path)
-            yield "%04d" % number, path, size, sha, check
+            yield number, path, size, sha, check
         while gone:
             yield gone
             gone = next(deletions, None)
@@ -286,7 +288,7 @@ class Conditions:
             _check_path(path, text)
             if path == "/boot.py":
                 raise Refused(403, "protected/boot")
-            yield "d%04d" % number, path, None, None, None
+            yield number, path, None, None, None
 
 
 def _file(text, number, last):

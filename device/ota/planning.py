@@ -15,12 +15,18 @@ replaced is kept by copy, since nothing may ever be moved out of `/`:
     =     a file that is live already
     -     a file to be deleted that is not there
 
+The lines stand in the order of their paths, the folders that go behind them. What a line does not
+have is "-". The record holds the digest of the whole file; a plan that does not match it is not
+used.
+
 *name* is what the staged (`/.ota/new/<name>`) and the previous file (`/.ota/old/<name>`) are
-called: the number of the entry in the archive, from 0001 (in name order, so that the directories
-that littlefs chains run empty one after the other), "d" and a number for deletions, "<number>p"
-for a file retired by that entry, "m" or "x" and a number for folders. The lines stand in the
-order of their paths, the folders that go behind them. What a line does not have is "-". The
-record holds the digest of the whole file; a plan that does not match it is not used.
+called. **Names fall in the order in which files are moved away from there**, so that it is always
+the last one in its folder that is moved: in the middle of a rename littlefs loses sight of the
+next name in the folder that it moves from, and when its allocator looks for free blocks just then,
+it takes those of that file. File *n* of the description is "9999" less *n*; what stands between
+two files is called like the latter, and "m" (a folder made for it), "d" (a deletion) or "p" (a
+form that the former retires) and a number that falls. Folders that go, which come back first of
+all, are "x" and such a number.
 """
 
 import asyncio
@@ -28,7 +34,7 @@ import os
 
 from ota import record as records
 from ota import transaction
-from ota.description import Conditions, Text, compare
+from ota.description import NAMED_FROM, Conditions, Text, compare
 from ota.errors import Refused
 from ota.flash import DIRECTORY, ENTRY, RESERVE, companion, cost, digest_steps, freed, kind, walk
 from ota.record import BUILDING, DESCRIPTION, NEW, OLD, PLAN, is_dir, lines
@@ -44,12 +50,12 @@ async def prepare(device, session, signer):
     """
     record = transaction.load()
     if record["state"] == "staging":
-        if record["id"] == session:
+        if (record["id"], record["signer"]) == (session, signer):
             return
-        if not device.lease_over():
+        if record["id"] != session and not device.lease_over():
             raise Refused(409, "busy/other", record["next"], id=record["id"])
         transaction.abort()
-        device.service.log("An update that nobody went on with was dropped.")
+        device.service.log("The update that was staged before was dropped.")
         record = transaction.load()
     transaction.after(record, "begin")
     service = device.service
@@ -94,10 +100,10 @@ async def build_again(record):
 def _listed_in_plan():
     """Yield the entries of the description as Conditions.entries() does, from the plan."""
     for does, name, size, sha, check, path in lines(PLAN):
-        if does in "dD-" and name[-1] != "p":
-            yield name, path, None, None, None
-        elif does in "aArR=":
-            yield name, path, int(size), sha, check
+        if does in "aArR=":
+            yield NAMED_FROM - int(name), path, int(size), sha, check
+        elif does in "dD-" and name[4] == "d":
+            yield NAMED_FROM - int(name[5:]), path, None, None, None
 
 
 def _make_home(record):
@@ -154,20 +160,21 @@ class _Builder:
     def __init__(self, out):
         self._out = out
         self._made = []  # folders that are made, as far as the present path is in them
-        self._count = 0
+        self._number = 0  # of the last file
         self._going = []  # modules that go, as far as the other form may still come
         self._guards = {path: kind(path) is not None for path in _GUARDS}
         self.deletes = False
         self.need = RESERVE  # sixteenths of a block, at the worst moment
 
-    def add(self, name, path, size, sha, check):
+    def add(self, number, path, size, sha, check):
         """Enter a file, or with *size* None a deletion, yielding while a live file is hashed.
 
         Raises Refused when it contradicts what is on the board.
         """
         if size is None:
-            self._add_delete(name, path)
+            self._add_delete(number, path)
             return
+        self._number = number
         does = None
         for does in self._does(path, size, sha):
             yield None
@@ -178,9 +185,9 @@ class _Builder:
             self.need += cost(os.stat(path)[6])
         if path in self._guards:
             self._guards[path] = True
-        self._write(does, name, size, sha, check, path)
+        self._write(does, "%04d" % (NAMED_FROM - number), size, sha, check, path)
         if other and kind(other) == "file" and not self._goes(other):
-            self._delete(name + "p", other)
+            self._delete(self._name_behind("p", 0), other)
 
     def _does(self, path, size, sha):
         """Yield the kind of line that installing *path* is, at the end of its steps."""
@@ -211,19 +218,23 @@ class _Builder:
             if found == "file":
                 raise Refused(409, "not_directory/parent", folder)
             if not found:
-                self._write("m", "m%d" % self._count, "-", "-", "-", folder)
-                self._count += 1
+                name = "%04dm%02d" % (NAMED_FROM - self._number, 99 - len(self._made))
+                self._write("m", name, "-", "-", "-", folder)
                 self.need += DIRECTORY
                 self._made.append(folder)
             at = path.find("/", at + 1)
 
-    def _add_delete(self, name, path):
+    def _name_behind(self, mark, number):
+        """Return the name of what stands behind the last file, and before the next one."""
+        return "%04d%s%04d" % (NAMED_FROM - 1 - self._number, mark, NAMED_FROM - number)
+
+    def _add_delete(self, number, path):
         if kind(path) == "folder":
             raise Refused(409, "is_directory/delete", path)
         if companion(path) and self._goes(path):
             return  # a new form of this module has retired it already
         self.deletes = self.deletes or kind(path) is not None
-        self._delete(name, path)
+        self._delete(self._name_behind("d", number), path)
 
     def _goes(self, path):
         """Return whether the module *path* goes already; from now on it does."""
@@ -287,7 +298,7 @@ def _emptied():
             if lost:
                 gone = folder[0] + "/"
                 does = "X" if folder[0].rfind("/") == 0 else "x"
-                yield ("%s x%d - - - %s\n" % (does, number, folder[0])).encode()
+                yield ("%s x%04d - - - %s\n" % (does, NAMED_FROM - number, folder[0])).encode()
                 number += 1
                 break
 

@@ -97,6 +97,7 @@ def begin(why):
         print("ota: rescue mode is not possible, no network is known yet")
         return None
     _open_console()
+    ota.load("listener")  # now, since service_ota would do it in the middle of its own import
     # Ours, in `/`; and while this runs, nothing there hides a module of the firmware.
     from manager_wifi import WiFiManager
     from service_ota import OTAUpdateService

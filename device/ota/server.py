@@ -329,7 +329,7 @@ class Device:
             raise Refused(400, "bad_mode/other", mode)
         if mode == "rescue" and service.mode != "rescue":
             try:
-                ota.load("trial").prepare_rescue(service)
+                ota.once("trial", "prepare_rescue", service)
             except MemoryError:
                 pass  # that is why it is asked for; what is known from before has to do
         service.log("Restarting (%s)." % mode)

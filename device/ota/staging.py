@@ -171,8 +171,10 @@ async def take_files(device, archive, entry, writing):
 
 
 def _check_entry(index, listed, entry):
-    _, number, size, _, check, path = listed
-    wanted = (load("description").entry_name(int(number), path), int(size), int(check, 16))
+    _, name, size, _, check, path = listed
+    about = load("description")
+    number = about.NAMED_FROM - int(name)
+    wanted = (about.entry_name(number, path), int(size), int(check, 16))
     if entry != wanted:
         raise Refused(400, "unexpected_entry/other", index, *wanted + entry)
 

@@ -84,13 +84,20 @@ def passed(service):
     if record.load()["state"] != "trial":
         _save_settings(service)
     elif service.auto_confirm:
-        try:
-            confirm(service)
-            _save_settings(service)
-        except Refused as refused:
-            service.log(refused.message)
+        # As a task, since the proof imports a lot, and here much of the C stack is in use.
+        asyncio.create_task(_confirm(service))  # noqa: RUF006 - the loop holds it
     else:
         service.log("Healthy; waiting for the application to confirm.")
+
+
+async def _confirm(service):
+    try:
+        confirm(service)
+    except Refused as refused:
+        service.log(refused.message)
+    except MemoryError:
+        service.good_ms = 0  # once more later
+    service.tidy()
 
 
 def confirm(service):
@@ -141,19 +148,58 @@ def _save_settings(service):
 
 
 def _prove(service):
-    """Load everything that may be needed to answer a request. Raises Refused(409).
+    """Load every module, and answer one request without a network. Raises Refused(409).
 
-    What the application leaves no memory for is passed over: that is nothing new.
+    What the application leaves no memory for is passed over: that is nothing new. All of it is
+    one function, and what the request needs is loaded before it, to go easy on the C stack.
     """
-    ota.busy += 1  # a request that is under way keeps its modules
+    before = _loaded()
+    ota.busy += 2  # neither a request that is under way loses its modules, nor the one here
+    seen, routes, known = [], (), before
     try:
-        seen = []
-        for name in _modules():
-            if name not in seen:
-                _attempt(name, "open_module", name, seen)
-        _attempt("server", "answer_one", service)
+        for name in ["server"] + _modules():
+            asked = [row[1] for row in routes if row[0] == name]
+            if name in seen and not asked:
+                continue
+            try:
+                module = ota.load(name)
+                for function in asked:
+                    getattr(module, function)
+                seen.extend(_loaded().split(" "))
+                if name == "server":
+                    routes, known = list(module.routes()), _loaded()
+                elif name == "api":
+                    ota.load("staging")
+                    ota.load("transaction")
+                    _answer(service)
+            except MemoryError:
+                pass
+            except Exception as error:
+                raise Refused(409, "broken", name, error)
+            finally:
+                ota._unload(known)
     finally:
-        ota.busy -= 1
+        ota.busy -= 2
+        ota._unload(before)
+
+
+def _loaded():
+    """Return the names of the modules of the package that are loaded, as one text."""
+    return " %s " % " ".join([full[4:] for full in sys.modules if full[:4] == "ota."])
+
+
+def _answer(service):
+    """Answer a request, as far as that needs no network and no waiting. Raises what goes wrong."""
+    server = ota.load("server")
+    head = ota.load("request").Head("GET", "/api/v1/status", 1)
+    answering = server.respond(server.Server(service).device, head)
+    status, body = None, {}
+    try:
+        answering.send(None)
+    except StopIteration as done:
+        status, body, _ = done.value
+    if status != 200 or "state" not in json.loads(json.dumps(body)):
+        raise ValueError("status is answered with %r" % status)
 
 
 def _modules():
@@ -173,45 +219,3 @@ def _modules():
         if form in ("mpy", "py") and name not in ("__init__", "mounted"):
             found.append(name)
     return found
-
-
-def _attempt(name, function, *args):
-    """Call *function* of this module; what it loads goes again."""
-    try:
-        ota.once("trial", function, *args)
-    except MemoryError:
-        pass
-    except Exception as error:
-        raise Refused(409, "broken", name, error)
-
-
-def open_module(name, seen):
-    """Load the module *name*, and enter all that are there then into the list *seen*."""
-    ota.load(name)
-    for full in sys.modules:
-        if full[:4] == "ota.":
-            seen.append(full[4:])
-
-
-def find_handler(module, function):
-    """Find *function* in *module*. Raises AttributeError."""
-    getattr(ota.load(module), function)
-
-
-def answer_one(service):
-    """Find what each route needs, and answer one request, without a network and without waiting.
-
-    Raises what goes wrong.
-    """
-    server = ota.load("server")
-    for module, function in server.routes():
-        ota.once("trial", "find_handler", module, function)
-    device = server.Server(service).device
-    answering = server.respond(device, ota.load("request").Head("GET", "/api/v1/status", 1))
-    status, body = None, {}
-    try:
-        answering.send(None)
-    except StopIteration as done:
-        status, body, _ = done.value
-    if status != 200 or "state" not in json.loads(json.dumps(body)):
-        raise ValueError("status is answered with %r" % status)

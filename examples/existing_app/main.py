@@ -1,5 +1,5 @@
 # An application that was there before updates were: it reads a sensor and acts on it. What updates
-# over the air add to it is marked with "OTA".
+# over the air add to it bears the word "OTA".
 
 import asyncio
 import time

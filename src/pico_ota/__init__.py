@@ -1,3 +1,3 @@
 """The host side of pico-ota: command line, release builder and simulated Pico."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

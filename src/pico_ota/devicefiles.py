@@ -37,7 +37,7 @@ def device_files(mpy: bool = True, debug: bool = False) -> dict[str, bytes]:
         for path, text in shrink(ours).items():
             if compiled_name(path) != path:
                 sources[path] = text.encode()
-    return packed(compile_tree(sources, lines=debug)) if mpy else sources
+    return packed(compile_tree(sources, lines=debug), sources) if mpy else sources
 
 
 def compile_tree(

@@ -29,7 +29,6 @@ def test_the_host_before_the_verb_behind_it_or_in_the_project_file(device, cli, 
     monkeypatch.setenv("PICO_OTA_HOST", "127.0.0.1:1")
     assert cli("-H", host, "df").status == 0
     assert cli("df", "--host", host).status == 0
-    assert cli("-H", "127.0.0.1:1", "df", "--host", host).status == 0
     monkeypatch.delenv("PICO_OTA_HOST")
     assert cli("df").status == 2
     (here / "pico-ota.toml").write_text(f'host = "{host}"\n')

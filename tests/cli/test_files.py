@@ -198,7 +198,7 @@ def test_rm_takes_files_and_with_r_folders(cli, here):
     cli("cp", "a.py", ":t/full/a.py")
     refused = cli("rm", ":t/full")
     assert refused.status == 1
-    assert "Add -r" in refused.err
+    assert "'rm -r' deletes" in refused.err
     assert "X-OTA" not in refused.err
     assert cli("rm", "-r", ":t/full").out == "deleted :/t/full\n"
     assert cli("ls", ":t").out == ""

@@ -59,7 +59,7 @@ def test_help_has_examples_that_parse(cli, name):
     result = cli(name, "--help")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith(f"Usage: pico-ota {name} ")
-    if name == "sim":
+    if name in ("sim", "help"):
         return
     examples = re.findall(rf"^ +pico-ota (?:-H \S+ )?{name}(.*)$", result.out, re.MULTILINE)
     assert examples
@@ -78,7 +78,7 @@ def test_no_verb_is_untested(name):
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
 def test_aliases_lead_to_the_verb(cli, alias, name):
-    assert name in VERBS
+    assert name in ALL
     if exists(name):
         assert cli(alias, "--help").status == 0
 

@@ -8,16 +8,11 @@ from pathlib import Path
 DEVICE = Path(__file__).parents[2] / "device"
 CATALOGUE = (DEVICE / "ota/reasons.txt").read_text("ascii")
 
-# Functions that put a word in front of the key, and arguments in front of the others'.
-BUILDERS = {
-    "ota/cpio.py": ("_bad", "bad_archive/", 1),
-    "ota/manifest_reader.py": ("_fail", "bad_manifest/", 1),
-    "ota/signature.py": ("_bad_key", "bad_key/", 0),
+# ota/transaction.py puts the state, or what was wanted, behind the word; see there.
+OF_STATES = {f"busy/{state}": 0 for state in ("committed", "trial", "reverting")}
+OF_STATES |= {
+    f"wrong_state/{event}": 1 for event in ("abort", "commit", "confirm", "rollback", "put")
 }
-# ota/states.py puts the state behind the word: in "idle" nothing is in the way of a "begin".
-STATES = ("staging", "committed", "trial", "reverting")
-OF_STATES = {f"{word}/{state}" for word in ("busy", "wrong_state") for state in STATES}
-OF_STATES.add("wrong_state/idle")
 
 
 def lines() -> list[tuple[str, str]]:
@@ -49,25 +44,51 @@ def fields(sentence: str) -> int:
 def refusals(path: Path) -> Iterator[tuple[str, str, int]]:
     """Yield where, the key and the number of arguments of each refusal in the file."""
     name = path.relative_to(DEVICE).as_posix()
-    for call in calls(path, "Refused"):
-        where, key = f"{name}:{call.lineno}", call.args[1]
-        if isinstance(key, ast.Constant):
-            yield where, key.value, given(call.args[2:])
-        elif name not in BUILDERS and name != "ota/states.py":
-            yield where, ast.unparse(key), 0
-    if name in BUILDERS:
-        function, prefix, before = BUILDERS[name]
-        for call in calls(path, function):
-            key = prefix + getattr(call.args[0], "value", "?")
-            yield f"{name}:{call.lineno}", key, before + given(call.args[1:])
-    if name == "ota/states.py":
-        for key in OF_STATES:
-            yield name, key, 1
+    if name == "ota/transaction.py":
+        for key, count in OF_STATES.items():
+            yield name, key, count
+    for function in functions(path):
+        for call in [node for node in ast.walk(function) if is_refusal(node)]:
+            where, key = f"{name}:{call.lineno}", call.args[1]
+            if isinstance(key, ast.Constant):
+                yield where, key.value, given(call.args[2:])
+            elif name == "ota/transaction.py":
+                continue
+            elif builds(function, key):
+                yield from built(path, function, call)
+            else:
+                yield where, ast.unparse(key), 0
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def is_refusal(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Refused"
+
+
+def builds(function: ast.FunctionDef, key: ast.expr) -> bool:
+    """Whether *key* is a word and behind it an argument of *function*."""
+    names = [argument.arg for argument in function.args.args]
+    return isinstance(key, ast.BinOp) and getattr(key.right, "id", None) in names
+
+
+def built(path: Path, function: ast.FunctionDef, call: ast.Call) -> Iterator[tuple[str, str, int]]:
+    """Yield the refusals that *function* makes of what it is called with."""
+    *arguments, last = call.args[2:] or [ast.Constant(0)]
+    handed_on = isinstance(last, ast.Starred)
+    before = len(arguments) if handed_on else given(call.args[2:])
+    for use in calls(path, function.name):
+        key = call.args[1].left.value + getattr(use.args[0], "value", "?")
+        yield f"{path.name}:{use.lineno}", key, before + (given(use.args[1:]) if handed_on else 0)
 
 
 def given(arguments: list[ast.expr]) -> int:
-    assert not any(isinstance(argument, ast.Starred) for argument in arguments)
-    return len(arguments)
+    """Return how many there are, -1 where only the board knows."""
+    starred = any(isinstance(argument, ast.Starred) for argument in arguments)
+    return -1 if starred else len(arguments)
 
 
 def test_every_refusal_has_its_sentence_and_every_sentence_its_refusal() -> None:
@@ -78,7 +99,7 @@ def test_every_refusal_has_its_sentence_and_every_sentence_its_refusal() -> None
             used.add(key)
             if key not in SENTENCES:
                 complaints.append(f"{where}: {key} is not in the catalogue")
-            elif count != fields(SENTENCES[key]):
+            elif count not in (-1, fields(SENTENCES[key])):
                 complaints.append(f"{where}: {count} arguments for {key} {SENTENCES[key]}")
     complaints += [f"nobody says {key}" for key in SENTENCES if key not in used]
     assert not complaints

@@ -1,10 +1,13 @@
 """Each example runs on a simulated Pico and does what its comments say."""
 
+import re
 import shutil
 import time
+from importlib.metadata import distribution
 from pathlib import Path
 
 import httpx
+import mip_board
 import pytest
 
 from pico_ota.cli import main as pico_ota
@@ -67,7 +70,7 @@ def test_the_sample_listens_with_the_default_password(board, tmp_path):
 
 
 def test_the_existing_application_works_and_decides_over_its_updates(
-    board, folder, monkeypatch, no_settings_of_mine
+    board, folder, tmp_path, monkeypatch, no_settings_of_mine
 ):
     app = folder("existing_app")
     main = app / "main.py"
@@ -97,15 +100,39 @@ def test_the_existing_application_works_and_decides_over_its_updates(
     with client(pico) as http:
         status = http.get("/api/v1/status").json()
         assert (status["version"], status["last"]["outcome"]) == ("good", "confirmed")
-        manifest = {"version": "next", "delete": ["/nothing"]}
-        assert http.post("/api/v1/update", json=manifest).status_code == 201
+        (app / "main.py").unlink()
+        (app / "next.txt").write_text("next")
+        build(app, release := tmp_path / "next.swu", "2.0.0", Options())
+        staged = http.post("/api/v1/update", content=release.read_bytes())
+        assert (staged.status_code, staged.json()["need"]) == (201, [])
         answer = http.post("/api/v1/update/commit", json={})
     assert (answer.status_code, answer.json()["error"]) == (503, "delayed_by_application")
     assert answer.headers["Retry-After"] == "30"
 
 
-def test_the_updater_inside_of_another_web_application(board, folder):
-    pico = board(folder("microdot_app"))
+@pytest.fixture
+def microdot_app(folder, monkeypatch):
+    """The example with Microdot, on which Microdot was installed as its comment says."""
+    app = folder("microdot_app")
+    (package,) = re.findall(r"mpremote mip install (\S+)", (app / "main.py").read_text())
+    files, asked = mip_board.install(monkeypatch, package)
+    assert asked == [
+        "https://raw.githubusercontent.com/miguelgrinberg/microdot/"
+        f"v{distribution('microdot').version}/src/microdot/microdot.py"
+    ]
+    assert list(files) == ["/lib/microdot.py"]
+    for path, content in files.items():
+        (app / path[1:]).parent.mkdir(exist_ok=True)
+        (app / path[1:]).write_bytes(content)
+    return app
+
+
+def test_microdot_does_not_come_with_the_updater(board_files):
+    assert not [path for path in board_files if "microdot" in path]
+
+
+def test_the_updater_inside_of_another_web_application(board, microdot_app):
+    pico = board(microdot_app)
     with client(pico) as http:
         assert http.get("/").json() == {"on": False}
         assert http.post("/toggle").json() == {"on": True}
@@ -118,8 +145,8 @@ def test_the_updater_inside_of_another_web_application(board, folder):
         assert http.get("/ota/api/v1/status").json()["name"] == "pico-lamp"
 
 
-def test_the_updater_inside_of_another_application_asks_for_the_password(board, folder):
-    pico = board(folder("microdot_app"))
+def test_the_updater_inside_of_another_application_asks_for_the_password(board, microdot_app):
+    pico = board(microdot_app)
     with httpx.Client(base_url=pico.url) as http:
         page = http.get("/ota/")
         assert page.status_code == 401
@@ -141,16 +168,19 @@ def test_a_device_of_a_fleet_takes_signed_releases_only(board, folder, tmp_path)
         refused = http.put("/fs/main.py", content=b"print('mine now')\n")
         assert (refused.status_code, refused.json()["error"]) == (403, "signed_only")
 
+        def install():
+            return http.put("/api/v1/update?commit=yes", content=release.read_bytes())
+
         build(app, release, "1.1.0", Options())
-        unsigned = http.put("/api/v1/update/release", content=release.read_bytes())
+        unsigned = install()
         assert (unsigned.status_code, unsigned.json()["error"]) == (403, "unsigned")
 
         build(app, release, "0.9.0", Options(), sign_key=keys.private)
-        old = http.put("/api/v1/update/release", content=release.read_bytes())
+        old = install()
         assert (old.status_code, old.json()["error"]) == (409, "downgrade")
 
         build(app, release, "1.1.0", Options(), sign_key=keys.private)
-        taken = http.put("/api/v1/update/release", content=release.read_bytes())
+        taken = install()
         assert (taken.status_code, taken.json()["signer"]) == (202, keys.key.id)
         before = taken.json()["boot_id"]
         wait_for(lambda: http.get("/api/v1/info").json()["boot_id"] != before)

@@ -6,13 +6,14 @@ import importlib.util
 import json
 import re
 import tomllib
-from importlib.metadata import distribution
 
+import mip_board
 import pytest
 from fences import ROOT, blocks, documents, table
 
 from pico_ota import __version__, project
 from pico_ota.cli.app import VERBS
+from pico_ota.devicefiles import device_files
 from pico_ota.errors import PicoOtaError
 
 
@@ -77,70 +78,36 @@ def test_mip_lists_exactly_the_device_files():
     package = listed()
     targets = [target for target, _ in package["urls"]]
     assert len(targets) == len(set(targets))
-    assert set(targets) == shipped() | {"lib/microdot.py"}
+    assert set(targets) == shipped()
     assert package["version"] == __version__
     # Until all it needs is there, a restart must not run the guard.
     assert targets[-1] == "boot.py"
 
 
-def test_mip_gets_the_microdot_that_the_tests_run_with():
-    (url,) = [url for _, url in listed()["urls"] if "://" in url]
-    version = distribution("microdot").version
-    assert url == (
-        "https://raw.githubusercontent.com/miguelgrinberg/microdot/"
-        f"v{version}/src/microdot/microdot.py"
-    )
+def test_the_list_for_mip_is_the_one_that_the_tool_writes():
+    text = (ROOT / "package.json").read_text("utf-8")
+    assert text == tool("build_docs").package(), "run: .venv/bin/python tools/build_docs.py"
 
 
-class Transport:
-    """A board as mpremote sees it, in memory."""
-
-    def __init__(self):
-        self.files = {}
-        self.folders = {"/"}
-
-    def fs_exists(self, path):
-        return re.sub("/+", "/", path) in self.folders | set(self.files)
-
-    def fs_mkdir(self, path):
-        self.folders.add(re.sub("/+", "/", path))
-
-    def fs_writefile(self, path, data, progress_callback=None):
-        self.files[re.sub("/+", "/", path)] = data
+def test_the_computer_and_the_board_are_of_one_version():
+    assert literal("device/ota/__init__.py", "__version__") == __version__
 
 
-def test_mpremote_installs_it_all(monkeypatch, board_files):
-    from mpremote import mip
-
-    class Answer:
-        def __init__(self, url):
-            spec = importlib.util.find_spec("microdot.microdot")
-            self.data = open(spec.origin, "rb").read()
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def read(self):
-            return self.data
-
-    monkeypatch.setattr(mip.urllib.request, "urlopen", Answer)
+def test_mpremote_installs_it_all_and_nothing_of_others(monkeypatch):
     monkeypatch.chdir(ROOT)
-    board = Transport()
-    mip._install_package(board, "package.json", "", "/", None, True)
-    from pico_ota.devicefiles import device_files
+    files, asked = mip_board.install(monkeypatch, "package.json", "/")
+    assert asked == []
 
     def digests(files):
         return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
-    assert digests(board.files) == digests(device_files(mpy=False))
+    assert digests(files) == digests(device_files(mpy=False))
 
 
 # --- HTTP -------------------------------------------------------------------------------------
 
 HTTP = (ROOT / "docs/http.md").read_text("utf-8")
+FORMAT = (ROOT / "docs/format.md").read_text("utf-8")
 
 
 def literal(path, name):
@@ -152,8 +119,9 @@ def literal(path, name):
 
 
 def test_every_route_is_described_and_no_other():
-    rows = [line.split(" ") for line in literal("device/ota/routes.py", "_ROWS").splitlines()]
-    routes = {(method, path.rstrip("/")) for method, path, *_ in rows if path != "/"}
+    rows = literal("device/ota/server.py", "_ROUTES").strip().splitlines()
+    routes = {(method, path.rstrip("/")) for method, path, *_ in map(str.split, rows)}
+    routes.remove(("GET", ""))  # the page
     assert len(routes) > 15
     described = set()
     for methods, path in re.findall(r"`((?:GET|PUT|POST|DELETE|MOVE)) (/[\w/]+)", HTTP):
@@ -173,7 +141,7 @@ def test_every_word_of_an_error_is_listed_with_its_status():
             status, key = getattr(status, "value", None), getattr(key, "value", None)
             if isinstance(status, int) and isinstance(key, str) and 400 <= status < 600:
                 used.add((status, key.split("/")[0]))
-    used |= {(409, "busy"), (409, "wrong_state")}  # of ota/states.py, by name
+    assert len(used) > 60
     listed = {
         (int(status), word)
         for status, words in table(HTTP, "## Errors")
@@ -183,34 +151,72 @@ def test_every_word_of_an_error_is_listed_with_its_status():
     assert listed == used
 
 
-def test_the_limits_are_those_of_the_code():
-    def number(path, name):
-        source = (ROOT / path).read_text("utf-8")
-        (found,) = re.findall(rf"^{name} = (?:const\()?([^)\n]+)", source, re.MULTILINE)
-        return eval(found)
+def number(path, name):
+    """Return the number that the constant *name* of the module at *path* stands for."""
+    source = (ROOT / path).read_text("utf-8")
+    (found,) = re.findall(rf"^{name} = (?:const\()?([^)\n#]+)", source, re.MULTILINE)
+    return eval(found)
 
+
+def test_the_limits_are_those_of_the_code():
     limits = " ".join(" ".join(row) for row in table(HTTP, "## Limits"))
     for path, name, words in (
-        ("device/ota/lines.py", "LINE_BYTES", "{} bytes"),
-        ("device/ota/request.py", "_HEAD_BYTES", "{} bytes in"),
+        ("device/ota/connection.py", "_BUFFER", "each header line {} bytes"),
+        ("device/ota/request.py", "_HEAD_BYTES", "all headers {} bytes in"),
         ("device/ota/request.py", "_HEAD_LINES", "{} lines"),
-        ("device/ota/reception.py", "_MAX_OPEN", "connections at once {};"),
-        ("device/ota/reception.py", "_GRACE_MS", "{} ms"),
-        ("device/ota/body.py", "_SMALL", "{} bytes"),
-        ("device/ota/manifest.py", "MAX_ENTRIES", "{} files and deletions"),
-        ("device/ota/paths.py", "MAX_PATH", "{} bytes"),
-        ("device/ota/paths.py", "MAX_DEPTH", "{} segments"),
+        ("device/ota/server.py", "_SLOTS", "connections at once {};"),
+        ("device/ota/server.py", "_GRACE_MS", "request for {} ms"),
+        ("device/ota/connection.py", "_GRACE_MS", "request for {} ms"),
+        ("device/ota/request.py", "_SMALL", "JSON bodies {} bytes"),
+        ("device/ota/description.py", "MAX_ENTRIES", "{} files and deletions"),
+        ("device/ota/paths.py", "_MAX_PATH", "a path {} bytes"),
+        ("device/ota/paths.py", "_MAX_DEPTH", "{} segments"),
     ):
-        assert words.format(number(path, name)) in limits
-    assert number("device/ota/connection.py", "_HEAD_MS") == 5000
-    assert number("device/ota/connection.py", "_IDLE_MS") == 7000
-    assert number("device/ota/connection.py", "_STALL_MS") == 10000
-    assert number("device/ota/manifest_reader.py", "_MAX_BYTES") == 500000
-    assert number("device/ota/manifest.py", "_MAX_SIZE") == 16 << 20
-    assert number("device/ota/uploads.py", "_WAIT_MS") == 10000
-    assert number("device/ota/device.py", "_LEASE_MS") == 120000
-    assert number("device/ota/access.py", "_FREE_TRIES") == 10
-    assert number("device/ota/access.py", "_MAX_WAIT_S") == 60
+        assert words.format(number(path, name)) in limits, (path, name)
+    for path, name, divisor, words in (
+        ("device/ota/connection.py", "_HEAD_MS", 1000, "request head {} s"),
+        ("device/ota/connection.py", "_IDLE_MS", 1000, "between requests {} s"),
+        ("device/ota/connection.py", "_STALL_MS", 1000, "within a body {} s"),
+        ("device/ota/connection.py", "_UNTAKEN_MS", 1000, "is not taken for {} s"),
+        ("device/ota/trust.py", "_MAX_TEXT", 1024, "a description of {} KiB"),
+        ("device/ota/description.py", "_MAX_BYTES", 1 << 20, "{} MiB"),
+        ("device/ota/server.py", "_WAIT_MS", 1000, "waits up to {} s"),
+    ):
+        value, rest = divmod(number(path, name), divisor)
+        assert rest == 0
+        assert words.format(value) in limits, (path, name)
+    for path, name, value, words in (
+        ("device/ota/server.py", "_LEASE_MS", 120000, "yours for 120 s"),
+        ("device/ota/server.py", "_RESTART_MS", 1000, "restarts a second later"),
+        ("device/ota/access.py", "_FREE_TRIES", 10, "after ten wrong tries"),
+        ("device/ota/access.py", "_MAX_WAIT_S", 60, "doubles up to 60 s"),
+        ("device/ota/log.py", "_MAX_CHARS", 1500, "about 1500 characters"),
+    ):
+        assert number(path, name) == value
+        assert words in HTTP
+
+
+def test_the_limits_of_the_format_are_those_of_the_code():
+    for path, name, words in (
+        ("device/ota/trust.py", "_MAX_TEXT", "at most {KiB} KiB |"),
+        ("device/ota/trust.py", "_MAX_SIGNATURE", "at most {KiB} KiB;"),
+        ("device/ota/trust.py", "_MAX_KEYRING", "at most {} bytes, replaces the keys"),
+        ("device/ota/updates.py", "_MAX_NAME", "its zero, 2 to {} |"),
+        ("device/ota/updates.py", "_BLOCK", "a multiple of {}, and there"),
+        ("device/ota/updates.py", "_HEADER", "a header of {} bytes"),
+        ("device/ota/description.py", "_MAX_LINE", "fewer than {} bytes"),
+        ("device/ota/description.py", "_MAX_BOARDS", "at most {};"),
+        ("device/ota/description.py", "_MAX_VERSION", "at most {} characters"),
+        ("device/ota/description.py", "_MAX_STEM", "last {} characters of the name"),
+        ("device/ota/description.py", "_MAX_BYTES", "{MiB} MiB;"),
+        ("device/ota/description.py", "MAX_ENTRIES", "files and deletions together 1\u2013{}"),
+    ):
+        value = number(path, name)
+        wanted = words.format(value, KiB=value // 1024, MiB=value >> 20)
+        assert wanted in FORMAT, (path, name)
+    assert number("device/ota/trust.py", "_MAX_KEYS") == 4  # "one to four keys"
+    architectures = literal("device/ota/description.py", "_ARCHITECTURES")
+    assert "absent when there is none | " + ", ".join(f"`{a}`" for a in architectures) in FORMAT
 
 
 # --- Python -----------------------------------------------------------------------------------
@@ -291,12 +297,9 @@ def test_every_python_block_uses_what_there_is():
 
 
 def test_the_errors_of_the_wifi_are_listed():
-    errors = {
-        node.name
-        for node in ast.parse((ROOT / "device/ota/wifi_errors.py").read_text("utf-8")).body
-        if isinstance(node, ast.ClassDef)
-    }
-    section = PYTHON.split("| error of `connect()`")[1]
+    tree = ast.parse((ROOT / "device/ota/wifi_help.py").read_text("utf-8"))
+    errors = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    section = PYTHON.split("| error of `connect()`")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == errors
 
 
@@ -310,56 +313,91 @@ def words(cell):
 
 
 def test_the_state_table_is_that_of_the_code():
-    source = (ROOT / "device/ota/states.py").read_text("utf-8")
-    names = dict(re.findall(r"^([A-Z]+) = \"(\w+)\"", source, re.MULTILINE))
-    (rows,) = re.findall(r"^_NEXT = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    source = (ROOT / "device/ota/record.py").read_text("utf-8")
+    (rows,) = re.findall(r"^NEXT = \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
     wanted = [
-        (names[state], event, names[following], "guard" if "# guard" in line else "")
+        (state, event, following, "guard" if "# guard" in line else "")
         for line in rows.splitlines()
-        for state, event, following in re.findall(r"\((\w+), \"(\w+)\"\): (\w+),", line)
+        for state, event, following in re.findall(r'\("(\w+)", "(\w+)"\): "(\w+)",', line)
     ]
     assert len(wanted) >= 12
+    assert {row[:2]: row[2] for row in wanted} == literal("device/ota/record.py", "NEXT")
     listed = [
         (words(state)[0], words(event)[0], words(following)[0], by if by == "guard" else "")
         for state, event, following, by in table(DESIGN, "## The transaction")
     ]
     assert listed == wanted
-    assert [word for word in names.values() if f"\n| `{word}` | " not in DESIGN] == []
+    states = literal("device/ota/record.py", "STATES")
+    second = DESIGN.split("\n| state | live files |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", second, re.MULTILINE) == list(states)
+    assert {row[0] for row in wanted} | {row[2] for row in wanted} == set(states)
 
 
 def test_the_record_is_that_of_the_code():
-    fields = [name for name, _ in literal("device/ota_boot.py", "_FIELDS")]
+    tree = ast.parse((ROOT / "device/ota/record.py").read_text("utf-8"))
+    (value,) = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_FIELDS"
+    ]
+    fields = [ast.literal_eval(row.elts[0]) for row in value.elts]  # beside each stands its type
+    assert len(fields) > 10
     assert [words(row[0])[0] for row in table(DESIGN, "### The record")] == fields
+    limit = number("device/ota/record.py", "_MAX_RECORD")
+    assert f"`/.ota/state`, at most {limit} bytes" in DESIGN
 
 
 def test_the_kinds_of_a_plan_are_those_of_the_code():
-    text = ast.get_docstring(ast.parse((ROOT / "device/ota/plan.py").read_text("utf-8")))
-    (kinds,) = re.findall(r"moved out of `/`:\n\n(.*?)\n\n", text, re.DOTALL)
-    wanted = [line.strip().split("  ")[0].split() for line in kinds.splitlines()]
-    assert [words(row[0]) for row in table(DESIGN, "### The plan")] == wanted
+    listed = [words(row[0]) for row in table(DESIGN, "### The plan")]
+    for module in ("planning", "record"):
+        text = ast.get_docstring(ast.parse((ROOT / f"device/ota/{module}.py").read_text("utf-8")))
+        below = text.split("moved out of `/`:\n")[1]
+        kinds = re.findall(r"(?:^    |  )([a-zA-Z=-](?: [A-Z])?) {3,}(?=\S)", below, re.MULTILINE)
+        assert sorted(kind.split() for kind in kinds) == sorted(listed), module
 
 
-def test_every_room_has_its_place_in_the_house():
-    rooms = {path.stem for path in (ROOT / "device/ota").glob("*.py")} - {"__init__"}
-    section = DESIGN.split("The rooms, from the wire")[1].split("\n## ")[0]
-    named = {
-        word for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE) for word in words(row)
+def test_every_path_of_ours_is_named():
+    """Each path below /.ota that some module writes is in the table of them."""
+    sources = [
+        path.read_text("utf-8")
+        for path in [*(ROOT / "device").rglob("*.py"), *(ROOT / "guard").glob("*.py")]
+        if path.name != "ota_boot.py"  # which is made of the others
+    ]
+    used = {
+        name
+        for source in sources
+        for name in re.findall(r'"/\.ota/([\w.]+)"', source)
+        + re.findall(r'\bHOME \+ "/([\w.]+)"', source)
     }
-    whole = {word for word in named if not word.endswith("*")}
-    stems = tuple(word[:-1] for word in named if word.endswith("*"))
-    assert whole <= rooms
-    # Errors, logs and small helpers need no place of their own there.
-    rest = {
-        "errors",
-        "log",
-        "device",
-        "board",
-        "checks",
-        "credentials",
-        "discovery",
-        "address",
-        "page",
-    }
-    assert {
-        room for room in rooms - whole - rest if not room.startswith((*stems, "wifi_"))
-    } == set()
+    assert len(used) > 8
+    section = DESIGN.split("\n| path | |\n")[1].split("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    listed = {word.removeprefix("/.ota/").rstrip("/") for cell in cells for word in words(cell)}
+    assert listed == used
+
+
+def house():
+    """Return the cells of modules of the table of the house, from the top down."""
+    return [words(row[1]) for row in table(DESIGN, "## The house")]
+
+
+def test_every_module_has_its_place_in_the_house():
+    modules = sorted(path.stem for path in (ROOT / "device/ota").glob("*.py"))
+    assert sorted(name for row in house() for name in row) == modules
+    tree = DESIGN.split("\n## The house\n")[1].split("```")[1]
+    for path in (ROOT / "device").glob("*.py"):
+        assert re.search(rf"^  {path.name} ", tree, re.MULTILINE), path.name
+
+
+def test_in_the_house_imports_point_down():
+    level = {name: at for at, row in enumerate(house()) for name in row}
+    seen = 0
+    for name, at in level.items():
+        for node in ast.walk(ast.parse((ROOT / f"device/ota/{name}.py").read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ota":
+                for full in [node.module, *(f"{node.module}.{a.name}" for a in node.names)]:
+                    below = level.get(full.removeprefix("ota."))
+                    if below is not None:
+                        seen += 1
+                        assert below >= at, f"{name} imports {full}"
+    assert seen > 40

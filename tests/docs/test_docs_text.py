@@ -89,5 +89,24 @@ def test_fences_are_closed(name):
     assert "```" not in prose(ALL[name])
 
 
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"CHANGELOG.md"}))
+def test_one_thing_has_one_name(name):
+    """The words that the first edition used for what is called otherwise now."""
+    for word in (
+        r"rooms?\.pack",
+        r"kept (set|version)",
+        r"set (that )?is kept",
+        r"`(nothing_)?kept",
+        r"reception",
+        r"manifest",
+        r"arrivals",
+        r"\bdraft",
+        r"\blets? go\b",
+        r"update/release",
+    ):
+        found = re.search(word, ALL[name], re.IGNORECASE)
+        assert found is None, f"{name}: {found.group()!r}"
+
+
 def test_the_changelog_knows_this_version():
     assert f"\n## [{__version__}] - " in ALL["CHANGELOG.md"]

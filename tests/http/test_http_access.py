@@ -160,19 +160,30 @@ def test_requests_without_credentials_are_no_wrong_tries(board):
 # --- the custom header ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("method", "target"), WRITES)
-def test_a_change_without_the_custom_header_is_refused(board, method, target):
+FORMS = [("POST", "/api/v1/reboot"), ("POST", "/api/v1/update"), ("POST", "/api/v1/rollback")]
+
+
+@pytest.mark.parametrize(("method", "target"), FORMS)
+def test_what_a_form_could_send_is_refused_without_the_custom_header(board, method, target):
     before = board.flash_operations
-    body = b"{}" if method in ("PUT", "POST") else None
-    answer = ask(board, method, target, body, x_requested_with=None)
+    answer = ask(board, method, target, b"{}", x_requested_with=None)
     refused(answer, 403, "missing_header")
     assert board.flash_operations == before
 
 
-def test_the_custom_header_may_have_any_value(board, folder):
+def test_what_no_form_can_send_needs_no_custom_header(board, folder):
+    # As `curl -T` does it: a browser asks before it sends one of these to another site.
+    plain = {"x_requested_with": None}
+    path = f"/fs{folder}/x.txt"
+    assert ask(board, "PUT", path, b"x", **plain).status == 201
+    assert ask(board, "MOVE", path, x_destination=path + "y", **plain).status == 201
+    assert ask(board, "DELETE", path + "y", **plain).status == 204
+
+
+def test_the_custom_header_may_have_any_value(board):
     for value in ("", "1", "XMLHttpRequest", "a" * 200):
-        answer = ask(board, "PUT", f"/fs{folder}/x.txt", b"x", x_requested_with=value)
-        assert answer.status in (201, 204), answer
+        answer = ask(board, "POST", "/api/v1/reboot", b'{"mode": "?"}', x_requested_with=value)
+        refused(answer, 400, "bad_mode")
 
 
 def test_reading_needs_no_custom_header(board):

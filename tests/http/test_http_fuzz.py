@@ -3,13 +3,17 @@
 import json
 import select
 import socket
+import tempfile
 import time
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wire import USER, Wire, address_of, ask, basic, request
 
+from pico_ota.release import Options, build
 from pico_ota.sim.image import read_tree, write_files
 
 TIME_LIMIT_S = 14  # the longest that the service waits for anybody, and a little more
@@ -19,7 +23,7 @@ METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "MOVE", "OPTIONS", "get", "",
 TARGETS = [
     "/", "/fs/", "/fs/main.py", "/fs/../x", "/fs/%", "/fs/%ff", "/fs/" + "a/" * 40, "*", "",
     "/api/v1/info", "/api/v1/info?" + "&" * 90, "/api/v1/status", "/api/v1/reboot",
-    "/api/v1/update", "/api/v1/update/files/x", "/api/v1/update/release", "/api/v1/password",
+    "/api/v1/update", "/api/v1/update/files/x", "/api/v1/update?commit=yes", "/api/v1/password",
     "http://127.0.0.1/", "//", "/\x7f", "/" + "%41" * 300,
 ]  # fmt: skip
 VERSIONS = ["HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/1.1 ", "http/1.1", ""]
@@ -148,32 +152,48 @@ SEGMENTS = st.sampled_from(
      "a" * 90, "%C3%BC", "x.html", "ota_boot", "~", "a b", "%", "\\"]
 )  # fmt: skip
 PATHS = st.lists(SEGMENTS, max_size=5).map(lambda names: "/fs/" + "/".join(names))
-FIELDS = ["version", "files", "path", "size", "sha256", "delete", "trial", "mode"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                ["version", "files", "path", "size", "sha256", "delete", "trial", "mode"]
-            )
-            | st.text(max_size=4),
+            st.sampled_from(["mode", "password", "restart"]) | st.text(max_size=4),
             inner,
             max_size=6,
         )
     ),
     max_leaves=12,
 )
-BODIES = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode())
-API = [
-    "update",
-    "update/commit",
-    "update/files/t/x",
-    "update/release",
-    "confirm",
-    "rollback",
-    "log",
-]
+
+
+@cache
+def archive():
+    """Return a release of two files and a deletion, which is never sent whole as it is."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "app")
+        (folder / "t").mkdir(parents=True)
+        for n in range(2):
+            (folder / "t" / f"f{n}").write_bytes(b"%d" % n * 700)
+        build(folder, Path(name, "x.swu"), "2.0.0", Options(delete=["/t/gone"]))
+        return Path(name, "x.swu").read_bytes()
+
+
+def damaged(at, junk, skip, end):
+    """Return that release, cut at *end*, with *junk* in place of *skip* bytes."""
+    data = archive()[:end]
+    at %= len(data)
+    return data[:at] + junk + data[at + skip :]
+
+
+ARCHIVES = st.builds(
+    damaged,
+    st.integers(0, 4000),
+    st.binary(min_size=1, max_size=3),
+    st.integers(0, 3),
+    st.integers(1, 4000),
+)
+BODIES = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()) | ARCHIVES
+API = ["update", "update/commit", "update/files/t/f0", "confirm", "rollback", "log", "progress"]
 HEADERS = st.dictionaries(
     st.sampled_from(
         ["if_match", "if_none_match", "x_content_sha256", "x_destination", "x_ota_recursive",
@@ -213,7 +233,7 @@ def updater(tree):
     return {
         path: data
         for path, data in tree.items()
-        if path.startswith(("/ota", "/boot.py", "/service_ota", "/manager_wifi", "/lib/microdot"))
+        if path.startswith(("/ota", "/boot.py", "/service_ota", "/manager_wifi"))
     }
 
 

@@ -61,7 +61,7 @@ def test_a_path_is_decoded_exactly_once(board, folder):
 def test_encoding_a_path_does_not_get_around_the_protection(board):
     refused(ask(board, "PUT", "/fs/%62oot.py", b"x"), 403, "protected")
     refused(ask(board, "GET", "/fs/%2eota/state"), 403, "protected")
-    refused(ask(board, "PUT", "/fs/ota%2fweb.mpy", b"x"), 403, "protected")
+    refused(ask(board, "PUT", "/fs/ota%2fserver.mpy", b"x"), 403, "protected")
 
 
 def test_the_longest_and_the_deepest_path_are_accepted(board, folder):
@@ -75,7 +75,18 @@ def test_the_longest_and_the_deepest_path_are_accepted(board, folder):
 
 # --- what belongs to the updater --------------------------------------------------------------
 
-PRIVATE = ["/.ota", "/.ota/", "/.ota/state", "/.ota/password", "/.ota/new/x", "/.ota/incoming"]
+PRIVATE = [
+    "/.ota",
+    "/.ota/",
+    "/.ota/state",
+    "/.ota/password",
+    "/.ota/new/x",
+    "/.ota/incoming",
+    # Where the modules of the updater are imported from.
+    "/.r",
+    "/.r/",
+    "/.r/server.mpy",
+]
 
 UPDATER = [
     "/boot.py",
@@ -85,23 +96,19 @@ UPDATER = [
     "/service_ota.py",
     "/manager_wifi.mpy",
     "/manager_wifi.py",
-    "/ota/rooms.pack",
-    "/ota/web.mpy",
+    "/ota/modules.pack",
+    "/ota/server.mpy",
     "/ota/new.py",
     "/ota/page.html.gz",
     "/ota/deeper/x.py",
-    "/lib/microdot.mpy",
-    "/lib/microdot.py",
     # MicroPython prefers a folder to a module of the same name.
     "/ota_boot/__init__.py",
     "/service_ota/x",
     "/manager_wifi/x",
-    "/lib/microdot/__init__.py",
     # Without a single file it is one too: the import then succeeds and has nothing in it.
     "/ota_boot/",
     "/service_ota/",
     "/manager_wifi/",
-    "/lib/microdot/",
 ]
 
 
@@ -141,7 +148,7 @@ def test_files_of_the_updater_are_closed_on_every_changing_verb(board, path, val
     assert board.flash_operations == before
 
 
-@pytest.mark.parametrize("path", ["/ota", "/ota/", "/lib", "/lib/", "/"])
+@pytest.mark.parametrize("path", ["/ota", "/ota/", "/"])
 def test_a_folder_that_holds_the_updater_is_neither_moved_nor_deleted(board, path):
     before = board.flash_operations
     for method, options in (
@@ -155,7 +162,7 @@ def test_a_folder_that_holds_the_updater_is_neither_moved_nor_deleted(board, pat
 
 def test_files_of_the_updater_may_be_read(board):
     assert ask(board, "GET", "/fs/boot.py").status == 200
-    assert ask(board, "GET", "/fs/ota/rooms.pack").status == 200
+    assert ask(board, "GET", "/fs/ota/modules.pack").status == 200
     assert [f["name"] for f in ask(board, "GET", "/fs/ota/").json["files"]]
 
 
@@ -212,7 +219,7 @@ def test_even_then_the_way_in_is_not_deleted_with_all_else(make_pico):
 
 
 @pytest.mark.parametrize(
-    "path", ["/boot.pyx", "/otaku.py", "/lib/microdot_x.py", "/x/boot.py", "/ota.txt", "/otas/x"]
+    "path", ["/boot.pyx", "/otaku.py", "/lib/microdot.py", "/x/boot.py", "/ota.txt", "/otas/x"]
 )
 def test_names_that_only_look_alike_are_the_applications(board, path):
     put(board, path, b"x")

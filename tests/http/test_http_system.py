@@ -20,8 +20,8 @@ def test_info_tells_who_is_there(board):
 def test_status_has_every_field_of_the_reference(board):
     status = ask(board, "GET", "/api/v1/status").json
     assert set(status) >= {
-        "version", "state", "mode", "boot_id", "last", "history", "kept", "name", "ip", "board",
-        "micropython", "mpy", "uptime_s", "flash", "memory", "wifi", "default_password",
+        "version", "state", "mode", "boot_id", "last", "history", "previous", "name", "ip",
+        "board", "micropython", "mpy", "uptime_s", "flash", "memory", "wifi", "default_password",
         "require_signed", "upload", "trial", "update", "warnings",
     }  # fmt: skip
     assert status["board"] == "Raspberry Pi Pico W with RP2040"

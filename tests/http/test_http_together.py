@@ -4,6 +4,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from wire import Wire, ask, digest, put, read, refused, request, until
 
 DATA = os.urandom(30_000)
@@ -104,6 +105,51 @@ def test_an_idle_connection_gives_way_to_a_fourth_client(board):
             wire.socket.close()
 
 
+def test_a_fourth_client_gets_a_slot_however_busy_the_three_keep_themselves(board):
+    stop = time.monotonic() + 6
+    given_way = [0] * 3
+
+    def chat(n):
+        # Asks again before it is idle for long, on one connection as long as it is kept.
+        while time.monotonic() < stop:
+            try:
+                with Wire(board, timeout=5) as wire:
+                    while time.monotonic() < stop:
+                        wire.send(request(board, "GET", "/api/v1/info"))
+                        if wire.answer().headers["connection"] == "close":
+                            given_way[n] += 1
+                            break
+                        time.sleep(0.15)
+            except ConnectionError:
+                pass
+
+    with ThreadPoolExecutor(3) as pool:
+        chats = [pool.submit(chat, n) for n in range(3)]
+        time.sleep(1)
+        for _ in range(3):
+            began = time.monotonic()
+            assert ask(board, "GET", "/api/v1/info", connection="close").status == 200
+            assert time.monotonic() - began < 1.5
+        for one in chats:
+            one.result()
+    assert sum(given_way) >= 3
+
+
+def test_clients_that_do_not_take_their_answers_give_way(board, folder):
+    put(board, folder + "/big", os.urandom(100_000))
+    deaf = [Wire(board, receive_buffer=4096) for _ in range(3)]
+    try:
+        for wire in deaf:
+            wire.send(request(board, "GET", f"/fs{folder}/big") * 90)
+        time.sleep(1)
+        began = time.monotonic()
+        assert ask(board, "GET", "/api/v1/info").status == 200
+        assert time.monotonic() - began < 6
+    finally:
+        for wire in deaf:
+            wire.hang_up()
+
+
 def test_connections_at_work_do_not_give_way(board, folder):
     put(board, folder + "/big", os.urandom(100_000))
     uploads = []
@@ -142,6 +188,36 @@ def test_what_is_read_while_it_is_replaced_is_never_a_mixture(board, folder):
         except ConnectionError:
             pass  # cut in the middle: the client knows that it has nothing
     assert 0 < whole < asked
+
+
+CHANGES = {
+    "PUT": ("PUT", "/d/a", b"new", {}),
+    "DELETE": ("DELETE", "/d/a", None, {}),
+    "DELETE of its folder": ("DELETE", "/d", None, {"x_ota_recursive": "yes"}),
+    "MOVE": ("MOVE", "/d/a", None, {"x_destination": "/fs{folder}/d/b"}),
+    "MOVE of its folder": ("MOVE", "/d", None, {"x_destination": "/fs{folder}/e"}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_changed_while_it_is_read_is_sent_no_further(board, folder, name):
+    method, target, body, headers = CHANGES[name]
+    headers = {key: value.format(folder=folder) for key, value in headers.items()}
+    data = os.urandom(100_000)
+    put(board, folder + "/d/a", data)
+    asked = 90  # more than the host's socket buffers hold
+    with Wire(board, receive_buffer=4096) as slow:
+        slow.send(request(board, "GET", f"/fs{folder}/d/a") * asked)
+        time.sleep(1)  # now it is stuck in one of them
+        changed = ask(board, method, f"/fs{folder}{target}", body, **headers)
+        assert changed.status in (201, 204), changed
+        cut = False
+        try:
+            for _ in range(asked):
+                assert slow.answer().body == data
+        except ConnectionError:
+            cut = True
+        assert cut
 
 
 def test_a_listing_while_its_folder_changes_is_whole_json(board, folder):

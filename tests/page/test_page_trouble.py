@@ -161,6 +161,39 @@ def test_cancel_drops_the_update_and_changes_nothing(slow_pico, open_page, make_
     assert {path for path in live if not path.startswith("/.ota/")} == set(read_tree(app_image))
 
 
+def test_cancel_while_it_is_committed_is_too_late(pico, http, open_page, make_folder):
+    page = open_page(pico.url)
+    choose_folder(page, make_folder({"a.py": b"a", "b.py": b"b"}))
+    held = []
+    page.route("**/api/v1/update/commit", lambda route: held.append(route))
+    with page.expect_request("**/api/v1/update/commit"):
+        start(page)
+    page.click("text=Cancel")
+    held[0].continue_()
+    headline(page, "Confirmed")
+    assert device_files_of(pico)["/a.py"] == b"a"
+
+
+def test_cancel_while_the_application_delays_it_drops_the_update(
+    pico, http, open_page, make_folder
+):
+    page = open_page(pico.url)
+    page.route(
+        "**/api/v1/update/commit",
+        lambda route: route.fulfill(
+            status=503,
+            headers={"Retry-After": "30"},
+            body='{"error": "delayed_by_application", "message": "Later."}',
+        ),
+    )
+    choose_folder(page, make_folder({"a.py": b"a", "b.py": b"b"}))
+    start(page)
+    page.wait_for_selector("#link >> text=Busy: again in 30 s")
+    page.click("text=Cancel")
+    headline(page, "Cancelled")
+    assert http.get("/api/v1/status").json()["state"] == "idle"
+
+
 def test_cancel_leaves_the_update_of_somebody_else_alone(pico, http, open_page, make_folder):
     page = open_page(pico.url)
     choose_folder(page, make_folder({"a.py": b"a", "b.py": b"b"}))

@@ -383,8 +383,8 @@ def test_the_constants_of_host_and_device_are_the_same():
         return eval(text, {"__builtins__": {}})
 
     pairs = [
-        (archive.MAX_NAME, number("archive", "MAX_NAME")),
-        (archive.HEADER_SIZE, number("archive", "HEADER")),
+        (archive.MAX_NAME, number("updates", "MAX_NAME")),
+        (archive.HEADER_SIZE, number("updates", "HEADER")),
         (description.MAX_SIZE, number("trust", "MAX_TEXT")),
         (description.MAX_LINE, number("description", "MAX_LINE")),
         (description.MAX_BOARDS, number("description", "MAX_BOARDS")),

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from release_attacks import DESCRIPTION, SIGNATURE, entries_of, table
+from release_attacks import DESCRIPTION, SIGNATURE, entries_of, table, with_content
 from stock_swupdate import swupdate
 
 from pico_ota.release import attach, keygen
@@ -92,6 +92,21 @@ def test_swupdate_refuses_what_the_device_refuses_or_there_is_a_reason(make_rele
     assert not surprises
     # What a stranger can do without the key is refused unless it changes nothing that counts.
     assert sum(not one.swupdate for one in asked.values()) > 50
+
+
+@needs("swupdate")
+def test_bytes_around_the_cms(archive, keys, trusted, device):
+    # Each side looks at one end of the entry: the CMS at its beginning, the RSA value at its end.
+    signature = dict(map(tuple, entries_of(archive)))[SIGNATURE]
+    for data, here, stock in (
+        (signature + b"junk", False, True),
+        (b"junk" + signature, True, False),
+        (signature[:-256] + b"junk" + signature[-256:], True, False),
+        (signature + b"junk" + signature[-256:], True, True),
+    ):
+        changed = with_content(archive, SIGNATURE, data)
+        assert ("signer" in device.take(changed, keys=trusted)) is here
+        assert swupdate(changed, keys[0].certificate, hoped=stock)[0] is stock
 
 
 @needs("openssl")

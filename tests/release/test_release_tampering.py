@@ -209,5 +209,8 @@ def test_random_descriptions(device, small, data):
             lines[at] = line[:place] + token + line[end:]
     bad = archive.pack([(DESCRIPTION, "\n".join(lines).encode()), *entries[1:]])
     answer = device.take(bad)
-    assert answer.get("word") == host_word(bad, []), answer
+    on_host = host_word(bad, [])
+    # Only a device knows what else is there: a folder where a file is to go, say.
+    here_only = on_host is None and answer.get("word") in ("is_directory", "not_directory")
+    assert answer.get("word") == on_host or here_only, answer
     assert answer.get("status", 200) < 500

@@ -99,10 +99,10 @@ def a_trial_is_undone(make_board, why, main, reason):
 def an_update_that_leaves_it_so_is_refused(make_board):
     board = started(make_board(files=MINE))
     board.wait_saved()
-    head = rig.head_of({}, ["/keep.bin"])
-    refused = board.request("POST", "/api/v1/update", content=head)
+    board.stage({}, ["/keep.bin"])
+    refused = board.commit()
     assert (refused.status_code, refused.json()["error"]) == (422, "boot_without_guard")
-    assert board.status()["state"] == "idle"
+    assert board.request("DELETE", "/api/v1/update").status_code == 204
     board.update({"/boot.py": b"import ota_boot\n\nota_boot.run()\n"})
     assert board.outcome()["last"]["outcome"] == "confirmed"
     board.stop()

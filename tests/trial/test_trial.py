@@ -227,27 +227,23 @@ def files_called_like_modules_of_the_firmware_are_an_application_s_own(make_boar
 
 @scenario()
 def time_on_the_air_is_not_added_up_over_drops_of_the_network(make_board):
-    board = make_board(rig.app(trial_deadline_s=40))
+    board = make_board(rig.app(trial_deadline_s=120))
     board.start()
     board.wait_listening(20)
     # Nobody could send an update in so short times, though together they are long enough.
-    board.update({"/main.py": rig.app(confirm_after_s=4)})
+    board.update({"/main.py": rig.app(confirm_after_s=5)})
     board.wait_status(lambda s: s["state"] == "trial")
-    for _ in range(4):
+    for _ in range(3):
         time.sleep(2)
         board.set_wifi(link=False)
         time.sleep(1.2)
-        opened = board.console().count("Listening at")
+        opened, end = board.console().count("Listening at"), time.monotonic() + 60
         board.set_wifi(link=True)
         while board.console().count("Listening at") == opened:
+            assert time.monotonic() < end, board.console()[-1500:]
             time.sleep(0.1)
-    events = len(board.events)
-    board.set_wifi(link=False)
-    board.wait_event("boot", 50, events)
-    board.set_wifi(link=True)
-    status = board.outcome()
-    assert status["last"]["outcome"] == "reverted", status
-    assert status["last"]["reason"] == "not confirmed in time"
+    assert board.wait_status(lambda s: True)["state"] == "trial"
+    assert board.outcome()["last"]["outcome"] == "confirmed"  # once it stays
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -39,11 +39,3 @@ def test_the_scenarios_are_found() -> None:
 def test_board(name: str) -> None:
     result = run(name)
     assert result.stdout.endswith("passed\n"), result.stdout + result.stderr
-
-
-def test_the_module_imports_under_cpython() -> None:
-    subprocess.run(
-        [sys.executable, "-c", "import manager_wifi; manager_wifi.WiFiError"],
-        cwd=ROOT / "device",
-        check=True,
-    )

@@ -55,5 +55,9 @@ os.dupterm = _dupterm
 # Releases are for a Pico W.
 sys.modules["sys"] = __import__("_sys")
 
+for _module in sys.modules.values():
+    if hasattr(_module, "__file__"):
+        del _module.__file__  # what is built into the firmware has none
+
 # Keep what only this build brings along (inspect, functools, ...) out of reach.
 sys.path[:] = ["/board", "", "/lib"]

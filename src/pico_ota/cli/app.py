@@ -11,8 +11,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..errors import PicoOtaError, StoppedError
-from .options import HostOption, QuietOption, VerboseOption
+from ..errors import PicoOtaError, StoppedError, UsageError
+from .elsewhere import SAID, stand_in
+from .options import HostOption, JsonOption, QuietOption, VerboseOption, one_host
 from .output import Out
 from .session import Settings
 
@@ -68,12 +69,21 @@ ALIASES: dict[str, str] = {
     "logs": "log",
     "reset": "reboot",
     "restart": "reboot",
+    "soft-reset": "reboot",
+    "deploy": "push",
+    "upload": "put",
+    "download": "get",
     "run-sim": "sim",
 }
 
 _HIDDEN: dict[str, Verb] = {
     "put": Verb(_FILES, "Copy files to the device.", "cp", "put"),
     "get": Verb(_FILES, "Copy files from the device.", "cp", "get"),
+    "rmdir": Verb(_FILES, "Delete empty folders.", "rmdir"),
+    "touch": Verb(_FILES, "Make empty files.", "touch"),
+    "monitor": Verb(_UPDATE, "Follow the lines of the device.", "log", "monitor"),
+    "version": Verb(_SETUP, "Show the version of this command.", "version"),
+    "help": Verb(_SETUP, "Show the help of a verb.", "help"),
 }
 
 _EPILOG = """\b
@@ -132,7 +142,7 @@ class VerbGroup(TyperGroup):
         name = ALIASES.get(cmd_name, cmd_name)
         verb = VERBS.get(name) or _HIDDEN.get(name)
         if verb is None:
-            return None
+            return stand_in(name) if name in SAID else None
         return load(name, verb)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -173,6 +183,7 @@ def _version(wanted: bool) -> None:
 def root(
     ctx: typer.Context,
     host: HostOption = None,
+    json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
     version: Annotated[
@@ -180,7 +191,7 @@ def root(
     ] = False,
 ) -> None:
     """Over-the-air updates for MicroPython on the Pico W that never lose a board."""
-    ctx.obj = Settings(host=host, quiet=quiet, verbose=verbose)
+    ctx.obj = Settings(host=one_host(host), json=json, quiet=quiet, verbose=verbose)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(2)
@@ -192,6 +203,7 @@ def call(argv: Sequence[str]) -> int:
     out = Out(json="--json" in argv)
     with _quiet_pipes():
         try:
+            _one_command(argv)
             status = command.main(list(argv), prog_name=PROGRAM, standalone_mode=False)
         except PicoOtaError as error:
             return out.error(error)
@@ -211,6 +223,15 @@ def call(argv: Sequence[str]) -> int:
             return _usage(error, out)
         return status if isinstance(status, int) else 0
     return 1
+
+
+def _one_command(argv: Sequence[str]) -> None:
+    """Refuse mpremote's way of giving several commands, before the first of them does anything."""
+    if "+" in argv:
+        raise UsageError(
+            "'+' joins commands for mpremote only, and nothing was done: give one 'pico-ota' for "
+            "each, with && between. A file of that name is './+' or ':+'."
+        )
 
 
 def _usage(error: Any, out: Out) -> int:

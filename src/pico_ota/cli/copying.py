@@ -159,12 +159,31 @@ class Copier:
 
     def _on_device(self, source: str, top: str, folder: bool) -> None:
         path = remote_path(source)
+        name = path.rpartition("/")[2]
+        if not self._is_folder(path):
+            self._duplicate(path, _join(top, name) if folder else top)
+            return
+        content = path == "/" or source.endswith("/")
+        base = _join(top, name) if folder and not content else top
+        if path == "/" or f"{base}/".startswith(f"{path}/"):
+            raise UsageError(
+                f"'{as_typed(base)}' lies in '{as_typed(path)}' itself: nothing was copied."
+            )
+        entries = list(self._remote.walk(path))
+        self._remote.make_folder(base)
+        for entry in entries:
+            where = device_path(base + entry.path[len(path) :])
+            if entry.directory:
+                self._remote.make_folder(where)
+            else:
+                self._duplicate(entry.path, where)
+
+    def _duplicate(self, path: str, where: str) -> None:
         try:
             with self._remote.read(path) as (_, pieces):
                 data = b"".join(pieces)
         except RefusedError as error:
             raise _folder_or(error, path) from error
-        where = _join(top, path.rpartition("/")[2]) if folder else top
         sha256 = hashlib.sha256(data).hexdigest()
         self._remote.write(where, data, sha256, protected=self._protected)
         self._done(as_typed(where), len(data))
@@ -213,8 +232,7 @@ def _folder_or(error: RefusedError, path: str) -> PicoOtaError:
     if error.word != "is_directory":
         return error
     return UsageError(
-        f"'{as_typed(path)}' is a folder: add -r to copy it here with all in it. "
-        "On the device itself, folders are moved ('mv'), not copied."
+        f"'{as_typed(path)}' is a folder: add -r to copy it with all in it."
     )
 
 

@@ -109,10 +109,12 @@ class Delivery:
         seconds = max(time.monotonic() - started, 0.001)
         self.report["seconds"] = round(seconds, 3)
         if files:
+            # Of less than a second a rate would say how long one answer took, no more.
             rate = plan.bytes_to_send / 1024 / seconds
+            speed = f" ({rate:.0f} KB/s)" if seconds >= 1 else ""
             self.out.say(
                 f"Sent {count(len(files), 'file')}, {amount(plan.bytes_to_send)} bytes in "
-                f"{seconds:.1f} s ({rate:.0f} KB/s); the device has checked each."
+                f"{seconds:.1f} s{speed}; the device has checked each."
             )
 
     def _follow(self, answer: dict[str, Any], ending: Ending) -> None:

@@ -47,7 +47,11 @@ def command(
     if not devices:
         session.out.warn(
             "nobody answered. Is the device on, on this network, and its updater running? "
-            "'pico-ota discover ADDRESS' asks one directly; its console shows the address."
+            + (
+                "Its console shows the address that it has."
+                if hosts
+                else "'pico-ota discover ADDRESS' asks one directly; its console shows the address."
+            )
         )
         return UnreachableError.exit_status
     session.out.table(

@@ -24,9 +24,9 @@ def command(
 ) -> None:
     """Make a key pair to sign releases with: private.pem, cert.pem and public.json.
 
-    private.pem signs and is to be kept secret and safe: who has it can update your devices, and
-    without it nobody can. cert.pem is what swupdate verifies with, public.json what devices take.
-    What exists is never overwritten.
+    private.pem signs: keep it secret and safe, since anybody who has it can update your devices,
+    and without it nobody can. cert.pem is what swupdate verifies with, public.json what devices
+    take. What exists is never overwritten.
 
     \b
     Examples:

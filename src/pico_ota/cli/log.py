@@ -10,6 +10,10 @@ from ..errors import UnreachableError
 from .options import verb
 from .session import Session
 
+IntervalOption = Annotated[
+    float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Pause between looks.")
+]
+
 
 @verb(device=True)
 def command(
@@ -17,9 +21,7 @@ def command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, also over restarts.")
     ] = False,
-    interval: Annotated[
-        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Pause between looks.")
-    ] = 1.0,
+    interval: IntervalOption = 1.0,
 ) -> None:
     """Show the last lines that the updater wrote.
 
@@ -30,6 +32,24 @@ def command(
       pico-ota log
       pico-ota log -f
     """
+    _print(session, follow, interval)
+
+
+@verb(device=True)
+def monitor(
+    session: Session,
+    interval: IntervalOption = 1.0,
+) -> None:
+    """Follow the lines of the device until Ctrl-C: 'pico-ota log -f'.
+
+    \b
+    Examples:
+      pico-ota monitor
+    """
+    _print(session, True, interval)
+
+
+def _print(session: Session, follow: bool, interval: float) -> None:
     from .logs import Tail
 
     with session.remote() as remote:

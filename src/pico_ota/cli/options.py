@@ -12,19 +12,20 @@ status.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Concatenate
 
 import typer
 
 from ..advice import with_advice
-from ..errors import PicoOtaError, RefusedError, StoppedError
+from ..errors import PicoOtaError, RefusedError, StoppedError, UsageError
 from .output import Out
 from .session import Session, Settings
 
+# A list, although there is one host: so a second one is noticed, not silently preferred.
 HostOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--host",
         "-H",
@@ -163,11 +164,27 @@ def _describe(
 
 def _merged(ctx: typer.Context, behind: dict[str, Any]) -> Settings:
     before = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
-    settings = Settings(**behind)
-    settings.host = settings.host or before.host
+    host = one_host((before.host, *(behind.pop("host", None) or ())))
+    settings = Settings(host=host, **behind)
+    settings.json = settings.json or before.json
     settings.quiet = settings.quiet or before.quiet
     settings.verbose = max(settings.verbose, before.verbose)
     return settings
+
+
+def one_host(given: Iterable[str | None] | None) -> str | None:
+    """The one host among those that were *given*, before and behind the verb.
+
+    Raises:
+        UsageError: there are two.
+    """
+    hosts = [host for host in given or () if host is not None]
+    if len(hosts) > 1:
+        raise UsageError(
+            f"--host was given twice, '{hosts[0]}' and '{hosts[1]}': one command talks to one "
+            "device. Leave one of them out."
+        )
+    return hosts[0] if hosts else None
 
 
 def _run(function: Function, settings: Settings, values: dict[str, Any]) -> int:
@@ -175,7 +192,7 @@ def _run(function: Function, settings: Settings, values: dict[str, Any]) -> int:
     try:
         return function(Session(settings, out), **values) or 0
     except RefusedError as error:
-        return out.error(with_advice(error))
+        return out.error(with_advice(error, {name for name, value in values.items() if value}))
     except PicoOtaError as error:
         return out.error(error)
     except KeyboardInterrupt:

@@ -111,8 +111,8 @@ class Push:
         if total and size > total:
             raise UsageError(
                 f"{count(len(files), 'file')} with {amount(size)} bytes do not fit on a device "
-                f"with {amount(total)} bytes of flash. Is it the right folder? --ignore leaves "
-                "parts out."
+                f"with {amount(total)} bytes of flash. Is it the right folder? "
+                + ("Leave out more." if self._request.ignore else "--ignore leaves parts out.")
             )
         return files
 

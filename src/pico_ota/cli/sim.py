@@ -17,6 +17,7 @@ Event = dict[str, Any]
 
 
 def command(
+    ctx: typer.Context,
     flash: Annotated[
         Path,
         typer.Option("--flash", metavar="IMAGE", help="Flash image; made if there is none."),
@@ -78,6 +79,7 @@ def command(
     """
     from ..sim import SimulatedPico
 
+    json = json or getattr(ctx.obj, "json", False)
     show = _show_json if json else _show_line
     console = _writer(sys.stderr if json else sys.stdout)
     pico = SimulatedPico(

@@ -9,6 +9,7 @@ every line. The description of a release names boards and a floor, that of a pus
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
@@ -40,11 +41,7 @@ _BOARD = re.compile(r'([A-Z][A-Z0-9_]{0,39}) = \{ hardware-compatibility = \[ ("
 _REVISION = re.compile(r"[0-9A-Za-z.]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 _WORD = re.compile(r"[!#-\[\]-~]{1,40}", re.ASCII)
-_FILE = re.compile(
-    r'\{ filename = "([^"]*)"; path = "([^"]*)"; sha256 = "([0-9a-f]{64})"; size = ([0-9]+);'
-    r' chksum = "([0-9A-F]{8})"; \}',
-    re.ASCII,
-)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,13 @@ class ListedFile:
     sha256: str
     size: int
     check: int
+
+    def render(self) -> str:
+        """Return its line in the description, without the comma."""
+        return (
+            f'{{ filename = "{self.filename}"; path = "{self.path}"; sha256 = "{self.sha256}";'
+            f' size = {self.size}; chksum = "{self.check:08X}"; }}'
+        )
 
 
 @dataclass(frozen=True)
@@ -126,11 +130,7 @@ class Description:
         yield ");"
         yield "};"
         yield "files = ("
-        yield from _separated(
-            f'{{ filename = "{file.filename}"; path = "{file.path}"; sha256 = "{file.sha256}";'
-            f' size = {file.size}; chksum = "{file.check:08X}"; }}'
-            for file in self.files
-        )
+        yield from _separated(file.render() for file in self.files)
         yield ");"
         yield "};"
 
@@ -331,21 +331,14 @@ class Parser:
             trial=wanted.trial,
         )
 
-    def _item(self, last: bool) -> str:
-        line = self._in.take()
-        if not last:
-            if not line.endswith(","):
-                self._in.fail("expected ',' at the end of the line")
-            line = line[:-1]
-        return line
-
     def _deletes(self, count: int) -> Iterator[str]:
         before = ""
-        for index in range(count):
-            line = self._item(index == count - 1)
-            if len(line) < 2 or line[0] != '"' or line[-1] != '"':
-                self._in.fail(f"expected a path in double quotes, got {line[:60]!r}")
-            path = line[1:-1]
+        for number in range(1, count + 1):
+            line = self._in.take()
+            comma = "" if number == count else ","
+            path = line[1 : -1 - len(comma)]
+            if line != f'"{path}"{comma}':
+                self._in.fail(f'expected "…"{comma}, got {line[:60]!r}')
             self._check_order(path, before)
             self._check_path(path)
             if path == "/boot.py":
@@ -358,24 +351,31 @@ class Parser:
     def _files(self, count: int, deleted: set[str]) -> Iterator[ListedFile]:
         before = ""
         brought: set[str] = set()
-        for index in range(count):
-            file = self._file(self._item(index == count - 1), index + 1)
-            check_brought(file.path)
+        for number in range(1, count + 1):
+            file = self._file(number, "" if number == count else ",")
             self._check_order(file.path, before)
             check_place(file.path, brought, deleted)
             before = file.path
             brought.add(before)
             yield file
 
-    def _file(self, line: str, number: int) -> ListedFile:
-        match = _FILE.fullmatch(line)
-        if match is None or not _NUMBER.fullmatch(match[4]) or int(match[4]) > MAX_BYTES:
+    def _file(self, number: int, comma: str) -> ListedFile:
+        line = self._in.take()
+        # Nothing inside the quotes may hold a quote, so they part the line; and what was
+        # understood has to give the same line again.
+        try:
+            _, name, _, path, _, sha256, size, check, _ = line.split('"')
+            file = ListedFile(name, path, sha256, int(size[9:-11]), int(check, 16))
+            unhexlify(sha256)
+        except ValueError:
             self._in.fail(f"not a file as docs/format.md writes it: {line[:60]!r}")
-        file = ListedFile(match[1], match[2], match[3], int(match[4]), int(match[5], 16))
-        if file.size == 0 and file.sha256 != _EMPTY:
-            self._in.fail("an empty file has the digest of nothing")
-        if file.filename != archive_name(number, file.path):
-            self._in.fail(f"filename of file {number} is {file.filename[:60]!r}")
+        check_brought(path)
+        if line != file.render() + comma or not 0 <= file.size <= MAX_BYTES:
+            self._in.fail(f"not a file as docs/format.md writes it: {line[:60]!r}")
+        if not _SHA256.fullmatch(sha256) or (file.size == 0 and sha256 != _EMPTY):
+            self._in.fail(f"not the SHA-256 of {file.size} bytes: {sha256!r}")
+        if name != archive_name(number, path):
+            self._in.fail(f"filename of file {number} is {name[:60]!r}")
         return file
 
     def _check_path(self, path: str) -> None:

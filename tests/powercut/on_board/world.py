@@ -47,6 +47,7 @@ REASON, SCRATCH = 0x08, 0x28
 
 
 sys.modules["machine"] = _Machine
+sys.modules["network"] = _Machine  # nobody joins one here
 
 import ota  # noqa: E402
 import ota_boot  # noqa: E402

@@ -68,7 +68,7 @@ def live():
 
 
 def row(number, path, data=b"12345", **other):
-    """Return the line of file *number* in a description, with *other* values than the right ones."""
+    """Return the line of file *number* in a description; *other* values replace the right ones."""
     fields = {
         "filename": world.entry_name(number, path),
         "path": path,
@@ -78,7 +78,9 @@ def row(number, path, data=b"12345", **other):
     }
     fields.update(other)
     form = '{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %s; chksum = "%s"; }'
-    return form % tuple([fields[name] for name in ("filename", "path", "sha256", "size", "chksum")])
+    return form % tuple(
+        [fields[name] for name in ("filename", "path", "sha256", "size", "chksum")]
+    )
 
 
 def describe(rows=(), deletes=(), total=None, version="2.0", more=(), boards=(), trial="true"):

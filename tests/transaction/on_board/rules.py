@@ -68,7 +68,12 @@ def test_a_push_may_leave_out_boards_and_floor():
     _refused(422, "wrong_board", describe(rows, boards=[other]))
     _refused(422, "wrong_board", describe(rows, boards=[BOARD.replace("1.0", "1.1")]))
     # A floor is one of versions that can be compared, and not above its own.
-    for version, floor in (("2.0.0", "2.0.1"), ("word", "1.0.0"), ("2.0.0", "1.0"), ("2.0", "2.0")):
+    for version, floor in (
+        ("2.0.0", "2.0.1"),
+        ("word", "1.0.0"),
+        ("2.0.0", "1.0"),
+        ("2.0", "2.0"),
+    ):
         more = ['floor = "%s";' % floor]
         _refused(400, "bad_description", describe(rows, version=version, more=more))
 
@@ -79,15 +84,15 @@ def test_a_signed_one_names_boards_and_floor():
     rows, floor = files_of("/x"), ['floor = "1.0.0";']
     whole = describe(rows, version="2.0.0", more=floor, boards=[BOARD])
     assert _taken(whole, SIGNATURE)["signer"]
-    for text, status, word in (
+    for text, code, word in (
         (describe(rows, version="2.0.0", boards=[BOARD]), 400, "bad_description"),
         (describe(rows, version="2.0.0", more=floor), 422, "wrong_board"),
         (describe(rows, version="2.0", more=floor, boards=[BOARD]), 400, "bad_description"),
         (describe(rows, version="word", boards=[BOARD]), 400, "bad_description"),
     ):
-        refused(status, word, take, text, SIGNATURE)
+        refused(code, word, take, text, SIGNATURE)
         untouched()
-        # The same without a signature is a push, but for a floor that can be compared with nothing.
+        # Without a signature it is a push, but for a floor that can be compared with nothing.
         if word == "bad_description" and floor[0].encode() not in text:
             assert _taken(text)["signer"] is None
     world.device.service.require_signed = True
@@ -231,7 +236,12 @@ def test_lists_are_sorted_and_nothing_stands_there_twice():
         _refused(400, "bad_description", describe(files_of(*paths_)))
         _refused(400, "bad_description", describe(deletes=paths_))
     # By the bytes of their UTF-8, whatever these mean.
-    for paths_ in (("/A", "/a"), ("/lib-x", "/lib/x"), ("/z", "/\u00e4"), ("/\uffff", "/\U0001f600")):
+    for paths_ in (
+        ("/A", "/a"),
+        ("/lib-x", "/lib/x"),
+        ("/z", "/\u00e4"),
+        ("/\uffff", "/\U0001f600"),
+    ):
         _taken(describe(files_of(*paths_)))
         _taken(describe(deletes=paths_))
 
@@ -308,7 +318,9 @@ def test_how_many():
 def test_a_description_cut_or_changed_anywhere_is_none():
     board()
     text = describe(files_of("/a.mpy", "/b.py"), ["/c", "/lib/gone.py"], boards=[BOARD])
-    text = text.replace(b"trial", b'mpy = "6.3";\nfloor = "2.0.0";\ntrial').replace(b"2.0\"", b'2.0.0"')
+    text = text.replace(b"trial", b'mpy = "6.3";\nfloor = "2.0.0";\ntrial').replace(
+        b'2.0"', b'2.0.0"'
+    )
     description._board_name = lambda: "RPI_PICO_W"
     _taken(text)
     for length in range(1, len(text)):

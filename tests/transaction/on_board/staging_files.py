@@ -208,9 +208,7 @@ def test_what_is_for_another_update_is_refused():
         for claimed in (other, session[:63], session.upper(), ""):
             refused(409, "stale_session", ask, claimed)
     assert status()["id"] == session and _needed() == ["/lib/x.py"]
-    answer = world.ask(
-        "PUT", "/api/v1/update/files/lib/x.py", b"12345", x_ota_session=session
-    )
+    answer = world.ask("PUT", "/api/v1/update/files/lib/x.py", b"12345", x_ota_session=session)
     assert answer[0] == 201
     world.abort()
     refused(409, "stale_session", ask, session)  # there is none any more

@@ -54,6 +54,13 @@ def _without(files, *paths):
     return {path: files[path] for path in files if path not in paths}
 
 
+def _whole(text):
+    """Send *text* and five bytes for each file that it needs, and commit."""
+    for path in take(text)["need"]:
+        world.send(path, FIVE)
+    world.commit()
+
+
 def _goes_and_comes_back(flash, text, new):
     """Send *text* and the files that it needs, and look at what is live after each step."""
     before = world.tree()
@@ -104,8 +111,6 @@ def test_the_guard_can_be_replaced_but_not_deleted():
 def test_a_boot_py_that_stays_without_the_guard():
     files = dict(OLD)
     files["/boot.py"] = b"import network\n"
-    world.mount(RamFlash(64), fresh=True)
-    world.write_tree(files)
     bad = files["/boot.py"]
     same = row(1, "/boot.py", bad)
     for text in (
@@ -113,9 +118,17 @@ def test_a_boot_py_that_stays_without_the_guard():
         describe(files_of("/x")),
         describe(deletes=["/lib/gone.py"]),
     ):
-        _refused(422, "boot_without_guard", text)
+        world.mount(RamFlash(64), fresh=True)
+        world.write_tree(files)
+        refused(422, "boot_without_guard", _whole, text)
+        assert status()["state"] in ("idle", "staging") and live() == files
     # One that brings a right one is welcome.
-    assert take(describe([row(1, "/boot.py", world.BOOT)], total=len(world.BOOT)))["need"]
+    if status()["state"] == "staging":
+        world.abort()
+    text = describe([row(1, "/boot.py", world.BOOT)], total=len(world.BOOT))
+    take(text)
+    world.send("/boot.py", world.BOOT)
+    world.commit()
 
 
 # --- modules in two forms -----------------------------------------------------------------------
@@ -202,7 +215,7 @@ def _empties(files, deletes, brings=(), emptied=(), extra=()):
         assert kinds[path] == ("X" if path.rfind("/") == 0 else "x")
     world.abort()
     new = _without(_with(*files), *deletes)
-    new.update({path: FIVE for path in brings})
+    new.update(dict.fromkeys(brings, FIVE))
     _goes_and_comes_back(flash, describe(files_of(*brings), deletes), new)
     take(describe(files_of(*brings), deletes))
     for path in brings:
@@ -324,8 +337,12 @@ def test_hundreds_of_deletions_hold_up_nobody():
         world.power_on(flash)
         assert live() == OLD
     few, many = holds
-    for at in range(4):
-        assert many[at] <= few[at] * 2 + 20, (few, many)
+    for at in (0, 2):
+        assert many[at] <= few[at] + 20, (few, many)
+    # What littlefs reads to find a free block grows with the folders that there are; all of them
+    # in one go would be 100,000 reads.
+    for at in (1, 3):
+        assert many[at] < 20000, (few, many)
 
 
 # --- going on, and giving way -------------------------------------------------------------------
@@ -447,7 +464,7 @@ def test_only_deletions():
     flash = board(files)
     body = take(describe(deletes=["/lib/gone.py", "/lib/x/y", "/never", "/z"]))
     assert (body["need"], body["bytes"]) == ([], 0)
-    code, body = world.ask("GET", "/api/v1/update")
+    _, body = world.ask("GET", "/api/v1/update")
     assert body["files"] == []
     world.commit()
     world.power_on(flash)
@@ -806,9 +823,7 @@ def _signed(version, floor, trial="true", path="/lib/signed.py"):
     """Stage and commit a signed release of one file of five bytes."""
     accept_signatures()
     more = ['floor = "%s";' % floor]
-    text = describe(
-        files_of(path), version=version, more=more, boards=[BOARD], trial=trial
-    )
+    text = describe(files_of(path), version=version, more=more, boards=[BOARD], trial=trial)
     assert take(text, SIGNATURE)["signer"]
     for name, _ in world.needed():
         world.send(name, FIVE)

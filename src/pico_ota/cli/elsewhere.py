@@ -1,0 +1,36 @@
+"""Verbs that people try from habit and that are not here: each says in one line what to do."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from typer.core import TyperCommand
+
+from ..errors import UsageError
+
+_OVER_USB = (
+    "is mpremote's, over USB: 'mpremote {name}'. Over Wi-Fi 'pico-ota push' installs a program, "
+    "and 'pico-ota log -f' shows its output."
+)
+SAID: dict[str, str] = {
+    "run": _OVER_USB,
+    "exec": _OVER_USB,
+    "eval": _OVER_USB,
+    "repl": _OVER_USB,
+    "mount": _OVER_USB,
+    "connect": "is not needed: 'pico-ota -H NAME VERB' says which device, each time.",
+    "mip": "is mpremote's, over USB: 'mpremote mip install'. Over Wi-Fi: put the package's files "
+    "into a folder here, then 'pico-ota push FOLDER --to /lib'.",
+}
+
+
+def stand_in(name: str) -> Any:
+    """A command called *name* that takes any arguments and says what to do instead."""
+
+    def say() -> NoReturn:
+        raise UsageError(f"'{name}' {SAID[name].format(name=name)}")
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return TyperCommand(
+        name, callback=say, context_settings=anything, add_help_option=False, hidden=True
+    )
