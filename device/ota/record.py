@@ -36,6 +36,7 @@ BUILDING = "/.ota/building"  # a plan that is being made
 NEW = "/.ota/new"
 OLD = "/.ota/old"
 HISTORY = "/.ota/history"  # outcomes before the last one
+KEYRING = "/ota/keys.json"  # keys that a release has put in place of the application's
 DESCRIPTION = "/.ota/description"  # as it came, until there is a plan of it
 
 #: What the board starts with. Nothing may delete these or come before them.

@@ -14,7 +14,7 @@ from micropython import const
 
 from ota import load, paths, transaction
 from ota.errors import Refused
-from ota.record import NEW, PLAN, STARTS, lines, make_parents
+from ota.record import KEYRING, NEW, PLAN, STARTS, lines, make_parents
 from ota.request import content_range
 
 #: Kinds of lines of the plan that stand for a file; see ota/planning.py.
@@ -287,7 +287,7 @@ def check_whole(path, content):
     """Raise Refused(422) when the file *content* would do harm as *path*: a keyring, a start."""
     if path in STARTS:
         load("commit").check_start(path, content)
-    elif path == "/ota/keys.json":
+    elif path == KEYRING:
         trust = load("trust")
         trust.check_size(path, os.stat(content)[6])
         with open(content, "rb") as file:

@@ -9,7 +9,7 @@ application runs, so that a running application never sees a mixture.
 from ota import record as records
 from ota.errors import Refused
 from ota.flash import UNIT, space
-from ota.record import OLD, TRIES, Damaged, exists
+from ota.record import KEYRING, NEW, OLD, TRIES, Damaged, exists
 
 _sound = None  # digest of the plan that was last found undamaged
 
@@ -93,7 +93,22 @@ def rollback():
         plan = None
     if not plan or not _previous_is_whole(plan):
         raise Refused(409, "previous_damaged")
+    if record["state"] == "idle":
+        _keep_keys(plan)
     records.turn_back(record, "asked for")
+
+
+def _keep_keys(plan):
+    """See that the keys stay as a confirmed update has left them: those that it retired may be
+    stolen, and must not come back with the previous set.
+    """
+    for kind, name, _, _, _, path in records.lines(plan):
+        if path == KEYRING:
+            # Restoring leaves alone what is still waiting to go live, and what was there before
+            # is put back: so the new keys are both.
+            place = OLD if kind == "r" else NEW
+            for _ in records.copy_steps(path, place + "/" + name):
+                pass
 
 
 def _previous_is_whole(plan):

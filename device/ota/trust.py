@@ -17,8 +17,8 @@ from micropython import const
 
 from ota.errors import Refused
 from ota.flash import space
+from ota.record import KEYRING
 
-KEYRING = "/ota/keys.json"
 _NAME = "sw-description"
 
 _MAX_TEXT = const(196608)  # room for 1000 files with paths of usual length

@@ -369,6 +369,32 @@ def test_a_release_that_is_undone_takes_its_keys_with_it(device, rotation, keys,
     assert device.ask("keys", keys=trusted)["ids"] == [keys[0].key.id]
 
 
+def test_a_roll_back_does_not_bring_a_retired_key_back(
+    device, rotation, make_release, keys, trusted
+):
+    device.take(rotation, keys=trusted, commit=True)
+    device.ask("confirm")
+    device.ask("rollback")
+    after = device.look()
+    # All else is as before.
+    assert {p: d for p, d in after["live"].items() if p != "/ota/keys.json"} == device.live
+    assert device.ask("keys", keys=trusted)["ids"] == [keys[1].key.id]
+    by_old = make_release("2.0.1").read_bytes()
+    assert device.take(by_old, fresh=False, keys=trusted)["word"] == "bad_signature"
+
+
+def test_a_roll_back_of_a_second_rotation_keeps_the_second_key(
+    device, rotation, make_release, keys, trusted
+):
+    device.take(rotation, keys=trusted, commit=True)
+    device.ask("confirm")
+    back = make_release("2.1.0", key=keys[1].private, trust=(keys[0].public,)).read_bytes()
+    device.take(back, fresh=False, keys=trusted, commit=True)
+    device.ask("confirm")
+    device.ask("rollback")
+    assert device.ask("keys", keys=trusted)["ids"] == [keys[0].key.id]
+
+
 def test_a_stranger_cannot_change_the_keys(device, make_release, keys, trusted):
     data = make_release(key=keys[1].private, trust=(keys[1].public,)).read_bytes()
     assert device.take(data, keys=trusted)["word"] == "bad_signature"
