@@ -1,7 +1,13 @@
 """`python -m bench.heap32`: what importing each part of the product holds, in bytes."""
 
+import re
+
 from bench.heap32 import run32
 from pico_ota.devicefiles import device_files
+from pico_ota.pack import unpacked
+
+_IN_OTA = re.compile(r"/ota/[a-z]\w*\.mpy")
+_FIRST = ("log", "listener", "chip", "errors", "record", "paths", "flash", "request", "access")
 
 _IMPORT = """
 def scenario():
@@ -10,6 +16,19 @@ def scenario():
     asyncio_held = yield
     import {module}
     print((yield) - asyncio_held, asyncio_held - start)
+"""
+
+_MODULES = """
+import asyncio, sys
+def scenario():
+    yield
+    import ota
+    for name in {names!r}:
+        there = set(sys.modules)
+        before = yield
+        __import__("ota." + name)
+        held = (yield) - before
+        print(name, held, *[full[4:] for full in sys.modules if full not in there])
 """
 
 _WIFI = """
@@ -45,12 +64,31 @@ def wifi() -> dict[str, int]:
     return dict(zip(parts, map(int, printed.split()), strict=True))
 
 
+def modules() -> dict[str, tuple[int, list[str]]]:
+    """Return what each module of ota/ holds with its names, and what it has imported besides.
+
+    One after the other in one run, so a module stands for itself when those that it imports have
+    been imported before it.
+    """
+    files = device_files()
+    names = sorted(path[5:-4] for path in unpacked(files) if _IN_OTA.fullmatch(path))
+    # What others import comes first; mounted needs an application's own Microdot.
+    order = [name for name in _FIRST if name in names]
+    order += [name for name in names if name not in {*order, "mounted"}]
+    found = {}
+    for line in run32(_MODULES.format(names=order), files).splitlines():
+        name, held, *new = line.split(" ")
+        found[name] = (int(held), [other for other in new if other != name])
+    return found
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     for part, held in wifi().items():
         print(f"{'WiFiManager, ' + part:<32}{held:>8}")
-    for module in ("manager_wifi", "microdot"):
-        print(f"{'import ' + module:<32}{imported(module):>8}")
+    print(f"{'import manager_wifi':<32}{imported('manager_wifi'):>8}")
+    for name, (held, besides) in modules().items():
+        print(f"{'import ota.' + name:<32}{held:>8} {' '.join(besides)}")
 
 
 if __name__ == "__main__":

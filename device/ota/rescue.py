@@ -12,7 +12,7 @@ from micropython import const
 
 import ota
 from ota.crash_watch import SETTINGS
-from ota.record import HOME, TRIAL_S, make_parents
+from ota.record import HOME, TRIAL_S, clear, make_parents
 
 _KEY_FILE = HOME + "/public.json"
 _MAX_BYTES = const(512)
@@ -80,7 +80,7 @@ def _write(path, text):
             if source.read() == text:
                 return
     except OSError:
-        pass
+        clear(path)  # a folder, made by other hands
     with open(path, "w") as target:
         target.write(text)
 

@@ -19,6 +19,8 @@ from ota.errors import Refused
 async def start_up(service):
     """Repair what the guard did not, clean up after uploads and set the Wi-Fi object going."""
     _repair(service)
+    if not record.is_dir(record.HOME):
+        record.remove(record.HOME)  # a file, made by other hands
     record.clear(record.DESCRIPTION)
     record.clear("/.ota/incoming")  # of ota/files.py, which is not loaded for its name alone
     if record.load()["state"] == "staging":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -151,6 +151,11 @@ class Remote(Client):
                 raise RefusedError(409, "is_directory", f"{path} is a folder.", {})
             yield tag, response.iter_bytes(_CHUNK)
 
+    def content(self, path: str) -> bytes:
+        """The whole file at *path*."""
+        with self.read(path) as (_, pieces):
+            return b"".join(pieces)
+
     def write(
         self,
         path: str,
@@ -159,9 +164,16 @@ class Remote(Client):
         *,
         protected: bool = False,
         progress: Progress | None = None,
+        conditions: Mapping[str, str] | None = None,
     ) -> None:
-        """Put one file, at once and atomically; the device checks *sha256* before it goes live."""
-        headers = {"X-Content-SHA256": sha256} | _protected(protected)
+        """Put one file, at once and atomically; the device checks *sha256* before it goes live.
+
+        *conditions* are headers such as ``If-Match``.
+
+        Raises:
+            RefusedError: 412, where a condition does not hold; and for many other reasons.
+        """
+        headers = {"X-Content-SHA256": sha256} | _protected(protected) | dict(conditions or {})
         self.request(
             "PUT",
             _url(path),

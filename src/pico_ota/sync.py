@@ -21,6 +21,8 @@ MAX_PATH = 255  # bytes, as on the device (ota/paths.py)
 MAX_DEPTH = 16
 
 Compiler = Callable[[bytes, str], bytes]
+#: Path, time of the last change in ns, size: see `stamps`.
+Stamps = list[tuple[str, int, int]]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,22 @@ def scan(
                 "Leave one of them out, for instance with --ignore."
             )
     return [found[name] for name in sorted(found)]
+
+
+def stamps(sources: Sequence[Path], ignore: Ignore) -> Stamps:
+    """What `scan` would read, each with the time of its last change.
+
+    Raises:
+        UsageError: a source is not there.
+    """
+    found = []
+    for path, _ in _sources(sources, ignore):
+        try:
+            about = path.stat()
+        except OSError:
+            continue  # gone in this moment, as editors do it when they save
+        found.append((str(path), about.st_mtime_ns, about.st_size))
+    return found
 
 
 def _sources(sources: Sequence[Path], ignore: Ignore) -> Iterator[tuple[Path, str]]:

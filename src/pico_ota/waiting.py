@@ -13,6 +13,9 @@ from .remote import Remote
 RESTART_LIMIT_S = 90.0
 OUTCOME_LIMIT_S = 900.0
 
+# A trial of which nobody knows how long it is: service_ota.py gives it this long by default.
+TRIAL_S = 180.0
+
 # Often at first, for those who watch; then seldom, since each look costs the application time.
 _OFTEN_S, _SELDOM_S, _OFTEN_TIMES = 0.4, 2.0, 20
 
@@ -35,6 +38,9 @@ class Watch:
         remote: the device.
         report: told once about each thing that is new.
         clock: stands in for `time.monotonic` in tests.
+        trial_s: how long the device gives an update that is about to be tried: one that never
+            answers is silent for all that time, and is taken back then.
+        confirm: keep what is on trial as soon as it answers.
     """
 
     def __init__(
@@ -42,14 +48,18 @@ class Watch:
         remote: Remote,
         report: Report = lambda text: None,
         clock: Callable[[], float] = time.monotonic,
+        trial_s: float = 0.0,
+        confirm: bool = False,
     ) -> None:
         self._remote = remote
         self._report = report
         self._clock = clock
+        self._silence_s = trial_s + RESTART_LIMIT_S
+        self._confirm = confirm
         self._looks = 0
         self._told = ""
 
-    def restart(self, boot_id: str, first_ms: int = 1000, limit_s: float = RESTART_LIMIT_S) -> str:
+    def restart(self, boot_id: str, first_ms: int = 1000) -> str:
         """Wait until the device runs with another boot id than *boot_id*.
 
         Returns:
@@ -58,7 +68,7 @@ class Watch:
         Raises:
             UnreachableError: it did not come back in time.
         """
-        end = self._clock() + limit_s
+        end = self._clock() + self._silence_s
         self._remote.sleep(min(first_ms / 1000, 5.0))
         while True:
             self._remote.drop_connection()
@@ -70,13 +80,13 @@ class Watch:
                 return now
             if self._clock() > end:
                 raise UnreachableError(
-                    f"{self._remote.target} did not come back within {limit_s:.0f} s of its "
-                    "restart. It repairs itself: look again with 'pico-ota status', or power it "
+                    f"{self._remote.target} did not come back within {self._silence_s:.0f} s of "
+                    "its restart. It repairs itself: look again with 'pico-ota status', or power it "
                     "off and on."
                 )
             self._pause()
 
-    def outcome(self, version: str | None, limit_s: float = OUTCOME_LIMIT_S) -> Outcome:
+    def outcome(self, version: str | None, limit_s: float | None = None) -> Outcome:
         """Wait until the update to *version* is settled. The device may restart on the way.
 
         Raises:
@@ -86,14 +96,18 @@ class Watch:
         """
         return self._settled(version, self.idle(limit_s))
 
-    def idle(self, limit_s: float = OUTCOME_LIMIT_S) -> dict[str, Any]:
+    def idle(self, limit_s: float | None = None) -> dict[str, Any]:
         """Wait until no update is under way; returns the status then.
+
+        Args:
+            limit_s: no longer than this; None is as long as the device's own deadline allows.
 
         Raises:
             UnreachableError: no word from the device for too long.
             PicoOtaError: one is still under way after *limit_s*.
         """
-        end = self._clock() + limit_s
+        began = self._clock()
+        end = began + (OUTCOME_LIMIT_S if limit_s is None else limit_s)
         silent_since: float | None = None
         while True:
             now = self._clock()
@@ -104,19 +118,37 @@ class Watch:
                     raise
                 self._remote.drop_connection()
                 silent_since = now if silent_since is None else silent_since
-                if now - silent_since > RESTART_LIMIT_S:
+                if now - silent_since > self._silence_s:
                     raise
             else:
                 silent_since = None
                 if status.get("state") == "idle":
                     return status
                 self._tell(status)
+                left_s = _left_s(status)
+                self._silence_s = max(self._silence_s, left_s + RESTART_LIMIT_S)
+                if limit_s is None:
+                    end = max(end, now + left_s + RESTART_LIMIT_S)
+                if self._confirm and status.get("state") == "trial":
+                    self._keep()
+                    continue
             if now > end:
                 raise PicoOtaError(
-                    f"the update is not settled after {limit_s:.0f} s. The device goes on by "
+                    f"the update is not settled after {end - began:.0f} s. The device goes on by "
                     "itself: look again with 'pico-ota status'."
                 )
             self._pause()
+
+    def _keep(self) -> None:
+        """Confirm what is on trial; where that is refused, the trial goes on."""
+        try:
+            self._remote.confirm()
+        except UnreachableError:
+            self._remote.drop_connection()  # asked again with the next look
+        except RefusedError as error:
+            self._confirm = False
+            if error.word != "wrong_state":  # that is: it was settled meanwhile
+                self._report(f"Not confirmed by hand: {error}")
 
     def _settled(self, version: str | None, status: dict[str, Any]) -> Outcome:
         last = status.get("last") or {}
@@ -156,3 +188,9 @@ class Watch:
     def _pause(self) -> None:
         self._looks += 1
         self._remote.sleep(_OFTEN_S if self._looks <= _OFTEN_TIMES else _SELDOM_S)
+
+
+def _left_s(status: dict[str, Any]) -> float:
+    """How long the device still gives what is on trial."""
+    left = (status.get("trial") or {}).get("remaining_s")
+    return float(left) if isinstance(left, (int, float)) else 0.0

@@ -18,6 +18,7 @@ PROMISED = [
     "install",
     "discover",
     "push",
+    "diff",
     "status",
     "log",
     "confirm",
@@ -28,6 +29,7 @@ PROMISED = [
     "ls",
     "tree",
     "cat",
+    "edit",
     "cp",
     "rm",
     "mv",
@@ -61,7 +63,7 @@ def test_help_has_examples_that_parse(cli, name):
     assert result.out.startswith(f"Usage: pico-ota {name} ")
     if name in ("sim", "help"):
         return
-    examples = re.findall(rf"^ +pico-ota (?:-H \S+ )?{name}(.*)$", result.out, re.MULTILINE)
+    examples = re.findall(rf"^ +(?:EDITOR=nano )?pico-ota (?:-H \S+ )?{name}(.*)$", result.out, re.MULTILINE)
     assert examples
     command = load(name, ALL[name])
     for example in examples:

@@ -27,6 +27,13 @@ class Played:
         return answer
 
     info = status = answer
+    confirmed = 0
+    refusal = None
+
+    def confirm(self):
+        self.confirmed += 1
+        if self.refusal is not None:
+            raise self.refusal
 
     def sleep(self, seconds):
         self.now += seconds
@@ -35,10 +42,10 @@ class Played:
         pass
 
 
-def watch_of(*answers):
+def watch_of(*answers, **options):
     remote = Played(*answers)
     told = []
-    return Watch(remote, told.append, lambda: remote.now), remote, told
+    return Watch(remote, told.append, lambda: remote.now, **options), remote, told
 
 
 GONE = UnreachableError("gone")
@@ -128,3 +135,46 @@ def test_waiting_ends_and_looks_become_rare():
     with pytest.raises(PicoOtaError, match="not settled after 300 s"):
         watch.outcome("2", limit_s=300)
     assert remote.looks < 200
+
+
+def test_what_never_answers_is_waited_for_as_long_as_its_trial_lasts():
+    last = {"version": "2", "outcome": "reverted", "reason": "not confirmed in time"}
+    back = {"boot_id": "b", "state": "idle", "version": "1", "last": last}
+    watch, remote, _ = watch_of(*[GONE] * 130, back, trial_s=180)
+    assert watch.restart("a") == "b"
+    assert 180 < remote.now < 270
+    with pytest.raises(RevertedError, match="not confirmed in time"):
+        watch.outcome("2")
+
+
+def test_the_deadline_that_the_device_tells_counts():
+    trial = status("trial", trial={"attempt": 1, "attempts": 3, "remaining_s": 1800})
+    watch, remote, _ = watch_of(trial, *[GONE] * 800, status("idle", last=CONFIRMED))
+    assert watch.outcome("2").outcome == "confirmed"
+    assert remote.now > 1500
+    watch, remote, _ = watch_of(trial, GONE)
+    with pytest.raises(UnreachableError):
+        watch.outcome("2")
+    assert 1890 < remote.now < 1910
+    watch, remote, _ = watch_of(trial)
+    with pytest.raises(PicoOtaError, match="not settled after 59 s"):
+        watch.outcome("2", limit_s=59)
+
+
+def test_what_is_on_trial_is_confirmed_at_the_first_answer():
+    watch, remote, _ = watch_of(
+        status("committed"), status("trial"), status("idle", last=CONFIRMED), confirm=True
+    )
+    assert watch.outcome("2").outcome == "confirmed"
+    assert remote.confirmed == 1
+
+
+@pytest.mark.parametrize(("word", "lines"), [("broken", 1), ("wrong_state", 0)])
+def test_a_refused_confirmation_leaves_it_to_the_trial(word, lines):
+    watch, remote, told = watch_of(
+        status("trial"), status("trial"), status("idle", last=CONFIRMED), confirm=True
+    )
+    remote.refusal = RefusedError(409, word, "x.mpy does not load.", {})
+    assert watch.outcome("2").outcome == "confirmed"
+    assert remote.confirmed == 1
+    assert sum("x.mpy does not load." in text for text in told) == lines

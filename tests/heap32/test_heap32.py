@@ -3,8 +3,7 @@
 import pytest
 
 from bench.heap32 import ScriptError, run32
-from bench.heap32.__main__ import wifi
-from pico_ota.devicefiles import device_files
+from bench.heap32.__main__ import modules, wifi
 
 
 def test_a_yield_returns_what_is_held_and_no_garbage() -> None:
@@ -142,5 +141,5 @@ def test_wifi_manager_stays_small() -> None:
 
 
 def test_the_device_files_import_there() -> None:
-    script = "import manager_wifi, microdot\nprint(manager_wifi.WiFiError.__name__)"
-    assert run32(script, device_files()) == "WiFiError\n"
+    assert {"server", "api", "files", "updates"} <= {name for name in modules()}
+    assert not [name for name, (held, _) in modules().items() if held > 8 * 1024]

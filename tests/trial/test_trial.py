@@ -225,6 +225,24 @@ def files_called_like_modules_of_the_firmware_are_an_application_s_own(make_boar
     assert status["last"]["outcome"] == "confirmed"
 
 
+@scenario("files where folders belong", {"/.ota": b"mine"})
+@scenario(
+    "folders where files belong",
+    {f"/.ota/{name}/x/y": b"mine" for name in ("incoming", "description", "settings", "plan")},
+)
+@scenario("more of them", {"/.ota/state/x": b"mine", "/.ota/new": b"mine", "/.ota/old": b"mine"})
+def odd_things_are_cleared_away(make_board, what, odd):
+    board = make_board(files=odd)
+    board.start()
+    board.wait_listening(20)
+    board.update({**rig.CHANGES, "/main.py": rig.app()}, rig.DELETED)
+    assert board.outcome()["last"]["outcome"] == "confirmed"
+    board.wait_saved()
+    board.stop()
+    assert b"test-net" in board.ours()["/.ota/settings"]
+    assert not [path for path, data in board.ours().items() if data == b"mine"]
+
+
 @scenario()
 def time_on_the_air_is_not_added_up_over_drops_of_the_network(make_board):
     board = make_board(rig.app(trial_deadline_s=120))

@@ -180,8 +180,7 @@ class Copier:
 
     def _duplicate(self, path: str, where: str) -> None:
         try:
-            with self._remote.read(path) as (_, pieces):
-                data = b"".join(pieces)
+            data = self._remote.content(path)
         except RefusedError as error:
             raise _folder_or(error, path) from error
         sha256 = hashlib.sha256(data).hexdigest()

@@ -15,7 +15,7 @@ from ..plan import Plan, differing, make_plan
 from ..release.description import Description
 from ..remote import Remote
 from ..update import UpdateSession
-from ..waiting import Watch
+from ..waiting import TRIAL_S, Watch
 from .output import Out, amount, count
 from .progress import Bars
 
@@ -26,7 +26,8 @@ class Ending:
 
     restart: bool
     wait: bool
-    wait_limit_s: float
+    wait_limit_s: float | None = None
+    confirm: bool = False
 
 
 @dataclass
@@ -49,15 +50,15 @@ class Delivery:
     signature: bytes = b""
     report: dict[str, Any] = field(default_factory=dict)
 
-    def dry_run(self) -> None:
-        """Show what would happen, found out without changing anything."""
+    def dry_run(self) -> Plan:
+        """Show what would happen, found out without changing anything, and return it."""
         files = self.description.files
         present = self.remote.present({file.path for file in files})
         digests = {path: self.remote.digest(path) for path in sorted(present)}
         plan = make_plan(files, differing(files, digests), present, self.description.deletes)
         self._show(plan)
-        self.out.say("Dry run: nothing was changed.")
-        self.report |= plan.as_json() | {"dry_run": True}
+        self.report |= plan.as_json()
+        return plan
 
     def run(self, ending: Ending, had_previous: bool, even_if_same: bool = True) -> bool:
         """Bring it there; what goes wrong before the commit leaves the device as it was.
@@ -132,7 +133,8 @@ class Delivery:
             out.say(f"Committed {version}: the device restarts. 'pico-ota status' shows the end.")
             return
         out.say(f"Committed {version}. Restarting…")
-        watch = Watch(self.remote, out.say)
+        trial_s = TRIAL_S if self.description.trial else 0.0
+        watch = Watch(self.remote, out.say, trial_s=trial_s, confirm=ending.confirm)
         try:
             with out.busy("waiting for the device"):
                 if answer.get("boot_id"):

@@ -20,3 +20,7 @@ class Tail:
             self._boot_id, self.next = boot_id, 0
         self.next, lines = self._remote.log(self.next)
         return lines
+
+    def drop_connection(self) -> None:
+        """Begin with a new connection at the next call."""
+        self._remote.drop_connection()

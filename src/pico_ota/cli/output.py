@@ -36,10 +36,10 @@ class Out:
             else:
                 print(paint(clean(text), colour), flush=True)
 
-    def show(self, text: str) -> None:
+    def show(self, text: str, colour: str | None = None) -> None:
         """A line that is the result itself: not silenced by ``--quiet``."""
         if not self.json:
-            print(clean(text))
+            print(paint(clean(text), colour))
 
     def detail(self, text: str, level: int = 1) -> None:
         """A line for ``-v``."""

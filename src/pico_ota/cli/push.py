@@ -11,6 +11,22 @@ from ..errors import UsageError
 from .options import verb
 from .session import Session
 
+ToOption = Annotated[
+    str | None,
+    typer.Option("--to", metavar="FOLDER", help="Folder of the device. Default: the top, /."),
+]
+DeleteOption = Annotated[
+    bool, typer.Option("--delete", help="Delete what is in the target folder but not here.")
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Repeatable."),
+]
+MpyOption = Annotated[
+    bool | None,
+    typer.Option("--mpy/--no-mpy", help="Compile .py to .mpy (not boot.py and main.py)."),
+]
+
 
 @verb(device=True)
 def command(
@@ -22,10 +38,7 @@ def command(
             help="Folders and files, or one release. Default: 'source' of pico-ota.toml.",
         ),
     ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="FOLDER", help="Folder of the device. Default: the top, /."),
-    ] = None,
+    to: ToOption = None,
     version: Annotated[
         str | None,
         typer.Option(
@@ -35,20 +48,9 @@ def command(
             "'git describe' says, else a digest of the content.",
         ),
     ] = None,
-    delete: Annotated[
-        bool,
-        typer.Option("--delete", help="Delete what is in the target folder but not here."),
-    ] = False,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore", metavar="PATTERN", help="Leave out, as .gitignore does. Repeatable."
-        ),
-    ] = None,
-    mpy: Annotated[
-        bool | None,
-        typer.Option("--mpy/--no-mpy", help="Compile .py to .mpy (not boot.py and main.py)."),
-    ] = None,
+    delete: DeleteOption = False,
+    ignore: IgnoreOption = None,
+    mpy: MpyOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show the plan, change nothing.")
     ] = False,
@@ -63,9 +65,25 @@ def command(
         bool, typer.Option("--wait/--no-wait", help="Wait until it is kept or undone.")
     ] = True,
     wait_limit: Annotated[
-        float,
-        typer.Option("--wait-limit", metavar="SECONDS", min=1, help="Wait no longer than this."),
-    ] = 900.0,
+        float | None,
+        typer.Option(
+            "--wait-limit",
+            metavar="SECONDS",
+            min=1,
+            help="Wait no longer than this. Default: as long as the device's own deadline.",
+        ),
+    ] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Keep it as soon as it answers: it is not tried for long."),
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Push at every save, as with --confirm, and show the log, until Ctrl-C.",
+        ),
+    ] = False,
 ) -> int:
     """Send an application as one update: all of it goes live, or nothing does.
 
@@ -76,11 +94,15 @@ def command(
     connection it goes on where it was; so does the same command given again. Of a release, too,
     only what the device lacks is sent.
 
+    --confirm keeps what answers over Wi-Fi, and does not wait for the half minute in which the
+    device sees that it stays healthy: for trying things out.
+
     --delete never takes the updater, /settings.py, and what 'protected' in pico-ota.toml names.
 
     \b
     Examples:
       pico-ota push app/
+      pico-ota push app/ --watch
       pico-ota push app/ --delete --dry-run
       pico-ota push lib/ --to /lib --mpy
       pico-ota push main.py config.json --version 1.4.1
@@ -88,7 +110,14 @@ def command(
     """
     from .delivery import Ending
 
-    ending = Ending(restart, wait, wait_limit)
+    if (confirm or watch) and not (trial and restart and wait and not dry_run):
+        raise UsageError(
+            f"{'--watch' if watch else '--confirm'} waits for the new set on trial: leave out "
+            "--no-trial, --no-restart, --no-wait and --dry-run."
+        )
+    if watch and session.out.json:
+        raise UsageError("--watch has no end, and no one document to print: leave out --json.")
+    ending = Ending(restart, wait, wait_limit, confirm or watch)
     chosen = list(paths or [])
     if any(path.suffix == ".swu" for path in chosen):
         if len(chosen) > 1:
@@ -98,6 +127,8 @@ def command(
                 "--to, --version, --delete, --ignore and --mpy are decided when a release is "
                 "built: 'pico-ota build --help'."
             )
+        if watch:
+            raise UsageError("--watch looks at folders and files, not at a release.")
         if not trial:
             raise UsageError("whether a release has a trial is decided when it is built.")
         from .push_release import run
@@ -116,4 +147,9 @@ def command(
         trial=trial,
         ending=ending,
     )
-    return Push(session, request).run()
+    push = Push(session, request)
+    if not watch:
+        return push.run()
+    from .watching import Watching
+
+    return Watching(session, push).run()

@@ -31,9 +31,9 @@ class Request:
     delete: bool
     ignore: tuple[str, ...]
     mpy: bool | None
-    dry_run: bool
-    trial: bool
-    ending: Ending
+    dry_run: bool = False
+    trial: bool = True
+    ending: Ending = Ending(True, True)
 
 
 class Push:
@@ -49,6 +49,14 @@ class Push:
         )
         self._report: dict[str, Any] = {}
 
+    def saved(self) -> sync.Stamps:
+        """What tells one state of the files here from the next, without reading them.
+
+        Raises:
+            UsageError: a source is not there.
+        """
+        return sync.stamps(self._sources, self._ignore)
+
     def run(self) -> int:
         """Push, and say how it went.
 
@@ -58,18 +66,13 @@ class Push:
         with self._session.remote() as remote:
             remote.info()
             status = remote.status()
-            files = self._scan(status)
-            gone = self._deletions(files, remote) if self._request.delete else []
-            version = self._version(files, gone)
-            listed = describe(files, version, gone, self._request.trial)
-            self._report = {"version": version, "from": status.get("version")}
-            here = {file.path: file for file in files}
-            delivery = Delivery(
-                self._out, remote, listed, lambda path: here[path].read(), report=self._report
-            )
+            delivery = self.prepared(remote, status)
+            listed = delivery.description
             had_previous = status.get("previous") is not None
             if self._request.dry_run:
                 delivery.dry_run()
+                self._out.say("Dry run: nothing was changed.")
+                self._report["dry_run"] = True
             # Nothing to do: not even begun, or the version to roll back to would be dropped.
             elif self._has_all(remote, listed, status) or not delivery.run(
                 self._request.ending, had_previous, self._given_version is not None
@@ -77,6 +80,23 @@ class Push:
                 self._up_to_date(listed)
         self._out.result(self._report)
         return 0
+
+    def prepared(self, remote: Remote, status: dict[str, Any]) -> Delivery:
+        """What would be sent to a device with this *status*, read and ready.
+
+        Raises:
+            UsageError: there is nothing to send, or too much.
+            PicoOtaError: a file cannot be read or compiled.
+        """
+        files = self._scan(status)
+        gone = self._deletions(files, remote) if self._request.delete else []
+        version = self._version(files, gone)
+        listed = describe(files, version, gone, self._request.trial)
+        self._report = {"version": version, "from": status.get("version")}
+        here = {file.path: file for file in files}
+        return Delivery(
+            self._out, remote, listed, lambda path: here[path].read(), report=self._report
+        )
 
     def _chosen_sources(self) -> list[Path]:
         if self._request.sources:
@@ -89,6 +109,10 @@ class Push:
             )
         return [source]
 
+    @property
+    def _ignore(self) -> Ignore:
+        return Ignore((*self._session.project.ignore, *self._request.ignore))
+
     def _scan(self, status: dict[str, Any]) -> list[sync.LocalFile]:
         project = self._session.project
         mpy = project.mpy if self._request.mpy is None else self._request.mpy
@@ -98,7 +122,7 @@ class Push:
         files = sync.scan(
             self._sources,
             self._to,
-            Ignore((*project.ignore, *self._request.ignore)),
+            self._ignore,
             compiler,
         )
         if not files:

@@ -35,6 +35,8 @@ def run(session: Session, path: Path, dry_run: bool, ending: Ending) -> int:
         delivery = Delivery(session.out, remote, listed, read, release.signature, report)
         if dry_run:
             delivery.dry_run()
+            session.out.say("Dry run: nothing was changed.")
+            report["dry_run"] = True
         else:
             delivery.run(ending, status.get("previous") is not None)
     session.out.result(report)

@@ -74,7 +74,11 @@ class Session:
         )
 
     def password(self) -> str:
-        """The password to log in with; asked for when it is nowhere."""
+        """The password to log in with; asked for when it is nowhere, and only once."""
+        return self._password
+
+    @cached_property
+    def _password(self) -> str:
         file = self.settings.password_file
         if file is not None and credentials.readable_by_others(file):
             self.out.warn(f"others on this machine may read {file}: 'chmod 600 {file}'.")
