@@ -1,13 +1,8 @@
 """`python -m bench.heap32`: what importing each part of the product holds, in bytes."""
 
-import re
-
 from bench.heap32 import run32
 from pico_ota.devicefiles import device_files
-from pico_ota.pack import unpacked
-
-_IN_OTA = re.compile(r"/ota/[a-z]\w*\.mpy")
-_FIRST = ("log", "listener", "chip", "errors", "record", "paths", "flash", "request", "access")
+from pico_ota.pack import PACK
 
 _IMPORT = """
 def scenario():
@@ -67,14 +62,14 @@ def wifi() -> dict[str, int]:
 def modules() -> dict[str, tuple[int, list[str]]]:
     """Return what each module of ota/ holds with its names, and what it has imported besides.
 
-    One after the other in one run, so a module stands for itself when those that it imports have
-    been imported before it.
+    One after the other in one run, each after those that it imports, which the pack names.
     """
     files = device_files()
-    names = sorted(path[5:-4] for path in unpacked(files) if _IN_OTA.fullmatch(path))
-    # What others import comes first; mounted needs an application's own Microdot.
-    order = [name for name in _FIRST if name in names]
-    order += [name for name in names if name not in {*order, "mounted"}]
+    order: list[str] = []
+    for line in files[PACK].partition(b"\n\n")[0].decode().splitlines():
+        name, _, _, *imported = line.split(" ")
+        order += [other for other in (*imported, name.removesuffix(".mpy")) if other not in order]
+    order.remove("mounted")  # it needs an application's own Microdot
     found = {}
     for line in run32(_MODULES.format(names=order), files).splitlines():
         name, held, *new = line.split(" ")

@@ -27,7 +27,7 @@ _ENOSPC = const(28)
 
 async def get(device, head):
     """Send a file, or the listing of a folder."""
-    path, wants_dir = _target(head.rest)
+    path, wants_dir = paths.target(head.rest)
     if paths.is_private(path):
         raise Refused(403, "protected/records", paths.PRIVATE)
     kind = _found(path, wants_dir)
@@ -56,8 +56,8 @@ async def get(device, head):
 
 async def put(device, head):
     """Take a file, or make a folder."""
-    path, wants_dir = _target(head.rest)
-    _guard(path, head)
+    path, wants_dir = paths.target(head.rest)
+    paths.guard(path, head)
     _check_parents(path)
     if wants_dir:
         _still_open(device)
@@ -89,8 +89,8 @@ async def put(device, head):
 
 async def delete(device, head):
     """Remove a file or a folder."""
-    path, wants_dir = _target(head.rest)
-    _guard(path, head)
+    path, wants_dir = paths.target(head.rest)
+    paths.guard(path, head)
     _keep_start(path)
     async with device.write_lock(path, 0):
         _still_open(device)
@@ -112,13 +112,13 @@ async def delete(device, head):
 
 async def move(device, head):
     """Rename a file or a folder."""
-    source, _ = _target(head.rest)
+    source, _ = paths.target(head.rest)
     target = head.headers.get("x-destination")
     if not target or not target.startswith("/fs/"):
         raise Refused(400, "bad_path/destination", target)
-    target, wants_dir = _target(target[4:])
+    target, wants_dir = paths.target(target[4:])
     for path in (source, target):
-        _guard(path, head)
+        paths.guard(path, head)
         _keep_start(path)
     if source == "/":
         raise Refused(403, "protected/all")
@@ -148,32 +148,6 @@ async def move(device, head):
 
 
 # --- what a request may touch -------------------------------------------------------------------
-
-
-def _target(rest):
-    """Return (path, True when a folder was asked for) of what follows `/fs/`, percent-encoded.
-
-    Raises Refused(400).
-    """
-    text = paths.decode(rest)
-    if not text:
-        return "/", True
-    wants_dir = text.endswith("/")
-    return paths.check("/" + (text[:-1] if wants_dir else text)), wants_dir
-
-
-def _guard(path, head):
-    """Raise Refused(403) when *path* must not be changed.
-
-    A request can say that it means a file of the updater; `/.ota` stays closed even then.
-    """
-    if paths.is_private(path):
-        raise Refused(403, "protected/records", paths.PRIVATE)
-    if paths.is_updater(path) and head.headers.get("x-ota-protected") != "yes":
-        raise Refused(403, "protected/updater", path)
-    if path.startswith("/ota_boot."):
-        # Whatever the request says: nothing would undo it.
-        raise Refused(403, "protected/guard_alone", path)
 
 
 def _keep_start(path):

@@ -125,6 +125,32 @@ def is_updater(path):
     return top in ("boot.py", "ota") or top.split(".")[0] in _MODULES
 
 
+def target(rest):
+    """Return (path, True when a folder was asked for) of what follows `/fs/`, percent-encoded.
+
+    Raises Refused(400).
+    """
+    text = decode(rest)
+    if not text:
+        return "/", True
+    wants_dir = text.endswith("/")
+    return check("/" + (text[:-1] if wants_dir else text)), wants_dir
+
+
+def guard(path, head):
+    """Raise Refused(403) when the request *head* must not change *path*.
+
+    A request can say that it means a file of the updater; `/.ota` stays closed even then.
+    """
+    if is_private(path):
+        raise Refused(403, "protected/records", PRIVATE)
+    if is_updater(path) and head.headers.get("x-ota-protected") != "yes":
+        raise Refused(403, "protected/updater", path)
+    if path.startswith("/ota_boot."):
+        # Whatever the request says: nothing would undo it.
+        raise Refused(403, "protected/guard_alone", path)
+
+
 def mpy_problem(head):
     """Return why this firmware cannot load a `.mpy` that begins with the bytes *head*, or None."""
     own = getattr(sys.implementation, "_mpy", 0)

@@ -22,7 +22,7 @@ async def start_up(service):
     if not record.is_dir(record.HOME):
         record.remove(record.HOME)  # a file, made by other hands
     record.clear(record.DESCRIPTION)
-    record.clear("/.ota/incoming")  # of ota/files.py, which is not loaded for its name alone
+    record.clear("/.ota/~incoming")  # of ota/files.py, which is not loaded for its name alone
     if record.load()["state"] == "staging":
         service.lease = time.ticks_ms()  # the client that began it has time to go on
     if rescue.load() is None:

@@ -136,10 +136,12 @@ def test_wifi_manager_stays_small() -> None:
     held = wifi()
     # It shares the board with an application for good: look for what can be loaded when needed.
     assert held["together"] <= 3200, held
-    assert held["the package"] <= 1650, held  # of which the service needs every function
     assert held["module"] > 1000  # it was really loaded
 
 
 def test_the_device_files_import_there() -> None:
-    assert {"server", "api", "files", "updates"} <= {name for name in modules()}
-    assert not [name for name, (held, _) in modules().items() if held > 8 * 1024]
+    found = modules()
+    assert {"server", "api", "files", "updates"} <= found.keys()
+    # A module that holds more than this is one that a board in use has no piece of heap for.
+    assert {name: held for name, (held, _) in found.items() if held > 8 * 1024} == {}
+    assert {name: besides for name, (_, besides) in found.items() if besides} == {}

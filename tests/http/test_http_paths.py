@@ -81,7 +81,7 @@ PRIVATE = [
     "/.ota/state",
     "/.ota/password",
     "/.ota/new/x",
-    "/.ota/incoming",
+    "/.ota/~incoming",
     # Where the modules of the updater are imported from.
     "/.r",
     "/.r/",

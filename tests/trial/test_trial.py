@@ -228,7 +228,7 @@ def files_called_like_modules_of_the_firmware_are_an_application_s_own(make_boar
 @scenario("files where folders belong", {"/.ota": b"mine"})
 @scenario(
     "folders where files belong",
-    {f"/.ota/{name}/x/y": b"mine" for name in ("incoming", "description", "settings", "plan")},
+    {f"/.ota/{name}/x/y": b"mine" for name in ("~incoming", "description", "settings", "plan")},
 )
 @scenario("more of them", {"/.ota/state/x": b"mine", "/.ota/new": b"mine", "/.ota/old": b"mine"})
 def odd_things_are_cleared_away(make_board, what, odd):

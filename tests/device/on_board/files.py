@@ -97,7 +97,7 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
                 incoming.write(memoryview(bytes(size)))
                 fill()
                 before = tree()
-                del before["/.ota/incoming"]
+                del before["/.ota/~incoming"]
                 try:
                     incoming.publish(None)
                 except (Refused, OSError) as error:
@@ -106,7 +106,7 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
                     assert tree() == before
             finally:
                 incoming.close()
-            assert read("/.ota/incoming") is None
+            assert read("/.ota/~incoming") is None
             os.remove("/filler")
             write("/f", OLD)
 

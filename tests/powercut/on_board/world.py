@@ -201,7 +201,7 @@ def leftovers():
     """Return what of ours lies about although the record does not speak of it."""
     now = record.load()
     # The service clears away what was arriving when it starts.
-    wanted = ["/.ota/state", "/.ota/history", "/.ota/incoming", "/.ota/description"]
+    wanted = ["/.ota/state", "/.ota/history", "/.ota/~incoming", "/.ota/description"]
     if now["plan"]:
         wanted.append("/.ota/plan")
         try:
