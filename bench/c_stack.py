@@ -148,7 +148,7 @@ def on_board(used: float) -> int:
     return round(used * _FACTOR + _OFFSET)
 
 
-def requests(folder: Path, many: int, count: int) -> dict[str, tuple[board.Files, Ask | None]]:
+def requests(folder: Path, many: int, count: int) -> dict[str, tuple[board.Files, Ask]]:
     """Return what is asked for, by name: the files that it takes on the board, and the request."""
     release.keygen(folder / "keys")
     board.make_files(folder / "tree", count, count * 1000)

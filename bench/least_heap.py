@@ -33,6 +33,7 @@ _VERSION = "2.0.0"
 _ENDS = ("prompt", "crash")
 
 Files = dict[str, bytes]
+Ask = Callable[[httpx.Client], object]
 
 
 class Failed(Exception):
@@ -45,7 +46,7 @@ class Case:
 
     name: str
     limit: int | None  # KB
-    ask: Callable[[httpx.Client], None]
+    ask: Ask
     before: Files = field(default_factory=dict)
     after: Files = field(default_factory=dict)
     restarts: bool = False  # into a trial, which is waited for
@@ -62,8 +63,8 @@ def cases(folder: Path) -> list[Case]:
     files = {f"/{path}": data for path, data in sent.items()}
     upload = board.noise(_UPLOAD)
 
-    def reads(*addresses: str) -> Callable[[httpx.Client], None]:
-        return lambda web: [protocol.read(web, address) for address in addresses] and None
+    def reads(*addresses: str) -> Ask:
+        return lambda web: [protocol.read(web, address) for address in addresses]
 
     def put(web: httpx.Client) -> None:
         web.put("/fs/data/upload.bin", content=upload).raise_for_status()

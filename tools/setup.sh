@@ -18,6 +18,7 @@ if [ "$what" = test ]; then
     need openssl openssl
     need curl curl
     need git git
+    need valgrind valgrind
     # What the node inside playwright is linked with; no package of ours depends on it.
     /sbin/ldconfig -p | grep -q 'libatomic\.so\.1' || packages="$packages libatomic1"
 fi

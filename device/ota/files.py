@@ -13,7 +13,9 @@ from micropython import const
 from ota import flash, load, paths
 from ota.errors import Refused
 
-_INCOMING = "/.ota/incoming"
+# The last name in that folder: in the middle of a rename littlefs loses sight of the next one, and
+# may give its blocks to others.
+_INCOMING = "/.ota/~incoming"
 _PIECE = const(512)  # bytes of a listing that travel together
 # Blocks that littlefs may need beside the data: a pair to split the folder into, and one more.
 _SPARE_BLOCKS = const(3)

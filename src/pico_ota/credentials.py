@@ -31,6 +31,7 @@ def password(
     given: str | None = None,
     file: Path | None = None,
     ask: Callable[[str], str] | None = None,
+    environment: bool = True,
 ) -> str:
     """The password of *user* on *target*.
 
@@ -40,6 +41,7 @@ def password(
         given: what ``--password`` says.
         file: what ``--password-file`` says; its first line counts.
         ask: asks the person; None where there is none.
+        environment: whether that of the environment may go to this device.
 
     Raises:
         CredentialsError: it is nowhere, and nobody can be asked.
@@ -49,12 +51,17 @@ def password(
         return given
     if file is not None:
         return read_file(file)
-    value = os.environ.get(VARIABLE)
+    value = os.environ.get(VARIABLE) if environment else None
     if value:
         return value
     value = _from_keyring(keyring_name(user, target))
     if value:
         return value
+    if ask is None and not environment:
+        raise CredentialsError(
+            f"{VARIABLE} is not sent to {target}: only a project file names that device. Give "
+            "--host, set PICO_OTA_HOST, or run this once on a terminal and say yes."
+        )
     if ask is None:
         raise CredentialsError(
             f"no password for '{user}' on {target}, and no terminal to ask at. "
@@ -73,12 +80,12 @@ def read_file(path: Path) -> str:
         if str(path) == "-":
             text = sys.stdin.readline()
         else:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8-sig") as file:
                 text = file.readline(4096)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text"
         raise UsageError(f"cannot read the password file {path}: {reason}.") from error
-    text = text.rstrip("\r\n")
+    text = text.removeprefix("\ufeff").rstrip("\r\n")
     if not text:
         raise UsageError(f"the password file {path} is empty: its first line is the password.")
     return text
@@ -99,6 +106,15 @@ def prompt() -> Callable[[str], str] | None:
     import getpass
 
     return getpass.getpass
+
+
+def consent(question: str) -> bool:
+    """Whether the person at the terminal says yes; no without a terminal."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return False
+    import typer
+
+    return typer.confirm(question, err=True)
 
 
 def _from_keyring(name: str) -> str | None:

@@ -33,10 +33,24 @@ class Ignore:
 def _rule(pattern: str) -> tuple[bool, bool, re.Pattern[str]]:
     text = pattern.strip()
     wanted = not text.startswith("!")
-    text = text[0 if wanted else 1 :].removeprefix("\\")
-    folders_only = text.endswith("/")
-    text = text.rstrip("/")
-    anchored = "/" in text
+    text = text[0 if wanted else 1 :]
+    if text.startswith(("\\!", "\\#")):
+        text = text[1:]
+    if "\\" in text:
+        raise UsageError(
+            f"the ignore pattern '{pattern}' has a backslash. Write / between folders: "
+            f"'{pattern.replace(chr(92), '/')}'."
+        )
+    folders_only = text.endswith(("/", "/."))
+    top = text.startswith("./")
+    parts = [part for part in text.split("/") if part != "."]
+    if ".." in parts:
+        raise UsageError(
+            f"the ignore pattern '{pattern}' leads out of the folder that is sent, where nothing "
+            "is taken from anyway. Leave the '..' out."
+        )
+    text = "/".join(parts).rstrip("/")
+    anchored = top or "/" in text
     text = text.lstrip("/")
     if not text:
         raise UsageError(

@@ -41,6 +41,40 @@ class Project:
     mpy: bool = False
     key: Path | None = None
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the project."""
+        return self.path.parent if self.path is not None else None
+
+    @property
+    def own_source(self) -> Path | None:
+        """`source`, which is somewhere in the project.
+
+        Raises:
+            UsageError: it is elsewhere.
+        """
+        return self._inside("source", self.source)
+
+    @property
+    def own_key(self) -> Path | None:
+        """`key`, which is somewhere in the project.
+
+        Raises:
+            UsageError: it is elsewhere.
+        """
+        return self._inside("key", self.key)
+
+    def _inside(self, name: str, path: Path | None) -> Path | None:
+        # A project file may be a stranger's: it must not send, or sign with, what is not his.
+        if path is None or self.folder is None:
+            return path
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise UsageError(
+                f"{self.path}: '{name}' leads out of the folder of this file, to {path}. "
+                "Give it on the command line if that is meant."
+            )
+        return path
+
 
 def find(start: Path | None = None) -> Path | None:
     """The nearest project file at or above *start* (the current folder)."""
@@ -60,7 +94,8 @@ def load(path: Path | None) -> Project:
     if path is None:
         return Project()
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        # -sig: some editors put a byte order mark in front.
+        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}.") from error
     except tomllib.TOMLDecodeError as error:

@@ -7,7 +7,7 @@ device are absolute strings: "/lib/x.py".
 from __future__ import annotations
 
 import hashlib
-import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from . import never
 from .errors import PicoOtaError, UsageError
 from .ignore import Ignore
 from .mpy import compiled_name
+from .walking import Tell, walk
 
 MAX_PATH = 255  # bytes, as on the device (ota/paths.py)
 MAX_DEPTH = 16
@@ -80,6 +81,8 @@ def scan(
     to: str = "/",
     ignore: Ignore | None = None,
     compiler: Compiler | None = None,
+    root: Path | None = None,
+    tell: Tell = lambda text: None,
 ) -> list[LocalFile]:
     """The files below *sources* as they will be on the device, in the order of their paths.
 
@@ -90,16 +93,19 @@ def scan(
         to: the folder on the device that they go into.
         ignore: what stays at home. Files named one by one are taken all the same.
         compiler: makes the ``.mpy`` of a source, given its bytes and device path.
+        root: the project, inside of which links are followed; None is the folder itself.
+        tell: told of what does not travel as it is here.
 
     Raises:
-        UsageError: nothing there, a name the device cannot store, or two files for one place.
+        UsageError: nothing there, a name the device cannot store, two files for one place, or a
+            link that leads out of the project.
         PicoOtaError: a file cannot be read or compiled.
     """
     found: dict[str, LocalFile] = {}
     top = "" if to == "/" else to
-    for path, relative in _sources(sources, ignore or Ignore()):
+    for path, relative in _sources(sources, ignore or Ignore(), root, tell):
         where = device_path(f"{top}/{relative}")
-        file = _read_source(path, where, compiler)
+        file = _read_source(path, where, compiler, tell)
         if file.path in found:
             raise UsageError(
                 f"{found[file.path].source} and {path} would both become {file.path}. "
@@ -115,14 +121,14 @@ def scan(
     return [found[name] for name in sorted(found)]
 
 
-def stamps(sources: Sequence[Path], ignore: Ignore) -> Stamps:
+def stamps(sources: Sequence[Path], ignore: Ignore, root: Path | None = None) -> Stamps:
     """What `scan` would read, each with the time of its last change.
 
     Raises:
         UsageError: a source is not there.
     """
     found = []
-    for path, _ in _sources(sources, ignore):
+    for path, _ in _sources(sources, ignore, root, lambda text: None):
         try:
             about = path.stat()
         except OSError:
@@ -131,34 +137,33 @@ def stamps(sources: Sequence[Path], ignore: Ignore) -> Stamps:
     return found
 
 
-def _sources(sources: Sequence[Path], ignore: Ignore) -> Iterator[tuple[Path, str]]:
+def _sources(
+    sources: Sequence[Path], ignore: Ignore, root: Path | None, tell: Tell
+) -> Iterator[tuple[Path, str]]:
+    def empty(folder: str) -> None:
+        tell(f"{source}/{folder} is not sent: empty folders do not travel.")
+
     for source in sources:
         if source.is_dir():
-            yield from _walk(source, ignore)
+            yield from walk(source, ignore, root, empty)
         elif source.is_file():
             yield source, source.name
         else:
             raise UsageError(f"'{source}' is no file and no folder here. Check the spelling.")
 
 
-def _walk(top: Path, ignore: Ignore) -> Iterator[tuple[Path, str]]:
-    for folder, folders, files in os.walk(top):
-        base = Path(folder).relative_to(top).as_posix()
-        prefix = "" if base == "." else base + "/"
-        # os.walk does not follow links to folders, so a loop of links cannot trap it.
-        folders[:] = sorted(n for n in folders if not ignore.ignored(prefix + n, directory=True))
-        for name in sorted(files):
-            if not ignore.ignored(prefix + name):
-                yield Path(folder, name), prefix + name
-
-
-def _read_source(path: Path, where: str, compiler: Compiler | None) -> LocalFile:
+def _read_source(path: Path, where: str, compiler: Compiler | None, tell: Tell) -> LocalFile:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PicoOtaError(f"cannot read {path}: {error.strerror}.") from error
+    marked = where.endswith(".py") and data.startswith(BOM_UTF8)
+    if marked:
+        # MicroPython would call it a syntax error in line 1, where nothing is to be seen.
+        data = data[len(BOM_UTF8) :]
+        tell(f"{path} begins with a byte order mark: sent without it.")
     if compiler is None or compiled_name(where) == where:
-        return local_file(where, data, path)
+        return local_file(where, data, path, made=marked)
     return local_file(compiled_name(where), compiler(data, where), path, made=True)
 
 

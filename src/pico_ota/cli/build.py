@@ -106,9 +106,9 @@ def command(
 
     project = session.project
     source, version, sign = (
-        directory or project.source,
+        directory or project.own_source,
         version or project.version,
-        sign or project.key,
+        sign or project.own_key,
     )
     if source is None or not source.is_dir():
         raise UsageError(
@@ -127,9 +127,12 @@ def command(
         trial=trial,
         ignore=(*project.ignore, *(ignore or ())),
         trust=trust or (),
+        root=project.folder,
     )
-    made = build(source, output, version, options, sign_key=sign, certificate=certificate)
     out = session.out
+    made = build(
+        source, output, version, options, sign_key=sign, certificate=certificate, tell=out.say
+    )
     out.say(
         f"{output}: {version}, {count(len(made.description.files), 'file')}, "
         f"{amount(made.size)} bytes, {'signed' if made.signature else 'NOT signed'}."

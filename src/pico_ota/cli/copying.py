@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 from ..errors import PicoOtaError, RefusedError, UsageError
+from ..ignore import Ignore
 from ..remote import Remote
 from ..sync import device_path
+from ..walking import walk
 from .output import Out, amount, count
 from .paths import as_typed, is_remote, remote_path
 from .progress import Bars
@@ -25,13 +27,20 @@ class Copier:
     """
 
     def __init__(
-        self, out: Out, remote: Remote, recursive: bool, force: bool, protected: bool
+        self,
+        out: Out,
+        remote: Remote,
+        recursive: bool,
+        force: bool,
+        protected: bool,
+        root: Path | None = None,
     ) -> None:
         self._out = out
         self._remote = remote
         self._recursive = recursive
         self._force = force
         self._protected = protected
+        self._root = root  # of the project: links may lead anywhere in it
         self._bytes = 0
         self._started = time.monotonic()
         self.copied: list[str] = []
@@ -78,8 +87,11 @@ class Copier:
         else:
             content = source.endswith(("/", os.sep)) or path.name in ("", "..")
             base = _join(top, path.name) if folder and not content else top
-            files = sorted(p for p in path.rglob("*") if p.is_file())
-            self._send([(p, _join(base, p.relative_to(path).as_posix())) for p in files])
+            empty: list[str] = []
+            files = list(walk(path, Ignore(defaults=()), self._root, empty.append))
+            self._send([(p, _join(base, relative)) for p, relative in files])
+            for name in empty:
+                self._remote.make_folder(device_path(_join(base, name)))
 
     def _send(self, jobs: list[tuple[Path, str]]) -> None:
         checked = [(path, device_path(where)) for path, where in jobs]

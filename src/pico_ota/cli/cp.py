@@ -112,7 +112,9 @@ def _copy(
     from .copying import Copier
 
     with session.remote() as remote:
-        copier = Copier(session.out, remote, recursive, force, protected)
+        copier = Copier(
+            session.out, remote, recursive, force, protected, session.project.folder
+        )
         copier.copy(sources, target)
     out = session.out
     out.say(copier.summary())

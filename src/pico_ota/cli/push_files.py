@@ -55,7 +55,7 @@ class Push:
         Raises:
             UsageError: a source is not there.
         """
-        return sync.stamps(self._sources, self._ignore)
+        return sync.stamps(self._sources, self._ignore, self._session.project.folder)
 
     def run(self) -> int:
         """Push, and say how it went.
@@ -101,7 +101,7 @@ class Push:
     def _chosen_sources(self) -> list[Path]:
         if self._request.sources:
             return self._request.sources
-        source = self._session.project.source
+        source = self._session.project.own_source
         if source is None:
             raise UsageError(
                 "what is to be sent? Name a folder ('pico-ota push app/'), or write "
@@ -124,6 +124,8 @@ class Push:
             self._to,
             self._ignore,
             compiler,
+            project.folder,
+            self._out.say,
         )
         if not files:
             places = ", ".join(f"'{source}'" for source in self._sources)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import credentials, project, target
+from .. import credentials, project, target, trusted
 from ..errors import UsageError
 from .output import Out
 
@@ -55,13 +55,17 @@ class Session:
         Raises:
             UsageError: none was named, or not in a readable way.
         """
-        host = self.settings.host or os.environ.get("PICO_OTA_HOST") or self.project.host
+        host = self._named_host or self.project.host
         if not host:
             raise UsageError(
                 'which device? Give --host NAME, set PICO_OTA_HOST, or write host = "NAME" '
                 "into pico-ota.toml. 'pico-ota discover' lists the devices here."
             )
         return target.parse(host)
+
+    @property
+    def _named_host(self) -> str | None:
+        return self.settings.host or os.environ.get("PICO_OTA_HOST")
 
     @property
     def user(self) -> str:
@@ -88,7 +92,27 @@ class Session:
             self.settings.password,
             file,
             credentials.prompt(),
+            self._environment_may_go(),
         )
+
+    def _environment_may_go(self) -> bool:
+        """Whether the device is one that this user has named, or has said yes to."""
+        path = self.project.path
+        given = self.settings.password is not None or self.settings.password_file is not None
+        if self._named_host or path is None or given:
+            return True
+        if not os.environ.get(credentials.VARIABLE):
+            return True
+        host = str(self.target)
+        if trusted.known(path, host):
+            return True
+        yes = credentials.consent(
+            f"{path} names the device {host}. Send it the password of "
+            f"{credentials.VARIABLE}, now and from now on?"
+        )
+        if yes:
+            trusted.remember(path, host)
+        return yes
 
     def remote(self) -> Remote:
         """The device, ready to be talked to; to be used with ``with``."""

@@ -47,8 +47,8 @@ def command(
     from ..release import verify
 
     keys = list(key or ())
-    if not keys and session.project.key:
-        keys = [session.project.key]
+    if not keys and session.project.own_key:
+        keys = [session.project.own_key]
     if not keys:
         raise UsageError("verify against which key? Give --key keys/cert.pem.")
     if micropython is not None and not all(p.isdigit() for p in micropython.split(".")):

@@ -101,7 +101,7 @@ def make(directory: Path, version: str, options: Options, sign_key: SigningKey |
     boards = _boards(options.boards)
     names = [board for board, _ in boards]
     compiler = _compiler(names) if options.mpy else None
-    files = {file.path: file for file in scan([directory], "/", Ignore(options.ignore), compiler)}
+    files = {file.path: file for file in _scanned}
     if options.trust:
         ring = keyring(_keys(options.trust))
         files[KEYRING_PATH] = local_file(KEYRING_PATH, ring, directory, made=True)

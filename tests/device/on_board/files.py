@@ -130,7 +130,7 @@ def test_power_cuts_leave_the_old_file_or_the_new_one():
             pass
         disk.cut_at = -1
         mount()
-        files._Incoming("/x").close()  # what the next start removes, see ota/startup.py
+        files._Incoming("/x").close()  # what the next start removes, see ota/trial.py
         found = tree()
         content = found.pop("/dir/f")
         assert content in (OLD, NEW), (cut, content and content[:10])

@@ -127,7 +127,7 @@ def guard(path, allow):
     head = Head("PUT", "/fs/x", 1)
     if allow:
         head.headers["x-ota-protected"] = "yes"
-    files._guard(path, head)
+    paths.guard(path, head)
 
 
 def test_the_private_folders_are_closed_whatever_the_request_says():
