@@ -22,8 +22,7 @@ _MAX_TEXT = const(64)  # keeps the answer to a probe below 512 bytes
 
 async def page(device, head):
     """Send the page, compressed as it lies on the flash."""
-    with open(_ABOUT) as about:
-        tag, policy = about.read().strip().split("\n")
+    tag, policy = _about()
     headers = (
         ("ETag", tag),
         ("Content-Security-Policy", policy),
@@ -33,6 +32,12 @@ async def page(device, head):
     if head.headers.get("if-none-match") == tag:
         return 304, None, headers
     return 200, _File(_PAGE), headers
+
+
+def _about():
+    # In a frame of its own, which keeps the file and its buffer no longer than it is needed.
+    with open(_ABOUT) as about:
+        return about.read().strip().split("\n")
 
 
 class _File:

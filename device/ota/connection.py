@@ -40,7 +40,6 @@ SAFE = (
 #: Said unless the answer itself says what a page may do.
 POLICY = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 _JSON = (("Content-Type", "application/json"),)
-_SENT_BYTES = const(1024)  # of a file in one piece
 
 
 class Connection:
@@ -214,7 +213,10 @@ class Connection:
             silent = head is not None and head.method == "HEAD"
             if not silent:
                 data += _chunk(first) if chunked else first
-            view = memoryview(bytearray(_SENT_BYTES)) if is_file else None
+            if is_file:
+                # Through the buffer, unless the next request is in it already.
+                view = self.buffer if self._start == self._end else bytearray(_BUFFER)
+                view = memoryview(view)
             await self._send(data)
             if silent:
                 return

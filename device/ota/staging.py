@@ -15,7 +15,6 @@ from micropython import const
 from ota import load, paths, transaction
 from ota.errors import Refused
 from ota.record import KEYRING, NEW, PLAN, STARTS, lines, make_parents
-from ota.request import content_range
 
 #: Kinds of lines of the plan that stand for a file; see ota/planning.py.
 FILES = "aArR="
@@ -30,7 +29,7 @@ _ENOSPC = const(28)
 async def put(device, head):
     """Answer `PUT /api/v1/update/files/…`: take a file of the update, or the rest of one."""
     path = paths.check("/" + paths.decode(head.rest))
-    offset, total = content_range(head)
+    offset, total = _content_range(head)
     length = head.body.length
     if total is None:
         total = offset + length
@@ -51,6 +50,33 @@ async def put(device, head):
         writer.finish()
     complete = writer.received == writer.size
     return 201 if complete else 202, {"received": writer.received, "size": writer.size}, ()
+
+
+def _content_range(head):
+    """Return (offset, total) of the body within what it is a piece of; total None when whole.
+
+    Raises Refused: 411 without Content-Length, 400 for a Content-Range that does not fit it.
+    """
+    length = head.length
+    if length is None:
+        raise Refused(411, "length_required/file")
+    text = head.headers.get("content-range")
+    if text is None:
+        return 0, None
+    first = last = total = ""
+    if text.startswith("bytes "):
+        span, _, total = text[6:].partition("/")
+        first, _, last = span.partition("-")
+    if not (_is_number(first) and _is_number(last) and _is_number(total)):
+        raise Refused(400, "bad_range/form", text[:60])
+    first, last, total = int(first), int(last), int(total)
+    if last - first + 1 != length or last >= total:
+        raise Refused(400, "bad_range/length", text, length)
+    return first, total
+
+
+def _is_number(text):
+    return text.isdigit() and len(text) < 9
 
 
 async def show(device, head):

@@ -27,6 +27,7 @@ from .errors import (
     RefusedError,
     UnreachableError,
 )
+from .shape import Shape, flaw
 from .target import Target
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -41,6 +42,12 @@ _SEND_BUFFER = 16 * 1024
 
 # The device closes a connection that was idle for 7 s; a request at that moment would be lost.
 _KEPT_S = 4.0
+
+# What a device can say is small: a listing of 800 names has 80 KB.
+_MAX_ANSWER = 1 << 20
+# From head to end; a device that dribbles would keep us for ever otherwise.
+_ANSWER_S = 120.0
+_MAX_MESSAGE = 1000
 
 # No single pause is longer than this, whatever the device asks for.
 _LONGEST_PAUSE_S = 10.0
@@ -190,20 +197,28 @@ class Client:
             AnswerError: not an answer of this contract.
         """
         with self.stream(method, path, **options) as response:
-            response.read()
+            self._read(response)
             return response
 
-    def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """A request whose answer is a JSON object."""
+    def json(
+        self, method: str, path: str, shape: Shape | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """A request whose answer is a JSON object, and of *shape*."""
         response = self.request(method, path, **options)
         try:
             answer = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise AnswerError(
                 f"{self.target} answered {method} {path} with something that is not a JSON "
                 f"object: that is not pico-ota. {ADVICE['other_service']}"
+            )
+        wrong = flaw(answer, shape or {})
+        if wrong:
+            raise AnswerError(
+                f"{self.target} answered {method} {path} in an unknown form: {wrong}. "
+                f"{ADVICE['other_version']}"
             )
         return answer
 
@@ -221,13 +236,32 @@ class Client:
                     f"not pico-ota. {ADVICE['other_service']}"
                 )
             if response.status_code >= 400 and response.status_code not in call.accept:
-                response.read()
+                self._read(response)
                 raise self._refusal(response)
             yield response
+        except httpx.DecodingError as error:
+            raise AnswerError(
+                f"{self.target} answered {method} {path} with damaged data ({error})."
+            ) from error
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         finally:
             response.close()
+
+    def _read(self, response: httpx.Response) -> None:
+        """Read the body of *response*, as far as an answer of this contract can go."""
+        end = time.monotonic() + _ANSWER_S
+        pieces, size = [], 0
+        for piece in response.iter_bytes():
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_ANSWER or time.monotonic() > end:
+                raise AnswerError(
+                    f"{self.target} answered without an end (more than {_MAX_ANSWER} bytes or "
+                    f"{_ANSWER_S:.0f} s): that is not pico-ota. {ADVICE['other_service']}"
+                )
+        # What httpx's own read() does; it has no limit.
+        response._content = b"".join(pieces)
 
     def _answer(self, call: Call) -> httpx.Response:
         tries = 0
@@ -321,7 +355,7 @@ class Client:
                 f"{response.request.url.path} without a reason: that is not pico-ota, or another "
                 f"version of it. {ADVICE['other_service']}"
             )
-        return RefusedError(status, word, message, answer)
+        return RefusedError(status, word, message[:_MAX_MESSAGE], answer)
 
 
 def quoted(path: str) -> str:
@@ -338,7 +372,7 @@ def _compact(value: object) -> bytes:
 def _json_object(response: httpx.Response) -> dict[str, Any]:
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
 
@@ -351,7 +385,8 @@ def _asks_for_patience(response: httpx.Response) -> bool:
 
 def _retry_after(response: httpx.Response) -> float:
     try:
-        return max(0.0, float(response.headers.get("Retry-After", "1")))
+        wait = float(response.headers.get("Retry-After", "1"))
+        return min(max(0.0, wait), 86400.0) if wait == wait else 1.0
     except ValueError:
         return 1.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,14 @@ from typing import Any
 from .advice import ADVICE
 from .client import Client, quoted
 from .errors import AnswerError, RefusedError
+from .paths import MAX_DEPTH, MAX_PATH
+from .shape import INFO, LOG, RESTART, STATUS
 
 API = 1  # the version of the HTTP contract that is spoken here
 _CHUNK = 4096
+# The largest flash that there is for these chips has 16 MB.
+MAX_FILE = 32 << 20
+_MOST_ENTRIES = 100_000
 _SETTLE_S = 0.5
 _SETTLE_LOOKS = 40
 
@@ -43,6 +48,10 @@ class Space:
 class Remote(Client):
     """The calls of docs/http.md, one by one."""
 
+    _listed = 0
+    #: Told of each name in a listing that is passed over.
+    on_odd: Callable[[str], None] = staticmethod(lambda text: None)
+
     # --- state -------------------------------------------------------------------------------
 
     def info(self, retry: bool = True) -> dict[str, Any]:
@@ -51,7 +60,8 @@ class Remote(Client):
         Raises:
             AnswerError: it is another kind of device, or speaks another contract.
         """
-        answer = self.json("GET", "/api/v1/info", auth=False, retry=retry)
+        answer = self.json("GET", "/api/v1/info", INFO, auth=False, retry=retry)
+        answer.setdefault("boot_id", "")
         if answer.get("service") != "pico-ota":
             raise AnswerError(
                 f"expected a pico-ota device at {self.target}, got another service. "
@@ -66,7 +76,7 @@ class Remote(Client):
 
     def status(self, retry: bool = True) -> dict[str, Any]:
         """Version, state, memory, flash and the rest."""
-        return self.json("GET", "/api/v1/status", retry=retry)
+        return self.json("GET", "/api/v1/status", STATUS, retry=retry)
 
     def settled(self) -> dict[str, Any]:
         """The status once no upload is under way, as after a break of ours.
@@ -82,20 +92,20 @@ class Remote(Client):
 
     def log(self, since: int = 0) -> tuple[int, list[str]]:
         """The lines numbered *since* and up, and the number to ask for next."""
-        answer = self.json("GET", f"/api/v1/log?since={since}")
-        return int(answer.get("next", 0)), [str(line) for line in answer.get("lines", ())]
+        answer = self.json("GET", f"/api/v1/log?since={since}", LOG)
+        return answer.get("next") or 0, answer.get("lines") or []
 
     def confirm(self) -> dict[str, Any]:
         """Keep what is on trial."""
-        return self.json("POST", "/api/v1/confirm")
+        return self.json("POST", "/api/v1/confirm", {"version": str})
 
     def rollback(self) -> dict[str, Any]:
         """Bring the previous set back; the device restarts."""
-        return self.json("POST", "/api/v1/rollback", retry=False)
+        return self.json("POST", "/api/v1/rollback", RESTART, retry=False)
 
     def reboot(self, mode: str = "normal") -> dict[str, Any]:
         """Restart; *mode* is ``normal`` or ``rescue``."""
-        return self.json("POST", "/api/v1/reboot", json={"mode": mode}, retry=False)
+        return self.json("POST", "/api/v1/reboot", RESTART, json={"mode": mode}, retry=False)
 
     def set_password(self, password: str) -> None:
         """Make *password* the one that the device asks for, and this client gives."""
@@ -107,19 +117,37 @@ class Remote(Client):
     def listing(self, folder: str) -> tuple[list[Entry], Space]:
         """What lies in *folder*, sorted by name, and how full the flash is."""
         answer = self.json("GET", _url(folder, folder=True))
+        rows = answer.get("files")
+        self._listed += len(rows) if isinstance(rows, list) else 0
         top = "" if folder == "/" else folder
         try:
             entries = [
                 Entry(f"{top}/{_name(row['name'])}", bool(row["directory"]), int(row["file_size"]))
                 for row in answer["files"]
+                if not self._odd(folder, row["name"])
             ]
-            space = Space(answer["total"], answer["free"], answer["block_size"])
-        except (KeyError, TypeError, ValueError) as error:
+            if any(not _is_path(entry.path) for entry in entries):
+                raise ValueError(f"deeper than {MAX_DEPTH} folders, or longer than {MAX_PATH} B")
+            if self._listed > _MOST_ENTRIES:
+                raise ValueError("more names than a flash can hold")
+            if any(not 0 <= entry.size < MAX_FILE for entry in entries):
+                raise ValueError("a file larger than a flash")
+            space = Space(*(int(answer[key]) for key in ("total", "free", "block_size")))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise AnswerError(
                 f"{self.target} lists {folder} in an unknown form ({error}). "
                 f"{ADVICE['other_version']}"
             ) from error
         return sorted(entries, key=lambda entry: entry.path), space
+
+    def _odd(self, folder: str, name: object) -> bool:
+        """Whether *name* is one that no path can hold: it is left out, and that is told."""
+        odd = isinstance(name, str) and any(
+            c < " " or "\x7f" <= c < "\xa0" or c == "\\" for c in name
+        )
+        if odd:
+            self.on_odd(f"{folder}: left out {name!r}, a name that cannot be asked for.")
+        return odd
 
     def walk(self, folder: str) -> Iterator[Entry]:
         """Every entry below *folder*, folders before what they hold."""
@@ -143,13 +171,27 @@ class Remote(Client):
         return response.status_code == 200
 
     @contextmanager
-    def read(self, path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """The digest and the content of the file at *path*, piece by piece."""
+    def read(self, path: str, limit: int = MAX_FILE) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """The digest and the content of the file at *path*, piece by piece.
+
+        The pieces raise AnswerError when there are more than *limit* bytes.
+        """
         with self.stream("GET", _url(path)) as response:
             tag = response.headers.get("ETag", "").strip('"')
             if not tag:  # what came is a listing
                 raise RefusedError(409, "is_directory", f"{path} is a folder.", {})
-            yield tag, response.iter_bytes(_CHUNK)
+            yield tag, self._bounded(path, response.iter_bytes(_CHUNK), limit)
+
+    def _bounded(self, path: str, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > limit:
+                raise AnswerError(
+                    f"{self.target} sends more than {limit} bytes as {path}, which is more than "
+                    "there can be. Nothing of it was kept."
+                )
+            yield piece
 
     def content(self, path: str) -> bytes:
         """The whole file at *path*."""
@@ -240,6 +282,11 @@ def _name(name: str) -> str:
     if name in ("", ".", "..") or any(c in "/\\\0" for c in name):
         raise ValueError(f"{name!r} is no file name")
     return name
+
+
+def _is_path(path: str) -> bool:
+    """Whether a device can have *path*: else a listing that never ends would be walked on."""
+    return path.count("/") <= MAX_DEPTH and len(path.encode(errors="replace")) <= MAX_PATH
 
 
 def _url(path: str, folder: bool = False) -> str:

@@ -16,10 +16,8 @@ from . import never
 from .errors import PicoOtaError, UsageError
 from .ignore import Ignore
 from .mpy import compiled_name
+from .paths import MAX_DEPTH, MAX_PATH
 from .walking import Tell, walk
-
-MAX_PATH = 255  # bytes, as on the device (ota/paths.py)
-MAX_DEPTH = 16
 
 Compiler = Callable[[bytes, str], bytes]
 #: Path, time of the last change in ns, size: see `stamps`.
@@ -140,8 +138,8 @@ def stamps(sources: Sequence[Path], ignore: Ignore, root: Path | None = None) ->
 def _sources(
     sources: Sequence[Path], ignore: Ignore, root: Path | None, tell: Tell
 ) -> Iterator[tuple[Path, str]]:
-    def empty(folder: str) -> None:
-        tell(f"{source}/{folder} is not sent: empty folders do not travel.")
+    def empty(folder: Path) -> None:
+        tell(f"{folder} is not sent: empty folders do not travel.")
 
     for source in sources:
         if source.is_dir():

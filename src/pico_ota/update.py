@@ -12,6 +12,7 @@ from .release import archive
 from .release.description import Description, ListedFile
 from .release.reading import DESCRIPTION, SIGNATURE
 from .remote import Progress, Remote, chunks
+from .shape import BEGUN, RESTART, STAGED
 
 _PLACE = "/api/v1/update"
 
@@ -65,22 +66,24 @@ class UpdateSession:
         answer = self.remote.json(
             "POST",
             _PLACE,
+            BEGUN,
             body=lambda: chunks(self._head),
             length=len(self._head),
             headers={"Content-Type": "application/octet-stream"},
         )
         self.begun = True
         self.signer = answer.get("signer")
-        need = [str(path) for path in answer.get("need", ())]
+        need = list(answer.get("need") or ())
         sizes = {file.path: file.size for file in self.description.files}
-        if int(answer.get("bytes", 0)) < sum(sizes.get(path, 0) for path in need):
+        if (answer.get("bytes") or 0) < sum(sizes.get(path, 0) for path in need):
             self._partly = self.received()  # a part of one has come before a break
         return need
 
     def received(self) -> dict[str, int]:
         """How many bytes of each file have arrived, here or before a break."""
-        answer = self.remote.json("GET", _PLACE, headers=self._headers)
-        return {str(row["path"]): int(row["received"]) for row in answer.get("files", ())}
+        answer = self.remote.json("GET", _PLACE, STAGED, headers=self._headers)
+        rows = answer.get("files") or ()
+        return {row.get("path") or "": max(0, row.get("received") or 0) for row in rows}
 
     def send(self, file: ListedFile, data: bytes, progress: Progress | None = None) -> None:
         """Send *data*, the content of *file*; the device checks it.
@@ -108,7 +111,7 @@ class UpdateSession:
             except RefusedError as error:
                 if error.word == "wrong_offset" and detours < _DETOURS:
                     detours += 1
-                    at = int(error.details["received"])
+                    at = _offset(error.details.get("received"), len(data))
                 elif error.word == "digest_mismatch" and not damaged:
                     damaged, at = 1, 0
                 else:
@@ -154,6 +157,7 @@ class UpdateSession:
                 return self.remote.json(
                     "POST",
                     f"{_PLACE}/commit",
+                    RESTART,
                     json={"restart": restart},
                     headers=self._headers,
                     retry=False,
@@ -166,7 +170,7 @@ class UpdateSession:
                 if breaks > self.remote.retries:
                     raise
             except RefusedError as error:
-                pause_s = float(error.details.get("retry_after") or 1)
+                pause_s = _pause_s(error.details.get("retry_after"))
                 if error.status != 503 or pause_s > patience_s:
                     raise
                 patience_s -= pause_s
@@ -199,4 +203,15 @@ class UpdateSession:
         Another one that happens to be there is not ours to drop.
         """
         response = self.remote.request("GET", _PLACE, accept=(404,))
-        return response.status_code == 200 and response.json().get("id") == self.id
+        return response.status_code == 200 and self.remote.json("GET", _PLACE).get("id") == self.id
+
+
+def _offset(told: object, size: int) -> int:
+    """Where the device wants to go on; the beginning where it says something impossible."""
+    return told if isinstance(told, int) and 0 <= told <= size else 0
+
+
+def _pause_s(told: object) -> float:
+    """How long the device wants to be left alone, within reason: it is asked again after that."""
+    number = told if isinstance(told, int | float) else 1.0
+    return min(max(number, 0.5), _PATIENCE_S + 1) if number == number else 1.0

@@ -15,6 +15,7 @@ OUTCOME_LIMIT_S = 900.0
 
 # A trial of which nobody knows how long it is: service_ota.py gives it this long by default.
 TRIAL_S = 180.0
+_LONGEST_TRIAL_S = 86400.0  # guard/trial.py
 
 # Often at first, for those who watch; then seldom, since each look costs the application time.
 _OFTEN_S, _SELDOM_S, _OFTEN_TIMES = 0.4, 2.0, 20
@@ -81,8 +82,8 @@ class Watch:
             if self._clock() > end:
                 raise UnreachableError(
                     f"{self._remote.target} did not come back within {self._silence_s:.0f} s of "
-                    "its restart. It repairs itself: look again with 'pico-ota status', or power it "
-                    "off and on."
+                    "its restart. It repairs itself: look again with 'pico-ota status', or power "
+                    "it off and on."
                 )
             self._pause()
 
@@ -128,7 +129,8 @@ class Watch:
                 left_s = _left_s(status)
                 self._silence_s = max(self._silence_s, left_s + RESTART_LIMIT_S)
                 if limit_s is None:
-                    end = max(end, now + left_s + RESTART_LIMIT_S)
+                    longest = began + _LONGEST_TRIAL_S + OUTCOME_LIMIT_S
+                    end = min(max(end, now + left_s + RESTART_LIMIT_S), longest)
                 if self._confirm and status.get("state") == "trial":
                     self._keep()
                     continue
@@ -193,4 +195,4 @@ class Watch:
 def _left_s(status: dict[str, Any]) -> float:
     """How long the device still gives what is on trial."""
     left = (status.get("trial") or {}).get("remaining_s")
-    return float(left) if isinstance(left, (int, float)) else 0.0
+    return float(min(left, _LONGEST_TRIAL_S)) if isinstance(left, (int, float)) else 0.0

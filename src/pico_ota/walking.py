@@ -1,4 +1,4 @@
-"""Folders of this computer as they travel: what lies in them, links followed inside the project."""
+"""Folders of this computer as they travel; links are followed inside the project."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from .errors import PicoOtaError, UsageError
 from .ignore import Ignore
 
 Tell = Callable[[str], None]
+Empty = Callable[[Path], None]
 
 
 def walk(
     top: Path,
     ignore: Ignore,
     root: Path | None = None,
-    empty: Tell = lambda folder: None,
+    empty: Empty = lambda folder: None,
 ) -> Iterator[tuple[Path, str]]:
     """Each file below *top* that is not ignored, with its path below it, in the order of names.
 
@@ -38,7 +39,7 @@ def walk(
 
 
 def _folder(
-    folder: Path, prefix: str, ignore: Ignore, home: Path, above: tuple[Path, ...], empty: Tell
+    folder: Path, prefix: str, ignore: Ignore, home: Path, above: tuple[Path, ...], empty: Empty
 ) -> Iterator[tuple[Path, str]]:
     anything = False
     for name in _names(folder):
@@ -55,7 +56,7 @@ def _folder(
         else:
             yield path, prefix + name
     if not anything and prefix:
-        empty(prefix)
+        empty(folder)
 
 
 def _names(folder: Path) -> list[str]:

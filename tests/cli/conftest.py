@@ -28,6 +28,7 @@ def clean_surroundings(monkeypatch, tmp_path):
     for name in ("HOST", "USER", "PASSWORD", "NEW_PASSWORD", "WIFI_SSID", "WIFI_PASSWORD"):
         monkeypatch.delenv(f"PICO_OTA_{name}", raising=False)
     monkeypatch.setattr("pico_ota.credentials._from_keyring", lambda name: None)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)

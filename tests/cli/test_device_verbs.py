@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from pico_ota import trusted
 from pico_ota.cli.logs import Tail
 from pico_ota.remote import Remote
 from pico_ota.target import parse
@@ -32,6 +33,7 @@ def test_the_host_before_the_verb_behind_it_or_in_the_project_file(device, cli, 
     monkeypatch.delenv("PICO_OTA_HOST")
     assert cli("df").status == 2
     (here / "pico-ota.toml").write_text(f'host = "{host}"\n')
+    trusted.remember(here / "pico-ota.toml", host)
     assert cli("df").status == 0
     (here / "pico-ota.toml").write_text('host = "127.0.0.1:1"\n')
     assert cli("df", "-H", host).status == 0

@@ -100,7 +100,7 @@ def test_monitor_follows_the_log(device, cli, monkeypatch):
 
     monkeypatch.setattr("pico_ota.cli.session.Session.remote", _with_sleep(sleep))
     result = cli("monitor", "--interval", "0.5")
-    assert "Listening" in result.out
+    assert result.out == cli("log").out != ""
     assert looks == [0.5]
     assert result.status == 130
 
@@ -136,7 +136,9 @@ def test_a_folder_is_copied_on_the_device(device, cli):
     assert refused.status == 2
     assert "add -r" in refused.err
     assert cli("cp", "-r", ":first", ":second").status == 0
-    assert cli("tree", ":second").out.splitlines()[1:] == cli("tree", ":first").out.splitlines()[1:]
+    assert (
+        cli("tree", ":second").out.splitlines()[1:] == cli("tree", ":first").out.splitlines()[1:]
+    )
     cli("cp", "-r", ":first", ":second")  # into it, now that it is there
     assert cli("ls", ":second/first/deep/y").status == 0
     for inside in (":first/deep", ":first"):

@@ -63,7 +63,9 @@ def test_help_has_examples_that_parse(cli, name):
     assert result.out.startswith(f"Usage: pico-ota {name} ")
     if name in ("sim", "help"):
         return
-    examples = re.findall(rf"^ +(?:EDITOR=nano )?pico-ota (?:-H \S+ )?{name}(.*)$", result.out, re.MULTILINE)
+    examples = re.findall(
+        rf"^ +(?:EDITOR=nano )?pico-ota (?:-H \S+ )?{name}(.*)$", result.out, re.MULTILINE
+    )
     assert examples
     command = load(name, ALL[name])
     for example in examples:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,8 +146,9 @@ def test_an_unsigned_release_is_called_out(cli, app):
 
 
 def test_the_project_file_has_source_version_and_key(cli, app, here, keys):
+    shutil.copytree(keys, here / "keys")
     (here / "pico-ota.toml").write_text(
-        f'source = "app"\nversion = "2.0.0"\nkey = "{keys}/private.pem"\n'
+        'source = "app"\nversion = "2.0.0"\nkey = "keys/private.pem"\n'
     )
     made = json.loads(cli("build", "--json").out)
     assert made["path"] == "app-2.0.0.swu"

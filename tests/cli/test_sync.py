@@ -108,12 +108,6 @@ def test_paths_are_made_absolute():
     assert sync.device_path("") == sync.device_path("/") == "/"
 
 
-def test_a_link_to_a_folder_is_not_followed(here):
-    make(here / "app", "main.py")
-    (here / "app/loop").symlink_to(here / "app")
-    assert paths(sync.scan([here / "app"])) == ["/main.py"]
-
-
 def test_a_file_that_changes_meanwhile_is_noticed(here):
     make(here, "main.py")
     [file] = sync.scan([here / "main.py"])

@@ -395,7 +395,7 @@ def test_the_constants_of_host_and_device_are_the_same():
         (reading.MAX_KEYRING, number("trust", "MAX_KEYRING")),
         (reading.DESCRIPTION, number("trust", "NAME")),
         (keys.MAX_KEYS, number("trust", "MAX_KEYS")),
-        (keys.KEYRING_PATH, number("trust", "KEYRING")),
+        (keys.KEYRING_PATH, number("record", "KEYRING")),
         (keys.EXPONENT, number("trust", "EXPONENT")),
         (keys.ALGORITHM, number("trust", "ALGORITHM")),
         (paths.MAX_PATH, number("paths", "MAX_PATH")),

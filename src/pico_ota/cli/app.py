@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from ..errors import PicoOtaError, StoppedError, UsageError
 from .elsewhere import SAID, stand_in
 from .options import HostOption, JsonOption, QuietOption, VerboseOption, one_host
-from .output import Out
+from .output import Out, escape_what_cannot_be_shown
 from .session import Settings
 
 PROGRAM = "pico-ota"
@@ -203,6 +203,7 @@ def call(argv: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     command = typer.main.get_command(app)
     out = Out(json="--json" in argv)
+    escape_what_cannot_be_shown()
     with _quiet_pipes():
         try:
             _one_command(argv)

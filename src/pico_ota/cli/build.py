@@ -128,11 +128,10 @@ def command(
         ignore=(*project.ignore, *(ignore or ())),
         trust=trust or (),
         root=project.folder,
+        tell=session.out.say,
     )
+    made = build(source, output, version, options, sign_key=sign, certificate=certificate)
     out = session.out
-    made = build(
-        source, output, version, options, sign_key=sign, certificate=certificate, tell=out.say
-    )
     out.say(
         f"{output}: {version}, {count(len(made.description.files), 'file')}, "
         f"{amount(made.size)} bytes, {'signed' if made.signature else 'NOT signed'}."

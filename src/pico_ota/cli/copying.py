@@ -10,12 +10,15 @@ from pathlib import Path
 
 from ..errors import PicoOtaError, RefusedError, UsageError
 from ..ignore import Ignore
-from ..remote import Remote
+from ..remote import MAX_FILE, Remote
 from ..sync import device_path
 from ..walking import walk
 from .output import Out, amount, count
 from .paths import as_typed, is_remote, remote_path
 from .progress import Bars
+
+# A file may grow between the listing and the reading of it, as logs do; not by more than this.
+_GROWN = 64 * 1024
 
 
 class Copier:
@@ -87,11 +90,12 @@ class Copier:
         else:
             content = source.endswith(("/", os.sep)) or path.name in ("", "..")
             base = _join(top, path.name) if folder and not content else top
-            empty: list[str] = []
+            empty: list[Path] = []
             files = list(walk(path, Ignore(defaults=()), self._root, empty.append))
             self._send([(p, _join(base, relative)) for p, relative in files])
-            for name in empty:
-                self._remote.make_folder(device_path(_join(base, name)))
+            for bare in empty:
+                relative = bare.relative_to(path).as_posix()
+                self._remote.make_folder(device_path(_join(base, relative)))
 
     def _send(self, jobs: list[tuple[Path, str]]) -> None:
         checked = [(path, device_path(where)) for path, where in jobs]
@@ -131,7 +135,7 @@ class Copier:
                 if entry.directory:
                     local.mkdir(parents=True, exist_ok=True)
                 else:
-                    self._fetch(entry.path, local)
+                    self._fetch(entry.path, local, entry.size + _GROWN)
         else:
             in_folder = into.is_dir() or target.endswith(("/", os.sep))
             self._fetch(path, into / name if in_folder else into)
@@ -139,7 +143,7 @@ class Copier:
     def _is_folder(self, path: str) -> bool:
         return self._recursive and self._remote.is_folder(path)
 
-    def _fetch(self, path: str, local: Path) -> None:
+    def _fetch(self, path: str, local: Path, limit: int = MAX_FILE) -> None:
         if not self._force and local.is_file():
             ours = hashlib.sha256(local.read_bytes()).hexdigest()
             if self._remote.digest(path) == ours:
@@ -149,7 +153,7 @@ class Copier:
         sha = hashlib.sha256()
         try:
             local.parent.mkdir(parents=True, exist_ok=True)
-            with self._remote.read(path) as (digest, pieces), _Aside(local) as aside:
+            with self._remote.read(path, limit) as (digest, pieces), _Aside(local) as aside:
                 for piece in pieces:
                     aside.write(piece)
                     sha.update(piece)
@@ -242,9 +246,7 @@ class _Aside:
 def _folder_or(error: RefusedError, path: str) -> PicoOtaError:
     if error.word != "is_directory":
         return error
-    return UsageError(
-        f"'{as_typed(path)}' is a folder: add -r to copy it with all in it."
-    )
+    return UsageError(f"'{as_typed(path)}' is a folder: add -r to copy it with all in it.")
 
 
 def _join(folder: str, name: str) -> str:

@@ -112,9 +112,7 @@ def _copy(
     from .copying import Copier
 
     with session.remote() as remote:
-        copier = Copier(
-            session.out, remote, recursive, force, protected, session.project.folder
-        )
+        copier = Copier(session.out, remote, recursive, force, protected, session.project.folder)
         copier.copy(sources, target)
     out = session.out
     out.say(copier.summary())

@@ -24,8 +24,8 @@ from .progress import Bars
 class Ending:
     """What becomes of the update once all of it is there."""
 
-    restart: bool
-    wait: bool
+    restart: bool = True
+    wait: bool = True
     wait_limit_s: float | None = None
     confirm: bool = False
 

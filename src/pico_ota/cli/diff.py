@@ -80,11 +80,11 @@ def _difference(path: str, old: bytes | None, new: bytes | None) -> Iterator[str
         )
         yield f"{as_typed(path)} is no text: {sizes}"
         return
-    names = [
-        "/dev/null" if data is None else name + path
-        for data, name in ((old, "device"), (new, "here"))
-    ]
-    for number, line in enumerate(difflib.unified_diff(there, here, *names, lineterm="")):
+    old_name = "/dev/null" if old is None else f"device{path}"
+    new_name = "/dev/null" if new is None else f"here{path}"
+    for number, line in enumerate(
+        difflib.unified_diff(there, here, old_name, new_name, lineterm="")
+    ):
         yield line.removesuffix("\n")
         if number > 1 and line[0] != "@" and not line.endswith("\n"):
             yield "\\ No newline at end of file"

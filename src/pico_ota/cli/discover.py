@@ -45,13 +45,10 @@ def command(
         devices = [device for host in hosts if (device := _over_http(host, wait)) is not None]
     session.out.result([asdict(device) | {"url": device.url} for device in devices])
     if not devices:
+        other = "" if hosts else "'pico-ota discover ADDRESS' asks one directly. "
         session.out.warn(
             "nobody answered. Is the device on, on this network, and its updater running? "
-            + (
-                "Its console shows the address that it has."
-                if hosts
-                else "'pico-ota discover ADDRESS' asks one directly; its console shows the address."
-            )
+            f"{other}Its console shows the address."
         )
         return UnreachableError.exit_status
     session.out.table(

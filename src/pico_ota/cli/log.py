@@ -8,6 +8,7 @@ import typer
 
 from ..errors import UnreachableError
 from .options import verb
+from .output import dumps
 from .session import Session
 
 IntervalOption = Annotated[
@@ -74,6 +75,4 @@ def _show(session: Session, lines: list[str], follow: bool) -> None:
         if not session.out.json:
             session.out.show(line)
         elif follow:
-            import json
-
-            print(json.dumps({"line": line}, ensure_ascii=False), flush=True)
+            print(dumps({"line": line}), flush=True)

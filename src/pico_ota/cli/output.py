@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -54,9 +55,7 @@ class Out:
     def result(self, document: Any) -> None:
         """The document of ``--json``."""
         if self.json:
-            import json
-
-            print(json.dumps(document, ensure_ascii=False, indent=2))
+            print(dumps(document, indent=2))
 
     def error(self, error: PicoOtaError) -> int:
         """Say what went wrong, once; returns the exit status."""
@@ -99,6 +98,30 @@ class Out:
     def bars(self) -> bool:
         """Whether moving bars may be drawn."""
         return not (self.quiet or self.json) and interactive(sys.stderr)
+
+
+def dumps(document: Any, indent: int | None = None) -> str:
+    """*document* as JSON that standard output can hold and that steers no terminal."""
+    import json
+
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent)
+    if text.replace("\n", "").isprintable():
+        return text
+    return json.dumps(document, indent=indent)
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Let no name break a verb whose output goes where that name cannot be written.
+
+    That is a pipe in an old code page, or a name here that is not UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def interactive(stream: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Request:
     mpy: bool | None
     dry_run: bool = False
     trial: bool = True
-    ending: Ending = Ending(True, True)
+    ending: Ending = field(default_factory=Ending)
 
 
 class Push:

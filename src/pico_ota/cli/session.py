@@ -118,7 +118,7 @@ class Session:
         """The device, ready to be talked to; to be used with ``with``."""
         from ..remote import Remote
 
-        return Remote(
+        remote = Remote(
             self.target,
             self.user,
             self.password,
@@ -127,3 +127,5 @@ class Session:
             on_retry=lambda why, pause: self.out.detail(f"{why}: again in {pause:g} s"),
             on_answer=lambda line: self.out.detail(line, level=2),
         )
+        remote.on_odd = self.out.warn
+        return remote

@@ -15,9 +15,7 @@ from .session import Session
 @verb(device=True)
 def command(
     session: Session,
-    paths: Annotated[
-        list[str], typer.Argument(metavar=":FILE...", help="Files of the device.")
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar=":FILE...", help="Files of the device.")],
 ) -> None:
     """Make empty files where there are none. A file that is there stays as it is.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NoReturn
 
 from ..errors import CredentialsError, PicoOtaError, UnreachableError
 from ..sync import Stamps
@@ -31,22 +32,24 @@ class Watching:
             UsageError: what is to be sent is not there.
             StoppedError: Ctrl-C while a push was under way; the text says how that left it.
         """
-        pushed: Stamps | None = None
         with self._session.remote() as remote:
-            tail = Tail(remote)
-            while True:
-                try:
-                    saved = self._settled(pushed)
-                    if saved == pushed:
-                        self._listen(tail)
-                        time.sleep(_LOOK_S)
-                        continue
-                    if pushed is None:
-                        tail.new_lines()  # those from before are no news
-                except KeyboardInterrupt:
-                    self._out.say("Stopped watching.")
-                    return 0
-                remote.drop_connection()
+            try:
+                self._watch(Tail(remote))
+            except KeyboardInterrupt:
+                # One in the middle of an update has become a StoppedError on its way here.
+                self._out.say("Stopped watching.")
+        return 0
+
+    def _watch(self, tail: Tail) -> NoReturn:
+        tail.new_lines()  # those from before are no news
+        pushed: Stamps | None = None
+        while True:
+            saved = self._settled(pushed)
+            if saved == pushed:
+                self._listen(tail)
+                time.sleep(_LOOK_S)
+            else:
+                tail.drop_connection()
                 pushed = saved
                 self._push_once()
 

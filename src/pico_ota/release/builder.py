@@ -13,6 +13,7 @@ from pathlib import Path
 from ..ignore import Ignore
 from ..mpy import compile_source
 from ..sync import LocalFile, local_file, scan
+from ..walking import Tell
 from . import archive, native
 from .description import (
     MAX_BOARDS,
@@ -51,6 +52,8 @@ class Options:
         trial: whether it has to prove itself before it is kept.
         ignore: patterns of files that stay out, beside the usual ones.
         trust: public keys that devices accept from this release on, and no others.
+        root: the project, inside of which links are followed; None is the folder itself.
+        tell: told of what does not travel as it is in the folder.
     """
 
     boards: Sequence[str] = BOARDS
@@ -61,6 +64,8 @@ class Options:
     trial: bool = True
     ignore: Iterable[str] = ()
     trust: Sequence[Path | PublicKey] = ()
+    root: Path | None = None
+    tell: Tell = lambda text: None
 
 
 def build(
@@ -101,7 +106,9 @@ def make(directory: Path, version: str, options: Options, sign_key: SigningKey |
     boards = _boards(options.boards)
     names = [board for board, _ in boards]
     compiler = _compiler(names) if options.mpy else None
-    files = {file.path: file for file in _scanned}
+    ignore = Ignore(options.ignore)
+    scanned = scan([directory], "/", ignore, compiler, options.root, options.tell)
+    files = {file.path: file for file in scanned}
     if options.trust:
         ring = keyring(_keys(options.trust))
         files[KEYRING_PATH] = local_file(KEYRING_PATH, ring, directory, made=True)

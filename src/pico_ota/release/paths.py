@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ..paths import MAX_DEPTH, MAX_PATH
 from .errors import ReleaseError
 
-MAX_PATH = 255
-MAX_DEPTH = 16
 MAX_ENTRIES = 1000
 PRIVATE = "/.ota"
 _MOUNTED = "/.r"  # where the updater has its modules

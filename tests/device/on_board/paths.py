@@ -2,7 +2,7 @@
 
 from harness import refused
 
-from ota import files, paths
+from ota import paths
 from ota.request import Head
 
 

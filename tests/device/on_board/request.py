@@ -6,7 +6,7 @@ import json
 
 from harness import raises, refused
 
-from ota import request
+from ota import request, staging
 from ota.connection import Connection
 from ota.errors import Gone
 from ota.request import Body
@@ -207,7 +207,7 @@ def test_which_part_of_a_file_a_request_carries():
         made.length = length
         if text is not None:
             made.headers["content-range"] = text
-        return request.content_range(made)
+        return staging._content_range(made)
 
     assert part(5) == (0, None)
     assert part(5, "bytes 10-14/20") == (10, 20)
