@@ -162,6 +162,9 @@ def _otherwise(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg:
             yield node.arg
+        elif isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const("):
+            # With a private name such a number leaves no trace in its module.
+            yield from (ast.unparse(target) for target in node.targets)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if node not in documents:
                 yield from _WORD.findall(node.value)
