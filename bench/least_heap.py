@@ -181,16 +181,18 @@ def least(case: Case, low: int = _LEAST, high: int = _MOST) -> int:
 
 
 def measure(quick: bool = False) -> Data:
-    """Measure each: the least heap and the limit; *quick* only tries the limits."""
-    found = {}
+    """Measure each: the least heap and the limit; *quick* only tries the limits, once."""
     with tempfile.TemporaryDirectory() as name:
-        for case in cases(Path(name)):
-            if not quick:
-                found[case.name] = [least(case), case.limit]
-            elif case.limit:
-                failed = failures(case, case.limit, 1)
-                found[case.name] = [_MOST if failed else case.limit, case.limit]
-    return found
+        every = cases(Path(name))
+        if not quick:
+            return {case.name: [least(case), case.limit] for case in every}
+        limited = [(case, case.limit) for case in every if case.limit]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            failed = pool.map(lambda pair: failures(*pair, times=1), limited)
+            return {
+                case.name: [limit + _STEP if why else limit, limit]
+                for (case, limit), why in zip(limited, failed, strict=True)
+            }
 
 
 def rows(data: Data) -> list[Row]:

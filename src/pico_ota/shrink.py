@@ -92,12 +92,17 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     """
     spaces: dict[str, set[str]] = {}
     kept = set(_FIRMWARE)
+    ours: set[str] = set()
+    classes = {
+        n.name: n for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.ClassDef)
+    }
     for path, tree in trees.items():
         defined = {name: {path} for name in _top_names(tree.body)}
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
+                space = f"{path}:{_root(node, classes)}"
                 for name in _attributes(node):
-                    defined.setdefault(name, set()).add(f"{path}:{_root(node, trees)}")
+                    defined.setdefault(name, set()).add(space)
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ota"):
                 for alias in node.names:
                     if alias.asname:
@@ -106,12 +111,10 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
                         spaces.setdefault(alias.name, set()).add(path)
         if path in _DOORS:
             kept |= defined.keys()
+        ours |= defined.keys()
         for name, where in defined.items():
             spaces.setdefault(name, set()).update(where)
         kept |= set(_otherwise(tree))
-    ours = {name for tree in trees.values() for name in _top_names(tree.body)}
-    ours |= {n for t in trees.values() for c in ast.walk(t) if isinstance(c, ast.ClassDef)
-             for n in _attributes(c)}  # fmt: skip
     modules = {path.removeprefix("/ota/").removesuffix(".py") for path in trees}
     return {
         name: where
@@ -120,11 +123,8 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     }
 
 
-def _root(node: ast.ClassDef, trees: dict[str, ast.Module]) -> str:
+def _root(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> str:
     """Return the name of the class of ours that *node* continues in the end, or its own."""
-    classes = {
-        c.name: c for tree in trees.values() for c in ast.walk(tree) if isinstance(c, ast.ClassDef)
-    }
     while node.bases and isinstance(node.bases[0], ast.Name) and node.bases[0].id in classes:
         node = classes[node.bases[0].id]
     return node.name
@@ -151,7 +151,7 @@ def _attributes(node: ast.ClassDef) -> Iterator[str]:
         if (
             isinstance(inner, ast.Attribute)
             and isinstance(inner.ctx, ast.Store)
-            and ast.unparse(inner.value) == "self"
+            and getattr(inner.value, "id", None) == "self"
         ):
             yield inner.attr
 
@@ -162,7 +162,7 @@ def _otherwise(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg:
             yield node.arg
-        elif isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const("):
+        elif isinstance(node, ast.Assign) and _is_const(node.value):
             # With a private name such a number leaves no trace in its module.
             yield from (ast.unparse(target) for target in node.targets)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -172,6 +172,10 @@ def _otherwise(tree: ast.Module) -> Iterator[str]:
             ours = isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ota")
             if not ours:
                 yield from (alias.asname or alias.name for alias in node.names)
+
+
+def _is_const(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and getattr(value.func, "id", None) == "const"
 
 
 def _spread(spaces: dict[str, set[str]], kept: set[str]) -> dict[str, str]:
