@@ -74,7 +74,8 @@ def use(name):
     if name != _phase:
         if busy <= 1:
             _unload_guard()
-            _unload(_SERVING + _RESIDENT)
+            needed = " ".join(_imports(name)) if name else ""
+            _unload("%s%s %s " % (_SERVING, _RESIDENT, needed))
         _phase = name
     return name and load(name)
 

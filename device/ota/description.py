@@ -20,12 +20,9 @@ _CHUNK = const(512)
 _MAX_LINE = const(512)
 #: Most files, and most deletions, of one update; and files and deletions together.
 MAX_ENTRIES = const(1000)
-#: A plan calls file number *n* of a description after this, less *n*; see ota/planning.py.
-NAMED_FROM = 9999
 _MAX_BOARDS = const(8)
 _MAX_BYTES = const(16777216)  # no board of ours has more flash
 _MAX_VERSION = const(40)
-_MAX_STEM = const(48)
 _SMALL_INT_BITS = const(31)
 # Bits 10 to 13 of sys.implementation._mpy.
 _ARCHITECTURES = {"armv6m": 4, "armv7m": 5, "armv7em": 6, "armv7emsp": 7, "rv32imc": 11}
@@ -308,7 +305,7 @@ def _file(text, number, last):
     if path.startswith("/ota_boot/"):
         raise Refused(403, "protected/guard_folder")
     wanted = '{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %d; chksum = "%s"; }%s'
-    name = entry_name(number, path)
+    name = paths.entry_name(number, path)
     if (
         not good
         or len(sha) != 64
@@ -318,15 +315,6 @@ def _file(text, number, last):
     ):
         text.fail(line)
     return path, size, sha, check
-
-
-def entry_name(number, path):
-    """Return what the archive calls file *number* of the description, which is to be at *path*."""
-    stem = path[path.rfind("/") + 1 :][-_MAX_STEM:]
-    if not _only(stem, _LETTERS + _DIGITS + b"._-"):
-        safe = _LETTERS + _DIGITS + b"._-"
-        stem = "".join(["%c" % (ord(c) if c < "\x7f" and ord(c) in safe else 95) for c in stem])
-    return "%04d-%s" % (number, stem)
 
 
 def _check_path(path, text):

@@ -12,6 +12,10 @@ _MAX_DEPTH = const(16)
 #: Everything of ours that is not code: staged files, the previous set, state, settings.
 PRIVATE = "/.ota"
 
+# What an archive calls a file has these characters, and the last so many of its name.
+_SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+_MAX_STEM = const(48)
+
 _MODULES = ("ota_boot", "service_ota", "manager_wifi")
 
 
@@ -149,6 +153,18 @@ def guard(path, head):
     if path.startswith("/ota_boot."):
         # Whatever the request says: nothing would undo it.
         raise Refused(403, "protected/guard_alone", path)
+
+
+def entry_name(number, path):
+    """Return what the archive calls file *number* of the description, which is to be at *path*."""
+    stem = path[path.rfind("/") + 1 :][-_MAX_STEM:]
+    for code in stem.encode():
+        if code not in _SAFE:
+            stem = "".join(
+                [char if char < "\x7f" and ord(char) in _SAFE else "_" for char in stem]
+            )
+            break
+    return "%04d-%s" % (number, stem)
 
 
 def mpy_problem(head):

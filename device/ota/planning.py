@@ -34,10 +34,10 @@ import os
 
 from ota import record as records
 from ota import transaction
-from ota.description import NAMED_FROM, Conditions, Text, compare
+from ota.description import Conditions, Text, compare
 from ota.errors import Refused
 from ota.flash import DIRECTORY, ENTRY, RESERVE, companion, cost, digest_steps, freed, kind, walk
-from ota.record import BUILDING, DESCRIPTION, NEW, OLD, PLAN, is_dir, lines
+from ota.record import BUILDING, DESCRIPTION, NAMED_FROM, NEW, OLD, PLAN, is_dir, lines
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
 

@@ -39,6 +39,8 @@ HISTORY = "/.ota/history"  # outcomes before the last one
 KEYRING = "/ota/keys.json"  # keys that a release has put in place of the application's
 DESCRIPTION = "/.ota/description"  # as it came, until there is a plan of it
 
+#: A plan calls file number *n* of a description after this, less *n*; see ota/planning.py.
+NAMED_FROM = 9999
 #: What the board starts with. Nothing may delete these or come before them.
 STARTS = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 #: Starts without a confirmation after which a trial is undone.

@@ -14,7 +14,7 @@ from micropython import const
 
 from ota import load, paths, transaction
 from ota.errors import Refused
-from ota.record import KEYRING, NEW, PLAN, STARTS, lines, make_parents
+from ota.record import KEYRING, NAMED_FROM, NEW, PLAN, STARTS, lines, make_parents
 
 #: Kinds of lines of the plan that stand for a file; see ota/planning.py.
 FILES = "aArR="
@@ -198,9 +198,7 @@ async def take_files(device, archive, entry, writing):
 
 def _check_entry(index, listed, entry):
     _, name, size, _, check, path = listed
-    about = load("description")
-    number = about.NAMED_FROM - int(name)
-    wanted = (about.entry_name(number, path), int(size), int(check, 16))
+    wanted = (paths.entry_name(NAMED_FROM - int(name), path), int(size), int(check, 16))
     if entry != wanted:
         raise Refused(400, "unexpected_entry/other", index, *wanted + entry)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pico_ota.devicefiles import device_files
 from pico_ota.sim import SimulatedPico
 
 APPS = Path(__file__).parent / "apps"
@@ -31,6 +32,12 @@ UF2 = os.environ.get("PICO_W_UF2")
 @pytest.fixture(params=EXPECTED)
 def program(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def board_files():
+    """The device files with all their names, since the programs here ask for some of them."""
+    return device_files(debug=True)
 
 
 def test_on_the_simulated_pico(program, board_files, tmp_path):

@@ -1,22 +1,25 @@
 # Every module of the updater loads on this firmware, one after the other.
 import gc
-import os
 import sys
 
-from ota import let_go
+import ota
 
-failed = []
-for name in sorted(os.listdir("/ota")):
-    module = name.split(".")[0]
-    if name.endswith(".mpy") and module not in ("__init__", "rescue"):
-        gc.collect()
+failed, names = [], []
+with open("/ota/modules.pack", "rb") as index:
+    for line in index:
+        if line == b"\n":
+            break  # the modules follow
+        names.append(line.decode().split(".")[0])
+for name in names:
+    if name not in ("mounted", "rescue"):  # of an application's own Microdot; a start of its own
         try:
-            __import__("ota." + module)
+            ota.load(name)
         except Exception as error:
-            failed.append(module)
+            failed.append(name)
             sys.print_exception(error)
-        let_go()
-for name in ("manager_wifi", "service_ota", "ota_boot", "ota.rescue"):
+        ota.unload()
+        gc.collect()
+for name in ("manager_wifi", "service_ota", "ota_boot"):
     __import__(name)
-gc.collect()
-print("IMPORTED", not failed)
+ota.load("rescue")
+print("IMPORTED", len(names) > 15 and not failed)
