@@ -11,7 +11,7 @@ sys.path[:] = (".frozen",)
 try:
     import hashlib, json, machine, os, time
     from binascii import crc32, hexlify
-    from micropython import kbd_intr
+    from micropython import const, kbd_intr
     try: from _rp2 import bootsel_button
     except ImportError: bootsel_button = None
 finally:
@@ -20,7 +20,7 @@ STARTS = ('/boot.py', '/ota_boot.py', '/ota_boot.mpy')
 NEXT = {('idle', 'begin'): 'staging', ('idle', 'rollback'): 'reverting', ('staging', 'commit'): 'committed', ('staging', 'abort'): 'idle', ('committed', 'replaced'): 'trial', ('committed', 'installed'): 'idle', ('committed', 'failed'): 'reverting', ('trial', 'attempt'): 'trial', ('trial', 'confirm'): 'idle', ('trial', 'rollback'): 'reverting', ('trial', 'expire'): 'reverting', ('reverting', 'restored'): 'idle'}
 STATES = ('idle', 'staging', 'committed', 'trial', 'reverting')
 ignored = None
-_FIELDS = (('state', str), ('version', str), ('previous', str), ('next', str), ('id', str), ('signer', str), ('plan', str), ('trial', int), ('tries', int), ('reason', str), ('last', list), ('floor', str), ('next_floor', str), ('dirty', int))
+_FIELDS = (('state', str), ('version', str), ('previous', str), ('next', str), ('id', str), ('signer', str), ('plan', str), ('trial', int), ('tries', int), ('reason', str), ('last', list), ('floor', str), ('next_floor', str), ('dirty', int), ('changed', str))
 class Damaged(Exception): pass
 def after(state, event): return NEXT.get((state, event))
 def heal():
@@ -82,22 +82,25 @@ def load():
     if raw and values is None: ignored = 'The state record is damaged.'
     record = {}
     for index, (name, kind) in enumerate(_FIELDS):
-        record[name] = values[index] if values else 0 if kind is int else None
+        known = values and index < len(values)
+        record[name] = values[index] if known else 0 if kind is int else None
     if not values: record['state'] = 'idle'
     return record
 def _decode(raw):
     if len(raw) > 512 or raw[:2] != b'1 ' or raw[2:11] != b'%08x ' % crc32(raw[11:]): return None
     try: values = json.loads(raw[11:])
     except ValueError: return None
-    if not isinstance(values, list) or len(values) != len(_FIELDS) or values[0] not in STATES:
-        return None
+    if not isinstance(values, list) or len(_FIELDS) - len(values) not in (0, 1): return None
+    if values[0] not in STATES: return None
     for value, (_, kind) in zip(values, _FIELDS):
         if not isinstance(value, kind) and (value is not None or kind is int): return None
         if kind is list and value is not None and (len(value) != 4): return None
     return values
 def save(record):
     while True:
-        raw = json.dumps([record[name] for name, _ in _FIELDS]).encode()
+        values = [record[name] for name, _ in _FIELDS]
+        if values[-1] is None: values.pop()
+        raw = json.dumps(values).encode()
         if len(raw) <= 512 - 11: break
         _shorten(record)
     try: file = open('/.ota/state', 'wb')
@@ -110,6 +113,8 @@ def _shorten(record):
     last = record['last']
     if last and last[3]: last[3] = last[3][:len(last[3]) // 2]
     elif record['reason']: record['reason'] = record['reason'][:len(record['reason']) // 2]
+    elif record['changed'] and len(record['changed']) > 40:
+        record['changed'] = record['changed'][:40]
     else: raise ValueError('record too long')
 def settle(record, version, outcome, reason):
     last = record['last']
@@ -176,7 +181,7 @@ def collect(record):
     if record['previous'] is None: empty('/.ota/old')
     clear('/.ota/building')
     if record['dirty']: record['dirty'] = 0; save(record)
-_HINTS = ('', 'running', 'bitten', 'restart', 'exception', 'deadline', 'rescue')
+_HINTS = ('', 'running', 'bitten', 'restart', 'exception', 'deadline', 'rescue', 'end', 'supervised')
 class Chip:
     def __init__(self):
         base = 0
@@ -194,17 +199,21 @@ class Chip:
     def leave(self, hint, deaths=None):
         if self._memory is not None:
             if deaths is None: deaths = self.deaths()
-            left = min(deaths, 63) << 8 | _HINTS.index(hint)
-            self._memory[self._scratch] = (left ^ 1957) << 16 | left
+            self._keep(min(deaths, 63) << 8 | self._left() & 240 | _HINTS.index(hint))
+    def _keep(self, left): self._memory[self._scratch] = (left ^ 1957) << 16 | left
     def _left(self):
         if self._memory is None: return 0
         word = self._memory[self._scratch]
         left = word & 65535
         return left if word >> 16 == left ^ 1957 else 0
     def hint(self):
-        number = self._left() & 255
+        number = self._left() & 15
         return _HINTS[number] if number < len(_HINTS) else ''
     def deaths(self): return self._left() >> 8
+    def count_resets(self, limit):
+        if self._memory is not None and limit != self.limit():
+            self._keep(self._left() & 65295 | limit << 4)
+    def limit(self): return self._left() >> 4 & 15
     def forget_deaths(self):
         if self.deaths(): self.leave(self.hint(), 0)
     def cause(self):
@@ -234,9 +243,15 @@ class Chip:
         if self._memory is not None: self._memory[self._clear] = 1073741824
 supervisor = None
 class Supervisor:
-    def __init__(self, seconds):
-        self._until = time.ticks_add(time.ticks_ms(), min(seconds, 86400) * 1000)
+    def __init__(self, seconds, patience=0):
+        now = time.ticks_ms()
+        self._ms = min(seconds, 86400) * 1000
+        self._until = time.ticks_add(now, self._ms)
+        self._last = time.ticks_add(now, patience * 1000)
         chip.start_watchdog(self._tick)
+    def postpone(self):
+        until = time.ticks_add(time.ticks_ms(), self._ms)
+        if time.ticks_diff(self._last, until) > 0: self._until = until
     @property
     def left_s(self): return max(0, time.ticks_diff(self._until, time.ticks_ms()) // 1000)
     def _tick(self, timer):
@@ -315,22 +330,25 @@ def _put_back(live, kind, name, size, sha, _, path):
     elif kind in 'rRdD' and (not waiting):
         return exists(path) and (not (kind in 'rR' and _is(path, size, sha)))
     return True
+_PATIENCE_S = const(15 * 60)
+_BAD_ENDS = {'exception': 'the application ended in an exception', 'bitten': 'the application hung: the watchdog restarted the board', 'end': 'the application came to its end', 'deadline': 'no good start in time'}
 chip = Chip()
 _ran = False
 _changed = False
 _trial_s = 0
+_by_hand = False
 def run(may_rescue=True):
     global _ran
     if _ran: return False
     _ran = True
     rescue = _careful(_look_back, may_rescue)
-    _careful(_bring_up, rescue)
+    _careful(_bring_up, rescue, may_rescue and (not rescue))
     begun = rescue and _careful(_enter_rescue, rescue)
     if begun:
         try: begun[0](begun[1])
         except Exception as error: _note(error)
         _careful(chip.restart, 'restart')
-    if rescue: _careful(_bring_up, None)
+    if rescue: _careful(_bring_up, None, True)
     _careful(_watch)
     return _changed
 def _careful(step, *args):
@@ -342,13 +360,24 @@ def _look_back(may_rescue):
     if hint: chip.disarm()
     if not may_rescue: return None
     if chip.cause() == 'watchdog' and hint != 'bitten': chip.restart('bitten')
-    if hint in ('exception', 'bitten'): chip.leave(hint, chip.deaths() + 1)
+    if hint in ('exception', 'bitten', 'end', 'supervised') or (not hint and chip.limit()):
+        chip.leave(hint, chip.deaths() + 1)
     if hint == 'rescue': return 'asked for'
-    if chip.deaths() >= 3: return 'the application died %d times' % chip.deaths()
+    if hint in _BAD_ENDS or hint == 'supervised':
+        why = _blame_changes(hint)
+        if why: return why
+    if chip.deaths() >= (chip.limit() or 3): return 'the application died %d times' % chip.deaths()
     return 'BOOTSEL was held' if chip.button_held() else None
-def _bring_up(rescue):
-    global ignored
+def _blame_changes(hint):
+    record = load()
+    if not record['changed'] or record['state'] not in ('idle', 'staging'): return None
+    if hint == 'supervised' and chip.deaths() < 3: return None
+    why = _BAD_ENDS.get(hint) or 'no good start in %d' % chip.deaths()
+    return '%s; changed by hand: %s' % (why, ', '.join(record['changed'].split(' ')[1:]))
+def _bring_up(rescue, supervise):
+    global ignored, _trial_s, _by_hand
     kbd_intr(-1)
+    record = None
     try:
         heal()
         record = load()
@@ -365,7 +394,11 @@ def _bring_up(rescue):
             else: _revert(record, rescue)
         if record['dirty']: collect(record)
     except Damaged as error: ignored = '%s It was %s.' % (error, record['state'])
-    finally: kbd_intr(3)
+    finally:
+        kbd_intr(3)
+        if supervise and record and record['changed'] and (not _trial_s):
+            _trial_s = max(int(record['changed'].split(' ')[0]), 2)
+            _by_hand = True
 def _replace(record, rescue):
     global _changed
     if record['tries'] >= 3: turn_back(record, 'could not be put in place'); return
@@ -392,6 +425,7 @@ def _judge(record, rescue):
     if record['tries']:
         hint = chip.hint()
         if hint == 'exception': bad = 'the application ended in an exception'
+        elif hint == 'end': bad = 'the application came to its end'
         elif hint == 'deadline': bad = 'not confirmed in time'
         elif hint == 'bitten' or (hint == 'running' and chip.cause() == 'watchdog'):
             bad = 'the application hung: the watchdog restarted the board'
@@ -440,9 +474,10 @@ def _enter_rescue(why):
     return begun
 def _watch():
     global supervisor
-    if _trial_s: supervisor = Supervisor(_trial_s)
+    if _by_hand: chip.leave('supervised'); supervisor = Supervisor(_trial_s, _PATIENCE_S)
+    elif _trial_s: supervisor = Supervisor(_trial_s)
     elif chip.hint(): chip.leave('')
-    _climb('crash_watch').begin(_trial_s > 0)
+    _climb('crash_watch').begin(_trial_s > 0 and (not _by_hand))
 def _climb(name):
     import ota
     if not hasattr(ota.chip, 'restart'): ota.chip = ota.load('chip').Chip()

@@ -40,8 +40,10 @@ class OTAUpdateService:
     *public_key* is the content of `public.json` (a dict), a list of such, or the path of that
     file: from then on only releases signed with it are accepted (*require_signed*), and none
     below *min_version* or the highest floor that a confirmed release has set.
+    *rescue_after_resets*, 1 to 15, counts each restart of the program's own as a death, and so
+    many in a row lead to rescue mode: not for an application that sleeps by `machine.deepsleep`.
 
-    Raises ValueError for an empty user name or password, or a port out of range.
+    Raises ValueError for an empty user name or password, or a number out of range.
     """
 
     def __init__(
@@ -65,8 +67,11 @@ class OTAUpdateService:
         public_key=None,
         require_signed=None,
         min_version=None,
+        rescue_after_resets=0,
     ):
         ota.once("wifi_help", "check_service", auth_username, auth_password, port, min_version)
+        if not 0 <= rescue_after_resets <= 15:
+            raise ValueError("rescue_after_resets is 1 to 15, or 0")
         self._is_connected = ota.once("wifi_help", "connected_function", wifi_service)
         self.wifi_service = wifi_service
         self.auth = (auth_username, auth_password)
@@ -84,6 +89,7 @@ class OTAUpdateService:
         self.public_key = public_key
         self.require_signed = public_key is not None if require_signed is None else require_signed
         self.min_version = min_version
+        self.rescue_after_resets = rescue_after_resets
         self.log = ota.load("log").Log()
         #: Sentences that `status` gives as warnings.
         self.notes = []
@@ -92,6 +98,8 @@ class OTAUpdateService:
         #: Whether the next start replaces the live files, and ticks_ms when somebody last went on
         #: with an update, None when nobody has; see Device in ota/server.py.
         self.decided = False
+        #: The last paths that were changed by hand since the start, see Device in ota/server.py.
+        self.changed = ()
         self.lease = None
         self.boot_id = "%08x" % int.from_bytes(ota.firmware("os").urandom(4), "big")
         self.uptime_ms = 0
@@ -134,7 +142,7 @@ class OTAUpdateService:
         self.mounted = True
 
     def confirm(self):
-        """Keep the release on trial; return False, and do nothing, when none is on trial.
+        """Keep the release on trial, or files changed by hand; return False when all is proven.
 
         Raises ota.errors.Refused when the release has broken the updater.
         """
@@ -142,7 +150,7 @@ class OTAUpdateService:
         # An application may call this after each good measurement: it must cost nothing then.
         if guard is None or guard.supervisor is None:
             return False
-        ota.once("trial", "confirm", self)
+        ota.once("trial", "vouch", self)
         self.tidy()
         return True
 
@@ -184,6 +192,9 @@ class OTAUpdateService:
             return
         reachable = self.port is not None or (self.mounted and self._is_connected())
         self.good_ms = self.good_ms + passed if reachable else 0
+        guard = sys.modules.get("ota_boot")
+        if guard is not None and guard.supervisor is not None and not self._is_connected():
+            guard.supervisor.postpone()
         if self.good_ms >= self.confirm_after_s * 1000:
             self.good_ms = 0  # once more later, should it fail
             ota.once("trial", "passed", self)

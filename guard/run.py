@@ -6,11 +6,21 @@ from micropython import const, kbd_intr
 #: Deaths in a row after which the application is not tried again at once.
 _DEATHS = const(3)
 _MIN_TRIAL_S = const(2)
+#: Seconds that files changed by hand have where the service runs, but finds no network.
+_PATIENCE_S = const(15 * 60)
+#: Hints of a start that has come to a bad end, and how it is told.
+_BAD_ENDS = {
+    "exception": _RAISED,
+    "bitten": _HUNG,
+    "end": _ENDED,
+    "deadline": "no good start in time",
+}
 
 chip = Chip()
 _ran = False
 _changed = False
-_trial_s = 0  # that the application has, 0 outside a trial
+_trial_s = 0  # that the application has, 0 when all is proven
+_by_hand = False  # and this is for files changed by hand, not for a trial
 
 
 def run(may_rescue=True):
@@ -24,7 +34,7 @@ def run(may_rescue=True):
         return False
     _ran = True
     rescue = _careful(_look_back, may_rescue)
-    _careful(_bring_up, rescue)
+    _careful(_bring_up, rescue, may_rescue and not rescue)
     # Rescue mode runs right in here, since each function that waits for it takes of the C stack.
     begun = rescue and _careful(_enter_rescue, rescue)
     if begun:
@@ -35,7 +45,7 @@ def run(may_rescue=True):
         # What it has loaded and begun is not for the application.
         _careful(chip.restart, "restart")
     if rescue:  # no network is known: the application runs after all
-        _careful(_bring_up, None)
+        _careful(_bring_up, None, True)
     _careful(_watch)
     return _changed
 
@@ -64,23 +74,44 @@ def _look_back(may_rescue):
         # The reason register keeps its value over soft resets, and over further bites. A wanted
         # reset changes it, so that none is overlooked or counted twice.
         chip.restart("bitten")
-    if hint in ("exception", "bitten"):
+    if hint in ("exception", "bitten", "end", "supervised") or (not hint and chip.limit()):
         chip.leave(hint, chip.deaths() + 1)
     if hint == "rescue":
         return "asked for"
-    if chip.deaths() >= _DEATHS:
+    if hint in _BAD_ENDS or hint == "supervised":
+        why = _blame_changes(hint)
+        if why:
+            return why
+    if chip.deaths() >= (chip.limit() or _DEATHS):
         return "the application died %d times" % chip.deaths()
     return "BOOTSEL was held" if chip.button_held() else None
 
 
-def _bring_up(rescue):
+def _blame_changes(hint):
+    """Return why files changed by hand lead to rescue mode, None when they do not.
+
+    One bad end is enough. A restart of the program's own is forgiven twice: it may have a reason.
+    """
+    record = load()
+    if not record["changed"] or record["state"] not in ("idle", "staging"):
+        return None  # a trial has a set to go back to
+    if hint == "supervised" and chip.deaths() < _DEATHS:
+        return None
+    why = _BAD_ENDS.get(hint) or "no good start in %d" % chip.deaths()
+    return "%s; changed by hand: %s" % (why, ", ".join(record["changed"].split(" ")[1:]))
+
+
+def _bring_up(rescue, supervise):
     """Do what the record asks for; with *rescue* no application follows, and no attempt is used.
+
+    With *supervise* files changed by hand have to prove themselves.
 
     After a soft reset USB is up, and the flash driver lets Ctrl-C out between two pages: that
     would leave littlefs in the middle of what it does (ports/rp2/rp2_flash.c, writeblocks).
     """
-    global ignored
+    global ignored, _trial_s, _by_hand
     kbd_intr(-1)
+    record = None
     try:
         heal()
         record = load()
@@ -106,6 +137,9 @@ def _bring_up(rescue):
         ignored = "%s It was %s." % (error, record["state"])
     finally:
         kbd_intr(3)
+        if supervise and record and record["changed"] and not _trial_s:
+            _trial_s = max(int(record["changed"].split(" ")[0]), _MIN_TRIAL_S)
+            _by_hand = True
 
 
 def _replace(record, rescue):
@@ -144,10 +178,12 @@ def _judge(record, rescue):
         hint = chip.hint()
         if hint == "exception":
             bad = _RAISED
+        elif hint == "end":
+            bad = _ENDED
         elif hint == "deadline":
             bad = "not confirmed in time"
         elif hint == "bitten" or (hint == "running" and chip.cause() == "watchdog"):
-            bad = "the application hung: the watchdog restarted the board"
+            bad = _HUNG
         elif not rescue and record["tries"] >= TRIES:
             bad = "not confirmed in %d starts" % TRIES
     if bad:
@@ -225,11 +261,15 @@ def _enter_rescue(why):
 
 def _watch():
     global supervisor
-    if _trial_s:
+    if _by_hand:
+        chip.leave("supervised")
+        supervisor = Supervisor(_trial_s, _PATIENCE_S)
+    elif _trial_s:
         supervisor = Supervisor(_trial_s)
     elif chip.hint():
         chip.leave("")
-    _climb("crash_watch").begin(_trial_s > 0)
+    # At the end of a trial there is nothing that a person at the prompt could decide.
+    _climb("crash_watch").begin(_trial_s > 0 and not _by_hand)
 
 
 def _climb(name):

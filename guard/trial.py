@@ -1,26 +1,38 @@
-"""While the application runs: the supervision of a trial."""
+"""While the application runs: the supervision of a trial, and of files changed by hand."""
 
 import time
 from micropython import const
 
-#: The Supervisor of a trial, None outside one.
+#: The Supervisor of a trial or of files changed by hand, None when all is proven.
 supervisor = None
 
 _MAX_TRIAL_S = const(86400)  # time.ticks_ms() counts six days
 _RAISED = "the application ended in an exception"
+_HUNG = "the application hung: the watchdog restarted the board"
+_ENDED = "the application came to its end"
 
 
 class Supervisor:
-    """Feeds the hardware watchdog during a trial, and at the deadline restarts the board.
+    """Feeds the hardware watchdog, and restarts the board after *seconds*.
 
     A virtual timer still runs when main.py loops, sleeps or has died; when not even that runs,
-    as with interrupts disabled, nobody feeds the watchdog. Its ticks need no heap.
+    as with interrupts disabled, nobody feeds the watchdog. Its ticks need no heap. *patience* is
+    how many seconds postpone() may make of them.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, patience=0):
+        now = time.ticks_ms()
+        self._ms = min(seconds, _MAX_TRIAL_S) * 1000
         # Not counted down: ticks get lost where the application fills the queue of callbacks.
-        self._until = time.ticks_add(time.ticks_ms(), min(seconds, _MAX_TRIAL_S) * 1000)
+        self._until = time.ticks_add(now, self._ms)
+        self._last = time.ticks_add(now, patience * 1000)
         chip.start_watchdog(self._tick)
+
+    def postpone(self):
+        """Begin the time anew: the service runs, and only waits for the network."""
+        until = time.ticks_add(time.ticks_ms(), self._ms)
+        if time.ticks_diff(self._last, until) > 0:
+            self._until = until
 
     @property
     def left_s(self):
@@ -46,7 +58,7 @@ def blame(said):
 
 
 def stand_down():
-    """End the supervision of a trial: it is confirmed, and nothing restarts the board any more."""
+    """End the supervision: what runs is good, and nothing restarts the board any more."""
     global supervisor
     supervisor = None
     chip.stop_watchdog()

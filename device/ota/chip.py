@@ -20,8 +20,9 @@ _SCRATCH7 = const(0x28)  # survives every reset, not a power cut; MicroPython us
 _CLEAR = const(0x3000)  # writing a bit of CTRL here clears it (RP2040 data sheet 2.1.2)
 _ENABLE = const(0x40000000)
 
-# The hint lies in bits 0 to 7 and the count of deaths from bit 8 on, and both once more in the
-# upper half, as a check. All of it stays below 30 bits: a larger number would need heap.
+# The hint lies in bits 0 to 3, the limit in bits 4 to 7 and the count of deaths from bit 8 on, and
+# all once more in the upper half, as a check. All of it stays below 30 bits: a larger number would
+# need heap.
 _CHECK = const(0x07A5)
 _MAX_DEATHS = const(63)
 
@@ -29,8 +30,19 @@ _MAX_DEATHS = const(63)
 # to choose: that tells our watchdog from its own.
 _WATCHDOG_MS = const(8321)
 
-# running: the application is on trial. The others are why the guard or the service restarted it.
-_HINTS = ("", "running", "bitten", "restart", "exception", "deadline", "rescue")
+# running: the application is on trial; supervised: it runs with files changed by hand. The others
+# are why the guard or the service restarted it.
+_HINTS = (
+    "",
+    "running",
+    "bitten",
+    "restart",
+    "exception",
+    "deadline",
+    "rescue",
+    "end",
+    "supervised",
+)
 
 
 class Chip:
@@ -62,8 +74,10 @@ class Chip:
         if self._memory is not None:
             if deaths is None:
                 deaths = self.deaths()
-            left = min(deaths, _MAX_DEATHS) << 8 | _HINTS.index(hint)
-            self._memory[self._scratch] = (left ^ _CHECK) << 16 | left
+            self._keep(min(deaths, _MAX_DEATHS) << 8 | self._left() & 0xF0 | _HINTS.index(hint))
+
+    def _keep(self, left):
+        self._memory[self._scratch] = (left ^ _CHECK) << 16 | left
 
     def _left(self):
         if self._memory is None:
@@ -75,12 +89,21 @@ class Chip:
 
     def hint(self):
         """Return what leave() has left, "" when it was nothing."""
-        number = self._left() & 0xFF
+        number = self._left() & 0x0F
         return _HINTS[number] if number < len(_HINTS) else ""
 
     def deaths(self):
         """Return how often the application has died in a row since power came."""
         return self._left() >> 8
+
+    def count_resets(self, limit):
+        """Have each restart count as a death until there are *limit* (1 to 15); 0: only deaths."""
+        if self._memory is not None and limit != self.limit():
+            self._keep(self._left() & 0xFF0F | limit << 4)
+
+    def limit(self):
+        """Return what count_resets() was told since power came, 0 when nothing."""
+        return self._left() >> 4 & 0x0F
 
     def forget_deaths(self):
         """Note a good start: the application is alive."""

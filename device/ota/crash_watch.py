@@ -1,7 +1,8 @@
-"""Notices that main.py has died: the board is at the prompt, and off the air.
+"""Notices that main.py has ended: the board is at the prompt, and off the air.
 
 An exception in main.py leaves nothing behind that could be asked, but it is printed, and then the
-prompt is. So this listens on the console (os.dupterm) for a traceback with `>>> ` after it.
+prompt is. So this listens on the console (os.dupterm) for a traceback with `>>> ` after it. Where
+main.py comes to its end, or is missing, the prompt follows the lines that greet a person.
 Ctrl-C is a person at work and counts as none, and so does a key pressed at the prompt.
 
 The firmware hands over what it prints in pieces that end anywhere (a line end is "\r" and "\n",
@@ -33,11 +34,12 @@ _HERE = const(3)
 _TRACEBACK = b"Traceback (most recent call last):"
 _MEMORY = b"MemoryError"  # with a full heap it comes without a traceback
 _CTRL_C = b"KeyboardInterrupt"
+_GREETING = b'Type "help()" for more information.'  # where the firmware itself comes to the prompt
 _PROMPT = b">>> "
 _RAW = b"raw REPL"  # a program at the other end, such as mpremote
 _PASTE = b"paste mode"
 # Looked for where a line begins, by the first letter. The traceback may also come after text.
-_WORDS = (_TRACEBACK, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)
+_WORDS = (_TRACEBACK, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)  # _GREETING: see _match()
 
 
 _watch = None
@@ -68,6 +70,8 @@ class Watch(io.IOBase):
         self._word = None  # that may be coming,
         self._count = 0  # and how much of it is here
         self._died = False
+        self._ended = False
+        self._person = False  # has pressed Ctrl-C
         self._said = bytearray(_SAID_BYTES)  # the exception, such as "ValueError: no sensor"
         self._size = 0
         self._reading = _COMPLETE
@@ -85,7 +89,7 @@ class Watch(io.IOBase):
         """Look at a piece of console output. Called by the firmware."""
         at, end = 0, len(data)
         if self._waiting and end == 1 and data[0] > 0x1F:
-            self._leave()  # a key, echoed
+            self._leave_alone()  # a key, echoed
         while at < end and not self._over:
             ahead = self._skip(data, at) if self._word is None else self._match(data, at)
             if self._reading and ahead > at:
@@ -123,8 +127,11 @@ class Watch(io.IOBase):
 
     def _match(self, data, at):
         if data[at] != self._word[self._count]:
-            self._word = None  # but this may begin another
-            return at
+            if self._word is _TRACEBACK and self._count == 1 and data[at] == _GREETING[1]:
+                self._word = _GREETING
+            else:
+                self._word = None  # but this may begin another
+                return at
         self._count += 1
         if self._count == len(self._word):
             word, self._word = self._word, None
@@ -157,7 +164,10 @@ class Watch(io.IOBase):
                 self._reading = _HERE
         elif word is _CTRL_C:
             self._died = False
-        elif word is _PROMPT and self._died and not self._waiting:
+            self._person = True
+        elif word is _GREETING:
+            self._ended = not self._person
+        elif word is _PROMPT and (self._died or self._ended) and not self._waiting:
             self._waiting = True
             try:
                 self._timer.init(
@@ -168,7 +178,18 @@ class Watch(io.IOBase):
             except Exception:  # the application uses all alarms of the chip, or all memory
                 self._restart(None)
         else:
-            self._leave()  # a person is at work, or main.py came to its end
+            self._leave_alone()
+
+    def _leave_alone(self):
+        """A person is at work: nothing is to restart the board, outside of a trial."""
+        self._leave()
+        if not self.urgent:
+            try:
+                guard = sys.modules["ota_boot"]
+                if guard.supervisor is not None:
+                    guard.stand_down()
+            except Exception:
+                pass  # no memory left, or no guard: the deadline holds
 
     def _leave(self):
         self._over = True
@@ -177,7 +198,8 @@ class Watch(io.IOBase):
 
     def _restart(self, timer):
         if self.urgent:
-            self._tell_guard()
+            if self._died:
+                self._tell_guard()
         else:
             try:
                 os.stat(SETTINGS)
@@ -187,7 +209,7 @@ class Watch(io.IOBase):
                 return
             except MemoryError:
                 pass
-        ota.chip.restart("exception")
+        ota.chip.restart("exception" if self._died else "end")
 
     def _tell_guard(self):
         try:

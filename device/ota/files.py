@@ -81,7 +81,7 @@ async def put(device, head):
             await head.body.pump(writing.counting(incoming.write), device.buffer)
             # A folder may have been made at this name while the body came in.
             _check_target(path)
-            tag = incoming.publish(expected)
+            tag = incoming.publish(expected, device)
             device.replaced(path)
         finally:
             incoming.close()
@@ -100,6 +100,7 @@ async def delete(device, head):
         kind = _found(path, wants_dir)
         await _check_conditions(device, head, path)
         device.replaced(path)
+        device.changing(path)
         if kind == "file":
             os.remove(path)
         elif head.headers.get("x-ota-recursive") == "yes":
@@ -134,6 +135,7 @@ async def move(device, head):
         if flash.kind(target):
             raise Refused(412, "exists/target", target)
         _check_parents(target)
+        device.changing(target)
         if source.rfind("/") != 0 or target.rfind("/") == 0:
             _make_folders(target)
             os.rename(source, target)
@@ -142,7 +144,7 @@ async def move(device, head):
         else:
             # A power cut in the middle of a move out of `/` can hide the next name there, which
             # may be boot.py (littlefs 2.9 and newer): copy, then remove.
-            await _copy(source, target, device.buffer)
+            await _copy(source, target, device)
             os.remove(source)
         device.replaced(source)  # its blocks are now those of another name
     device.service.log("%s moved to %s" % (source, target))
@@ -327,7 +329,7 @@ class _Incoming:
             raise self._full(error)
         self._received += len(view)
 
-    def publish(self, expected):
+    def publish(self, expected, device):
         """Make the file live in one step and return its SHA-256 (64 hex).
 
         *expected* is the digest to compare with, or None. Raises Refused(422) when it differs, or
@@ -344,6 +346,7 @@ class _Incoming:
             raise self._full(error)
         if self._path == "/boot.py":
             load("commit").check_start(self._path, _INCOMING)
+        device.changing(self._path)
         _make_folders(self._path)
         os.rename(_INCOMING, self._path)
         return found
@@ -405,10 +408,10 @@ def _make_dir(path):
     return 201, None, ()
 
 
-async def _copy(source, target, buf):
+async def _copy(source, target, device):
     """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
     _check_space(os.stat(source)[6], target)
-    view = memoryview(buf)
+    view = memoryview(device.buffer)
     incoming = _Incoming(target)
     try:
         with open(source, "rb") as file:
@@ -418,7 +421,7 @@ async def _copy(source, target, buf):
                     break
                 incoming.write(view[:count])
                 await asyncio.sleep_ms(0)
-        incoming.publish(None)
+        incoming.publish(None, device)
     finally:
         incoming.close()
 

@@ -92,6 +92,7 @@ _FIELDS = (
     ("floor", str),  # lowest version still accepted
     ("next_floor", str),  # the floor after this update is confirmed
     ("dirty", int),  # 1: collect() has not finished
+    ("changed", str),  # what mark() has noted; left out of the file when there is nothing
 )
 
 
@@ -240,7 +241,8 @@ def load():
         ignored = "The state record is damaged."
     record = {}
     for index, (name, kind) in enumerate(_FIELDS):
-        record[name] = values[index] if values else 0 if kind is int else None
+        known = values and index < len(values)
+        record[name] = values[index] if known else 0 if kind is int else None
     if not values:
         record["state"] = "idle"
     return record
@@ -254,7 +256,9 @@ def _decode(raw):
         values = json.loads(raw[11:])
     except ValueError:
         return None
-    if not isinstance(values, list) or len(values) != len(_FIELDS) or values[0] not in STATES:
+    if not isinstance(values, list) or len(_FIELDS) - len(values) not in (0, 1):
+        return None
+    if values[0] not in STATES:
         return None
     for value, (_, kind) in zip(values, _FIELDS):
         if not isinstance(value, kind) and (value is not None or kind is int):
@@ -267,7 +271,10 @@ def _decode(raw):
 def save(record):
     """Write *record* durably, in one step: a cut leaves the one before. Raises OSError."""
     while True:
-        raw = json.dumps([record[name] for name, _ in _FIELDS]).encode()
+        values = [record[name] for name, _ in _FIELDS]
+        if values[-1] is None:
+            values.pop()  # a guard that does not know of it can read the rest
+        raw = json.dumps(values).encode()
         if len(raw) <= _MAX_RECORD - 11:
             break
         _shorten(record)
@@ -291,6 +298,8 @@ def _shorten(record):
         last[3] = last[3][: len(last[3]) // 2]
     elif record["reason"]:
         record["reason"] = record["reason"][: len(record["reason"]) // 2]
+    elif record["changed"] and len(record["changed"]) > 40:
+        record["changed"] = record["changed"][:40]
     else:
         raise ValueError("record too long")
 
@@ -388,6 +397,31 @@ def lines(path, at=0):
             begin = end + 1
             end = rest.find(b"\n", begin)
         rest = rest[begin:]
+
+
+def mark(seconds, paths):
+    """Note, durably, that *paths* were changed by hand: the next start is supervised.
+
+    It has *seconds* to become a good one. Named are the last three. Raises OSError.
+    """
+    record = load()
+    names = record["changed"].split(" ")[1:] if record["changed"] else []
+    for path in paths:
+        # Short, since all three stand in the record.
+        path = plain(path if len(path) <= 28 else ".." + path[-26:]).replace(" ", "?")
+        names = [name for name in names if name != path] + [path]
+    changed = "%d %s" % (seconds, " ".join(names[-3:]))
+    if changed != record["changed"]:
+        record["changed"] = changed
+        save(record)
+
+
+def unmark():
+    """Note that what was changed by hand has proved itself. Raises OSError."""
+    record = load()
+    if record["changed"]:
+        record["changed"] = None
+        save(record)
 
 
 def turn_back(record, reason):

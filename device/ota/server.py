@@ -291,6 +291,21 @@ class Device:
         """
         return _WriteLock(self, path, size)
 
+    def changing(self, path):
+        """Take note that the file or folder *path* is about to be changed by hand.
+
+        Only the first time since the start this writes. Raises OSError, MemoryError.
+        """
+        service = self.service
+        if not service.changed:
+            self._mark((path,))
+        service.changed = [name for name in service.changed if name != path][-2:] + [path]
+
+    def _mark(self, paths):
+        service = self.service
+        seconds = max(service.trial_deadline_s, service.confirm_after_s + 5)
+        ota.once("record", "mark", seconds, paths)
+
     def replaced(self, path):
         """Take note that the file or folder *path* was replaced or removed."""
         for reader in self.readers:
@@ -332,6 +347,11 @@ class Device:
                 ota.once("trial", "prepare_rescue", service)
             except MemoryError:
                 pass  # that is why it is asked for; what is known from before has to do
+        if len(service.changed) > 1:
+            try:
+                self._mark(service.changed)  # now with the names of all
+            except (MemoryError, OSError):
+                pass  # one is there
         service.log("Restarting (%s)." % mode)
         self._resetting = asyncio.create_task(_reset_later(mode))
         return {"boot_id": service.boot_id, "restart_ms": _RESTART_MS}

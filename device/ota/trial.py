@@ -23,11 +23,15 @@ async def start_up(service):
         record.remove(record.HOME)  # a file, made by other hands
     record.clear(record.DESCRIPTION)
     record.clear("/.ota/~incoming")  # of ota/files.py, which is not loaded for its name alone
+    ota.chip.count_resets(service.rescue_after_resets)
     if record.load()["state"] == "staging":
         service.lease = time.ticks_ms()  # the client that began it has time to go on
     if rescue.load() is None:
         # Later only a good start changes what rescue mode knows, but nothing is worse.
         _save_settings(service)
+    hasty = service.trial_deadline_s <= service.confirm_after_s
+    if hasty and service.auto_confirm and service.mode == "normal":  # rescue mode knows but one
+        _note(service, "trial_deadline_s is not above confirm_after_s: no update will be kept.")
     if service.auth[1] == ota.DEFAULT_PASSWORD:
         service.log("The default password is in use. Choose another one.")
     if hasattr(service.wifi_service, "log"):
@@ -79,17 +83,35 @@ def _note(service, text):
 
 
 def passed(service):
-    """Take note of a good start: no death counted, a trial confirmed, settings for rescue mode."""
+    """Take note of a good start: no death counted, what runs is proven, settings are saved."""
     ota.chip.forget_deaths()
     if service.mode != "normal":
         return
     if record.load()["state"] != "trial":
+        _trust_changes(service)
         _save_settings(service)
     elif service.auto_confirm:
         # As a task, since the proof imports a lot, and here much of the C stack is in use.
         asyncio.create_task(_confirm(service))  # noqa: RUF006 - the loop holds it
     else:
         service.log("Healthy; waiting for the application to confirm.")
+
+
+def _trust_changes(service):
+    """End the supervision of files that were changed by hand before this start."""
+    guard = sys.modules.get("ota_boot")
+    if guard is not None and guard.supervisor is not None:
+        guard.stand_down()
+    if not service.changed:  # else the next start has to prove those
+        record.unmark()
+
+
+def vouch(service):
+    """Keep what runs, since the application says that it is good. Raises Refused(409)."""
+    if record.load()["state"] == "trial":
+        confirm(service)
+    else:
+        _trust_changes(service)
 
 
 async def _confirm(service):
@@ -110,9 +132,7 @@ def confirm(service):
             raise Refused(409, "no_key/confirm")
         _prove(service)
     version = ota.load("transaction").confirm()
-    guard = sys.modules.get("ota_boot")
-    if guard is not None:
-        guard.stand_down()
+    _trust_changes(service)
     watch = sys.modules.get("ota.crash_watch")
     if watch is not None:
         watch.relax()

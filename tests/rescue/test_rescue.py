@@ -99,13 +99,14 @@ def it_takes_an_update_and_a_roll_back(make_board):
 
 
 @scenario("exception", RAISES)
+@scenario("end", b"print('dead')\n")
 @scenario("watchdog", BITTEN)
 def it_comes_when_the_application_keeps_dying(make_board, kind, main):
     board = good_board(make_board)
     board.write({"/main.py": main})
     board.start()
     status = wait_mode(board, "rescue")
-    restart = ["machine.reset"] if kind == "exception" else ["watchdog", "machine.reset"]
+    restart = ["watchdog", "machine.reset"] if kind == "watchdog" else ["machine.reset"]
     assert board.boots() == restart * 3
     assert board.flash_operations == 0
     assert "Rescue mode: the application died 3 times" in status["warnings"]
@@ -151,7 +152,7 @@ def it_comes_when_the_set_before_is_dead_as_well(make_board):
 
 
 @scenario("KeyboardInterrupt", b"raise KeyboardInterrupt\n", True)
-@scenario("its end", b"print('done')\n", True)
+@scenario("its end, but it never ran the service", b"print('done')\n", False)
 @scenario("an exception, but it never ran the service", RAISES, False)
 def a_board_at_the_prompt_is_left_alone(make_board, why, main, was_good):
     board = good_board(make_board) if was_good else make_board(files=QUICK)

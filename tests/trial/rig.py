@@ -49,7 +49,12 @@ def answer(value):
 
 options = dict(before_install=before_install, after_install=after_install, on_progress=on_progress)
 options.update(dict(OPTIONS))
-service = OTAUpdateService(wifi, **options)
+
+class Quiet(OTAUpdateService):
+    # Orders and answers are files, and shall not count as changed by hand.
+    changed = property(lambda self: ("/order",), lambda self, value: None)
+
+service = Quiet(wifi, **options)
 feed = None
 
 async def main():

@@ -11,6 +11,7 @@ NOT_CONFIRMED = "not confirmed in time"
 RAISED = "the application ended in an exception"
 ANY = RAISED + "*"
 HUNG = "the application hung: the watchdog restarted the board"
+ENDED = "the application came to its end"
 THREE_STARTS = "not confirmed in 3 starts"
 
 BROKEN_WATCH = (rig.DEVICE / "ota" / "crash_watch.py").read_text() + "\n\n1 / 0\n"
@@ -47,13 +48,13 @@ CASES = {
     "resets the board": (b"import machine\nmachine.reset()\n", THREE_STARTS),
     "starts MicroPython anew": (b"import machine\nmachine.soft_reset()\n", THREE_STARTS),
     "does not confirm": (rig.app(auto_confirm=False), NOT_CONFIRMED),
-    "comes to its end": (b"print('done')\n", NOT_CONFIRMED),
+    "comes to its end": (b"print('done')\n", ENDED),
     "has a syntax error": (b"def main(:\n", RAISED + ": SyntaxError: invalid syntax"),
     "raises what no record holds": (
         b"raise ValueError('\\x00\\n\\\\\"' * 200 + '\xc3\xa4' * 900)\n",
         RAISED + ": ValueError: ?",
     ),
-    "is empty": (b"", NOT_CONFIRMED),
+    "is empty": (b"", ENDED),
     "interrupts itself": (b"raise KeyboardInterrupt\n", NOT_CONFIRMED),
     "has a watchdog of its own": (
         b"import machine, time\nmachine.WDT(timeout=300)\ntime.sleep(1000)\n",

@@ -18,13 +18,25 @@ def sha(data):
     return hexlify(hashlib.sha256(data).digest()).decode()
 
 
+class Device:
+    """What a change needs of the Device."""
+
+    buffer = bytearray(1024)
+
+    def __init__(self):
+        self.changed = []
+
+    def changing(self, path):
+        self.changed.append((path, read(path)))
+
+
 def replace(path, data, expected=None):
     """What the route of a PUT does."""
     incoming = files._Incoming(path)
     try:
         for at in range(0, len(data), 4096):
             incoming.write(memoryview(data)[at : at + 4096])
-        return incoming.publish(expected)
+        return incoming.publish(expected, Device())
     finally:
         incoming.close()
 
@@ -65,7 +77,9 @@ def test_parents_are_not_made_for_a_file_that_does_not_come():
 def test_dropping_twice_and_after_publishing_is_harmless():
     incoming = files._Incoming("/f")
     incoming.write(memoryview(NEW))
-    incoming.publish(None)
+    device = Device()
+    incoming.publish(None, device)
+    assert device.changed == [("/f", None)]  # noted before it is done
     incoming.close()
     incoming.close()
     assert tree() == {"/f": NEW}
@@ -99,7 +113,7 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
                 before = tree()
                 del before["/.ota/~incoming"]
                 try:
-                    incoming.publish(None)
+                    incoming.publish(None, Device())
                 except (Refused, OSError) as error:
                     assert isinstance(error, Refused) or error.errno == 28
                     incoming.close()
@@ -205,11 +219,11 @@ def test_a_tree_is_removed_whole_without_recursion():
 
 def test_a_copy_is_whole_or_not_there():
     write("/a", OLD)
-    asyncio.run(files._copy("/a", "/d/e/b", bytearray(1024)))
+    asyncio.run(files._copy("/a", "/d/e/b", Device()))
     assert tree() == {"/a": OLD, "/d/e/b": OLD}
     fill(1)
     before = tree()
-    refused(507, "no_space", files._copy, "/a", "/x/c", bytearray(1024))
+    refused(507, "no_space", files._copy, "/a", "/x/c", Device())
     assert tree() == before
     assert "x" not in os.listdir("/")
 

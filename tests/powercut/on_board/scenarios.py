@@ -72,6 +72,7 @@ class Scenario:
         self.bare = False  # never updated before
         self.ignore = ()  # files of the application that come and go meanwhile
         self.trial = trial
+        self.unproven = ()  # sets that differ by files changed by hand
         self.steps = []
         self.empty_folders = empty_folders + hollow  # the second lie in folders that go
 
@@ -454,6 +455,7 @@ def _by_hand(name, do, *changes):
             new[path] = source if isinstance(source, bytes) else old[source]
     scenario = Scenario(name, old, new)
     scenario.versions["new"] = "1.0"
+    scenario.unproven = ("new",)
     scenario._add("change", do, "old", "new")
     return scenario
 
@@ -471,6 +473,28 @@ def _put(name):
         world.ask("PUT", "/fs/lib/f001.py", scenario.sets["new"]["/lib/f001.py"])
 
     return _by_hand(name, do, ("/lib/f001.py", text("by hand", 2500)))
+
+
+def _deleted(name):
+    def do(scenario, flash):
+        world.ask("DELETE", "/fs/lib/f001.py")
+
+    return _by_hand(name, do, ("/lib/f001.py", None))
+
+
+def _marked(name):
+    """Files changed by hand wait for their proof during an update, which is undone."""
+    scenario = Scenario(name, *_tiny(), blocks=48)
+
+    def mark(scenario, flash):
+        record.mark(180, ("/lib/a.py", "/lib/b.py"))
+
+    def unmark(scenario, flash):
+        record.unmark()
+
+    scenario._add("mark", mark, "old").boot("old")
+    scenario.install().boot("new").rollback().boot("old")
+    return scenario._add("unmark", unmark, "old").boot("old")
 
 
 def _aborted(name):
@@ -502,6 +526,8 @@ _ALL = (
     ("whole archive, partly staged", _partly_staged),
     ("one file moved", _moved),
     ("one file replaced", _put),
+    ("one file deleted", _deleted),
+    ("changed by hand, then updated", _marked),
     ("resumed", _resume),
     ("begun anew", _replaced_session),
     ("nearly full flash", lambda name: _kept(name, _grown(), blocks=128, full=True)),

@@ -100,6 +100,8 @@ def judge(scenario, step, flash):
     broken = broken_promise(scenario)
     if broken:
         return "mixed", broken
+    if label in scenario.unproven and not world.ota_boot._by_hand:
+        return "mixed", "changed by hand, but nobody supervises it"
     return ("old" if label == scenario.old else "new"), None
 
 

@@ -132,7 +132,7 @@ def _import_guard():
         sys.modules["ota_boot"] = loaded
 
 
-def _no_supervisor(seconds):
+def _no_supervisor(seconds, patience=0):
     return None
 
 
@@ -152,7 +152,7 @@ def power_on(flash):
         guard = _import_guard()
         guard._ran = False
         guard.ignored = guard.supervisor = None
-        guard._changed, guard._trial_s = False, 0
+        guard._changed, guard._trial_s, guard._by_hand = False, 0, False
         guard.chip._memory = registers
         guard.Supervisor = _no_supervisor
         try:
@@ -260,6 +260,8 @@ class Service:
         self.require_signed = False
         self.public_key = self.min_version = self.before_install = self.on_progress = None
         self.trial_deadline_s = 180
+        self.confirm_after_s = 30
+        self.changed = ()
         self.lease = None
         self.decided = False
         self.boot_id = "boot"

@@ -48,6 +48,12 @@ def test_a_hint_and_the_deaths_come_back():
             board.leave(hint, deaths)
             assert (board.hint(), board.deaths()) == (hint, deaths)
             assert memory[world.SCRATCH] < 1 << 30  # a larger number would need heap
+    board.count_resets(15)
+    board.leave("end", 63)
+    assert (board.hint(), board.deaths(), board.limit()) == ("end", 63, 15)
+    assert memory[world.SCRATCH] < 1 << 30
+    board.count_resets(0)
+    assert (board.hint(), board.deaths(), board.limit()) == ("end", 63, 0)
     board.leave("running", 1000)
     assert (board.hint(), board.deaths()) == ("running", 63)
     board.leave("restart")
@@ -148,5 +154,6 @@ def test_both_chips_are_found():
         chip.sys = real
     assert second._scratch == 0x400D8028 and second._ticks_ms == 1000
     assert first._scratch == 0x40058028 and first._ticks_ms == 2000
+    memory[0x40058028] = 0
     first.leave("rescue", 1)
     assert list(memory) == [0x40058028]

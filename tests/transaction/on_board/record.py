@@ -39,6 +39,11 @@ def _write(raw):
         file.write(raw)
 
 
+def _read():
+    with open("/.ota/state", "rb") as file:
+        return file.read()
+
+
 def test_what_is_saved_is_loaded():
     record = _full()
     assert records.load() == record
@@ -80,7 +85,7 @@ def test_an_edited_record_is_unknown():
 def test_a_record_with_a_right_checksum_but_wrong_types_is_unknown():
     common.board()
     good = [records.load()[name] for name, _ in records._FIELDS]
-    wrong = [{}, [], [1, 2], None, 3, "text", good[:-1], good + [0]]
+    wrong = [{}, [], [1, 2], None, 3, "text", good[:-2], good + [0]]
     for index, (name, kind) in enumerate(records._FIELDS):
         for value in (3, "x", [1], {}, None, True):
             values = list(good)
@@ -97,6 +102,68 @@ def test_a_record_with_a_right_checksum_but_wrong_types_is_unknown():
         _write(b"1 %08x " % crc32(raw) + raw)
         assert records.load()["state"] == "idle", values
         assert records.ignored, values
+
+
+def test_what_was_changed_by_hand_is_noted_and_forgotten():
+    common.board()
+    records.save(records.load())
+    before = _read()
+    records.mark(180, ("/main.py",))
+    assert records.load()["changed"] == "180 /main.py"
+    records.mark(60, ("/lib/a b.py", "/main.py", "/data/" + "x" * 90))
+    changed = "60 /lib/a?b.py /main.py .." + "x" * 26
+    assert records.load()["changed"] == changed
+    records.mark(60, ("/new.py",))
+    assert records.load()["changed"] == "60 /main.py .." + "x" * 26 + " /new.py"
+    records.unmark()
+    # And then it is as it was, for a guard that does not know of it.
+    assert records.load()["changed"] is None
+    assert _read() == before
+
+
+def test_a_series_of_changes_by_hand_costs_one_page():
+    files = dict(common.OLD)
+    files.update({"/main.py": b"1", "/lib/x.py": b"2", "/lib/y.py": b"3"})
+    flash = common.board(files)
+    saved = []
+    real = records.save
+
+    def save(record):
+        before = flash.operations, flash.erases
+        real(record)
+        saved.append((flash.operations - before[0], flash.erases - before[1]))
+
+    records.save = save
+    try:
+        world.ask("PUT", "/fs/lib/x.py", b"4")
+        world.ask("MOVE", "/fs/lib/y.py", x_destination="/fs/lib/z.py")
+        world.ask("PUT", "/fs/main.py", b"5")
+        world.ask("DELETE", "/fs/lib/z.py")
+    finally:
+        records.save = real
+    assert saved == [(1, 0)], saved
+    assert records.load()["changed"] == "180 /lib/x.py"
+    changed = world._the_device().service.changed
+    assert changed == ["/lib/x.py", "/main.py", "/lib/z.py"], changed
+    world.power_on(flash)
+    assert world.ota_boot._by_hand and world.ota_boot._trial_s == 180
+
+
+def test_the_longest_record_has_room_for_a_mark():
+    common.board()
+    record = records.load()
+    for name, kind in records._FIELDS:
+        if kind is str and name != "state":
+            record[name] = {"id": "0" * 64, "plan": "0" * 16, "signer": "0" * 16}.get(
+                name, "9" * 40
+            )
+    record["reason"] = "r" * 100
+    record["last"] = [999, "9" * 40, "reverted", "r" * 100]
+    record["changed"] = None
+    records.save(record)
+    records.mark(86400, ["/" + name * 60 for name in "abc"])
+    assert records.ignored is None
+    assert records.load()["changed"].startswith("86400 ..aaaa")
 
 
 def test_a_huge_record_is_not_read():

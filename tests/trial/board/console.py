@@ -110,8 +110,9 @@ def a_full_heap_prints_no_traceback():
 def what_is_no_death():
     quiet = (
         _CTRL_C + _END,
-        _END,
-        b"done\r\n" + _END,
+        # What an application may say.
+        b"\r\n>>> hello\r\n" + _END[:-30],
+        b'Type "help\r\n>>> ',
         # A person tries something at the prompt, and thinks about what it says.
         _CTRL_C + _END + b"1/0\r\n" + _RAISED + b">>> ",
         # mpremote runs a program that raises.
@@ -119,7 +120,7 @@ def what_is_no_death():
         b"raw REPL; CTRL-B to exit\r\n>OK\x04" + _RAISED + b"\x04>\r\n" + _END,
         # The application has caught it, and says so.
         _RAISED + b"going on\r\n",
-        b"a line about >>> and Traceback (most of it)\r\n" + _END,
+        b"a line about >>> and Traceback (most of it)\r\n" + _END[:20],
     )
     for number, text in enumerate(quiet):
         for size in (1, 2, 3, 5, 17, 1000):
@@ -127,8 +128,48 @@ def what_is_no_death():
             assert feed(pieces)[1] is None, (number, size)
     looker, _ = feed([_RAISED + b"going on\r\n"])
     assert _Os.second is looker
-    feed([_END])  # main.py came to its end: nothing to watch
-    assert _Os.second is None
+
+
+def an_end_is_seen_however_the_text_is_cut():
+    for text in (_END, b"done\r\n" + _END, b"T\r\n" + _END, _RAISED + b"going on\r\n" + _END):
+        for size in range(1, 60):
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            looker, number = feed(pieces)
+            assert number == len(pieces) - 1, (text, size)
+    board()
+    guard = sys.modules["ota_boot"] = None
+    for urgent in (False, True):
+        looker, _ = feed([b"done\r\n", _END], urgent)
+        assert looker._timer.period == (1 if urgent else 15000)
+        try:
+            looker._time_is_up(None)
+        except machine.Reset:
+            pass
+        assert (ota.chip.hint(), guard) == ("end", None)
+    del sys.modules["ota_boot"]
+
+
+def a_person_ends_the_supervision_of_files_changed_by_hand():
+    class Guard:
+        supervisor = True
+
+        def stand_down(self):
+            self.supervisor = None
+
+    for text in (
+        _CTRL_C + _END,
+        b"raw REPL; CTRL-B to exit\r\n>",
+        _END + b"|i",
+        _RAISED + _END + b"|i",
+    ):
+        for urgent in (False, True):
+            guard = sys.modules["ota_boot"] = Guard()
+            feed([])
+            looker = watch(urgent)
+            for piece in text.split(b"|"):
+                looker.write(piece)
+            assert guard.supervisor is (True if urgent else None), text
+    del sys.modules["ota_boot"]
 
 
 def the_exception_is_told_to_the_guard():
@@ -239,7 +280,7 @@ def it_works_with_a_full_heap():
         watch(True)._time_is_up(None)
     except machine.Reset:
         pass
-    assert (ota.chip.hint(), ota.chip.deaths()) == ("exception", 0)
+    assert (ota.chip.hint(), ota.chip.deaths()) == ("end", 0)
     _Os.settings = True
 
 
@@ -278,6 +319,8 @@ for check in (
     a_death_is_seen_as_the_firmware_cuts_it,
     a_traceback_may_follow_a_line_that_has_no_end,
     a_full_heap_prints_no_traceback,
+    an_end_is_seen_however_the_text_is_cut,
+    a_person_ends_the_supervision_of_files_changed_by_hand,
     what_is_no_death,
     the_exception_is_told_to_the_guard,
     a_person_has_time_to_press_a_key,

@@ -91,10 +91,31 @@ def standing_down_leaves_no_hint():
 def deaths_are_counted_once():
     board()
     chip = ota_boot.chip
-    for hint in ("running", "bitten", "restart", "exception", "deadline", "rescue"):
+    real, ota_boot.load = ota_boot.load, lambda: {"changed": None, "state": "idle"}
+    counted = ("exception", "bitten", "end", "supervised")
+    for hint in counted + ("running", "restart", "deadline", "rescue"):  # noqa: RUF005
         chip.leave(hint, 1)
         ota_boot._look_back(True)
-        assert chip.deaths() == 1 + (hint in ("exception", "bitten")), hint
+        assert chip.deaths() == 1 + (hint in counted), hint
+    ota_boot.load = real
+
+
+def the_network_is_waited_for_but_not_for_ever():
+    board()
+    watched = ota_boot.Supervisor(5, 6)
+    first = watched._until
+    time.sleep_ms(50)
+    watched.postpone()
+    assert time.ticks_diff(watched._until, first) >= 50
+    first = watched._until
+    watched._last = time.ticks_add(first, -1)
+    watched.postpone()
+    assert watched._until == first
+    watched = ota_boot.Supervisor(5)  # a trial has its time, and no more
+    first = watched._until
+    time.sleep_ms(50)
+    watched.postpone()
+    assert watched._until == first
 
 
 def a_service_that_repairs_counts_no_death_and_asks_for_no_rescue():
@@ -131,6 +152,7 @@ for check in (
     any_number_of_seconds_will_do,
     standing_down_leaves_no_hint,
     deaths_are_counted_once,
+    the_network_is_waited_for_but_not_for_ever,
     a_service_that_repairs_counts_no_death_and_asks_for_no_rescue,
     the_guard_never_raises_and_the_application_is_watched,
 ):

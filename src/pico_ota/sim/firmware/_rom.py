@@ -82,7 +82,8 @@ def start():
     sys.path[:] = ["", ".frozen", "/lib"]
     _mount(_flash.Flash())
     # Now, since there may be no memory left at the end.
-    banner, prompt = bytearray((_sys._banner() + "\n").encode()), bytearray(b">>> ")
+    greeting = _sys._banner() + '\nType "help()" for more information.\n'
+    banner, prompt = bytearray(greeting.encode()), bytearray(b">>> ")
     del _sys
     gc.collect()
     _chip.W[_STAGE] = _BOOT

@@ -1,0 +1,261 @@
+"""Files changed by hand have to prove themselves, and healthy programs are left alone."""
+
+import time
+
+import pytest
+import rig
+
+scenario = rig.Scenarios()
+
+#: A person has 15 s to press a key, a start without a network 15 minutes: not here.
+QUICK = rig.patched(
+    {
+        "/ota/crash_watch.py": ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)"),
+        "/ota/rescue.py": ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(60)"),
+        "/ota_boot.py": ("_PATIENCE_S = const(15 * 60)", "_PATIENCE_S = const(14)"),
+    }
+)
+
+
+def app(**options):
+    """The application of the rig, but its orders count as changed by hand."""
+    return rig.app(**options).replace(b"service = Quiet(", b"service = OTAUpdateService(")
+
+
+#: The application as a module, so that it is not there when main.py is bad.
+MAIN = """
+import machine, sys, time
+try:
+    import helper
+except ImportError:
+    print("bad")
+    %s
+else:
+    import application
+"""
+GOOD = MAIN % "pass"
+BAD = {
+    "raise": "1 / 0",
+    "hang": "machine.disable_irq(); time.sleep(1000)",
+    "end": "pass",
+    "reset": "machine.reset()",
+    "soft reset": "machine.soft_reset()",
+    "exit": "sys.exit()",
+    "no Wi-Fi": "import lonely",
+    "blocking loop": "while True: pass",
+}
+#: Restarts of the program's own are forgiven twice.
+REASONS = {
+    "raise": "the application ended in an exception",
+    "hang": "the application hung: the watchdog restarted the board",
+    "end": "the application came to its end",
+    "missing": "the application came to its end",
+    "no Wi-Fi": "no good start in time",
+    "blocking loop": "no good start in time",
+}
+IN_THREE = "no good start in 3"
+
+
+def good_board(make_board, main=GOOD, **more):
+    """A board on which all is proven, and which runs."""
+    files = {**QUICK, "/helper.py": b"", "/application.py": app(), **more}
+    files["/lonely.py"] = app().replace(b"test-net", b"no-such-net")
+    board = make_board(main.encode() if isinstance(main, str) else main, files)
+    board.set_wifi(networks={"test-net": "test-password"})
+    board.start()
+    board.wait_listening(60)
+    time.sleep(2)  # a good start
+    return board
+
+
+def restart(board):
+    assert board.request("POST", "/api/v1/reboot", json={}).status_code == 202
+
+
+def proven(board):
+    """Tell whether nothing is marked; the board is off."""
+    return b".py" not in board.ours().get("/.ota/state", b"")
+
+
+def change(board, way, bad):
+    """Make a board bad by a request; return the path that was changed."""
+    if bad == "missing":
+        path = "/main.py"
+    elif way == "PUT":
+        main = "import machine, sys, time\nprint('bad')\n" + BAD[bad]
+        assert board.request("PUT", "/fs/main.py", content=main.encode()).is_success
+        return "/main.py"
+    else:
+        path = "/helper.py"
+        if bad != "missing":
+            main = MAIN % BAD[bad]
+            assert board.request("PUT", "/fs/main.py", content=main.encode()).is_success
+            restart(board)
+            board.wait_status(lambda s: s["uptime_s"] < 2)
+            time.sleep(3)  # that was a good start: all is proven again
+    headers = {"X-Destination": "/fs/moved.py"} if way == "MOVE" else {}
+    assert board.request(way, "/fs" + path, headers=headers).is_success
+    return "/moved.py" if way == "MOVE" else path
+
+
+def is_reachable_again(make_board, way, bad):
+    board = good_board(make_board)
+    path = change(board, way, bad)
+    restart(board)
+    begun = time.monotonic()
+    status = board.wait_status(lambda s: s["mode"] == "rescue", 90)
+    assert time.monotonic() - begun < 6 + 60
+    why = REASONS.get(bad, IN_THREE)
+    assert f"Rescue mode: {why}; changed by hand: {path}" in status["warnings"]
+    if bad == "no Wi-Fi":
+        assert time.monotonic() - begun > 12  # longer than the 6 s of others
+    board.stop()
+    assert not proven(board)
+
+
+for _way in ("PUT", "DELETE", "MOVE"):
+    for _bad in (*BAD, "missing"):
+        if (_way, _bad) != ("PUT", "missing"):
+            scenario(_way, _bad)(is_reachable_again)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_board_is_reachable_again(make_board, part):
+    scenario.run(make_board, part, 2)
+
+
+others = rig.Scenarios()
+
+
+@others()
+def what_was_repaired_in_rescue_mode_is_proven_by_a_good_start(make_board):
+    board = good_board(make_board)
+    for path, data in (("/lib/x.py", b"x = 3\n"), ("/main.py", b"1 / 0\n"), ("/a.txt", b"a")):
+        assert board.request("PUT", "/fs" + path, content=data).is_success
+    restart(board)
+    status = board.wait_status(lambda s: s["mode"] == "rescue")
+    why = "the application ended in an exception; changed by hand: /lib/x.py, /main.py, /a.txt"
+    assert "Rescue mode: " + why in status["warnings"]
+    assert board.request("PUT", "/fs/main.py", content=GOOD.encode()).is_success
+    restart(board)
+    board.wait_status(lambda s: s["mode"] == "normal")
+    time.sleep(3)
+    board.stop()
+    assert proven(board)
+    board.start()
+    board.wait_listening(30)
+    time.sleep(3)
+    assert board.flash_operations == 0
+    time.sleep(9)  # a watchdog that nobody feeds has bitten by then
+    assert board.boots() == []
+
+
+@others()
+def fifty_restarts_by_power_are_forgiven(make_board):
+    board = good_board(make_board)
+    assert board.request("PUT", "/fs/lib/x.py", content=b"x = 3\n").is_success
+    board.power_cut()
+    for _ in range(50):
+        board.start()
+        time.sleep(0.3)
+        board.power_cut()
+    assert not proven(board)
+    board.start()
+    board.wait_listening(30)
+    time.sleep(3)
+    assert board.status()["mode"] == "normal"
+    assert board.boots() == []
+    board.stop()
+    assert proven(board)
+
+
+SLEEPER = b"import machine\nprint('awake')\nmachine.deepsleep(20)\n"
+LISTENING_SLEEPER = app(confirm_after_s=30).replace(
+    b"    while True:\n",
+    b"    while service.port is None:\n        await asyncio.sleep_ms(50)\n"
+    b"    print('awake')\n    machine.deepsleep(20)\n    while True:\n",
+    1,
+)
+
+
+@others("never listens", SLEEPER)
+@others("listens", LISTENING_SLEEPER)
+def fifty_planned_sleeps_are_no_deaths(make_board, what, main):
+    board = good_board(make_board)
+    board.stop()
+    board.write({"/main.py": main})
+    board.start()
+    end = time.monotonic() + 250
+    while len(board.boots()) < 52:
+        assert time.monotonic() < end, board.console()[-1500:]
+        time.sleep(0.5)
+    assert "escue" not in board.console()
+    assert board.console().count("awake") >= 50
+    assert board.flash_operations == 0
+
+
+@others()
+def resets_count_where_the_application_says_so(make_board):
+    main = app(confirm_after_s=30, rescue_after_resets=4).replace(
+        b"    while True:\n", b"    print('awake')\n    machine.reset()\n    while True:\n", 1
+    )
+    board = good_board(make_board)
+    board.stop()
+    board.write({"/main.py": main})
+    board.start()
+    status = board.wait_status(lambda s: s["mode"] == "rescue")
+    assert "Rescue mode: the application died 4 times" in status["warnings"]
+    assert board.console().count("awake") == 4
+
+
+@others()
+def a_change_while_it_waits_for_proof_is_for_the_next_start(make_board):
+    board = good_board(make_board, **{"/application.py": app(confirm_after_s=4)})
+    assert board.request("PUT", "/fs/lib/x.py", content=b"x = 3\n").is_success
+    restart(board)
+    board.wait_status(lambda s: s["uptime_s"] < 2)
+    assert board.request("PUT", "/fs/main.py", content=b"1 / 0\n").is_success
+    time.sleep(7)  # now what runs is good, but not what was sent meanwhile
+    restart(board)
+    status = board.wait_status(lambda s: s["mode"] == "rescue")
+    assert "/main.py" in " ".join(status["warnings"])
+
+
+@others()
+def a_deadline_that_no_update_can_meet_is_said(make_board):
+    board = good_board(make_board, app(trial_deadline_s=20, confirm_after_s=20))
+    said = "trial_deadline_s is not above confirm_after_s: no update will be kept."
+    assert said in board.status()["warnings"]
+
+
+@others()
+def the_application_may_say_that_it_is_good(make_board):
+    main = app(confirm_after_s=300).replace(
+        b"    while True:\n",
+        b"    print('says', service.confirm(), service.confirm())\n    while True:\n",
+        1,
+    )
+    board = good_board(make_board)
+    assert board.request("PUT", "/fs/main.py", content=main).is_success
+    restart(board)
+    board.wait_console("says True False", 30)
+    board.wait_listening(30)
+    board.stop()
+    assert proven(board)
+
+
+@others()
+def an_update_that_is_undone_leaves_the_mark(make_board):
+    board = good_board(make_board)
+    assert board.request("PUT", "/fs/lib/x.py", content=b"x = 3\n").is_success
+    assert board.request("PUT", "/fs/main.py", content=b"print('dead')\n1 / 0\n").is_success
+    board.update({**rig.CHANGES, "/main.py": b"print('new')\n"}, rig.DELETED)
+    status = board.wait_status(lambda s: s["mode"] == "rescue")
+    assert status["last"]["reason"] == "the application came to its end"
+    assert "/main.py" in " ".join(status["warnings"])
+    assert board.console().count("dead\n") == 1
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_changed_by_hand(make_board, part):
+    others.run(make_board, part, 2)
