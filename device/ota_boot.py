@@ -223,19 +223,20 @@ class Chip:
     def restart(self, hint):
         try: self.leave(hint)
         finally: machine.reset()
-    def start_watchdog(self, tick):
-        self._watchdog = machine.WDT(timeout=8321)
+    def start_watchdog(self, tick, bites=True):
+        if bites: self._watchdog = machine.WDT(timeout=8321)
         self._timer = machine.Timer(-1)
         self._timer.init(mode=machine.Timer.PERIODIC, period=1000, callback=tick)
-    def feed(self): self._watchdog.feed()
+    def feed(self):
+        if self._watchdog is not None: self._watchdog.feed()
     def stop_watchdog(self):
         if self._timer is None: return
         self._timer.deinit()
         self._timer = None
         ticks = 8321 * self._ticks_ms
         for _ in range(9):
-            self._watchdog.feed()
-            if self._memory is None: return
+            self.feed()
+            if self._memory is None or self._watchdog is None: return
             if ticks - 40000 < self._memory[self._control] & 16777215 <= ticks:
                 self.disarm()
                 return
@@ -243,12 +244,12 @@ class Chip:
         if self._memory is not None: self._memory[self._clear] = 1073741824
 supervisor = None
 class Supervisor:
-    def __init__(self, seconds, patience=0):
+    def __init__(self, seconds, patience=0, bites=True):
         now = time.ticks_ms()
         self._ms = min(seconds, 86400) * 1000
         self._until = time.ticks_add(now, self._ms)
         self._last = time.ticks_add(now, patience * 1000)
-        chip.start_watchdog(self._tick)
+        chip.start_watchdog(self._tick, bites)
     def postpone(self):
         until = time.ticks_add(time.ticks_ms(), self._ms)
         if time.ticks_diff(self._last, until) > 0: self._until = until
@@ -474,7 +475,9 @@ def _enter_rescue(why):
     return begun
 def _watch():
     global supervisor
-    if _by_hand: chip.leave('supervised'); supervisor = Supervisor(_trial_s, _PATIENCE_S)
+    if _by_hand:
+        chip.leave('supervised')
+        supervisor = Supervisor(_trial_s, _PATIENCE_S, chip.cause() != 'power')
     elif _trial_s: supervisor = Supervisor(_trial_s)
     elif chip.hint(): chip.leave('')
     _climb('crash_watch').begin(_trial_s > 0 and (not _by_hand))

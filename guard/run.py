@@ -263,7 +263,9 @@ def _watch():
     global supervisor
     if _by_hand:
         chip.leave("supervised")
-        supervisor = Supervisor(_trial_s, _PATIENCE_S)
+        # On RP2040 a watchdog that fires in light sleep locks the chip up until power is cut
+        # (MicroPython up to 1.28): so after a power cut there is none, and such a program runs on.
+        supervisor = Supervisor(_trial_s, _PATIENCE_S, chip.cause() != "power")
     elif _trial_s:
         supervisor = Supervisor(_trial_s)
     elif chip.hint():

@@ -16,17 +16,17 @@ class Supervisor:
     """Feeds the hardware watchdog, and restarts the board after *seconds*.
 
     A virtual timer still runs when main.py loops, sleeps or has died; when not even that runs,
-    as with interrupts disabled, nobody feeds the watchdog. Its ticks need no heap. *patience* is
-    how many seconds postpone() may make of them.
+    as with interrupts disabled, nobody feeds the watchdog, unless *bites* is False. Its ticks need
+    no heap. *patience* is how many seconds postpone() may make of them.
     """
 
-    def __init__(self, seconds, patience=0):
+    def __init__(self, seconds, patience=0, bites=True):
         now = time.ticks_ms()
         self._ms = min(seconds, _MAX_TRIAL_S) * 1000
         # Not counted down: ticks get lost where the application fills the queue of callbacks.
         self._until = time.ticks_add(now, self._ms)
         self._last = time.ticks_add(now, patience * 1000)
-        chip.start_watchdog(self._tick)
+        chip.start_watchdog(self._tick, bites)
 
     def postpone(self):
         """Begin the time anew: the service runs, and only waits for the network."""

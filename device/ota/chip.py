@@ -126,15 +126,20 @@ class Chip:
         finally:
             machine.reset()
 
-    def start_watchdog(self, tick):
-        """Call *tick* each second from now on; it has to call feed(), or the board restarts."""
-        self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
+    def start_watchdog(self, tick, bites=True):
+        """Call *tick* each second from now on; it has to call feed(), or the board restarts.
+
+        With *bites* False it does not: nothing but *tick* restarts the board.
+        """
+        if bites:
+            self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
         self._timer = machine.Timer(-1)
         self._timer.init(mode=machine.Timer.PERIODIC, period=1000, callback=tick)
 
     def feed(self):
         """Give the watchdog another eight seconds."""
-        self._watchdog.feed()
+        if self._watchdog is not None:
+            self._watchdog.feed()
 
     def stop_watchdog(self):
         """Stop what start_watchdog() started, but no watchdog of the application's own."""
@@ -146,8 +151,8 @@ class Chip:
         # another number when the application has armed it for itself.
         ticks = _WATCHDOG_MS * self._ticks_ms
         for _ in range(9):  # a callback of the application may come in between
-            self._watchdog.feed()
-            if self._memory is None:
+            self.feed()
+            if self._memory is None or self._watchdog is None:
                 return
             if ticks - 40000 < self._memory[self._control] & 0xFFFFFF <= ticks:
                 self.disarm()

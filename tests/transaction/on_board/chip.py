@@ -157,3 +157,13 @@ def test_both_chips_are_found():
     memory[0x40058028] = 0
     first.leave("rescue", 1)
     assert list(memory) == [0x40058028]
+
+
+def test_a_timer_alone_restarts_nothing_by_itself():
+    board, _ = made()
+    machine = sys.modules["machine"]
+    machine.WDT, machine.Timer = None, _Timer  # a watchdog would be called here
+    board.start_watchdog(lambda timer: None, False)
+    board.feed()
+    board.stop_watchdog()
+    assert _Timer.running is None
