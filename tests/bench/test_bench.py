@@ -18,7 +18,8 @@ def test_each_script_measures_and_keeps_what_does_not_depend_on_the_load(name):
     rows = module.rows(data)
     assert len(rows) >= 2
     for row in rows:
-        assert row.timed or row.met is not False, row
+        # A limit that is known to be missed is held to what it was; the README says so.
+        assert row.timed or row.met is not False or row.held, row
     assert "| what | measured | limit |" in figures.section(module, rows)
 
 

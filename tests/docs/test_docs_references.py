@@ -207,7 +207,7 @@ def test_the_limits_of_the_format_are_those_of_the_code():
         ("device/ota/description.py", "_MAX_LINE", "fewer than {} bytes"),
         ("device/ota/description.py", "_MAX_BOARDS", "at most {};"),
         ("device/ota/description.py", "_MAX_VERSION", "at most {} characters"),
-        ("device/ota/description.py", "_MAX_STEM", "last {} characters of the name"),
+        ("device/ota/paths.py", "_MAX_STEM", "last {} characters of the name"),
         ("device/ota/description.py", "_MAX_BYTES", "{MiB} MiB;"),
         ("device/ota/description.py", "MAX_ENTRIES", "files and deletions together 1\u2013{}"),
     ):
@@ -366,7 +366,7 @@ def test_every_path_of_ours_is_named():
     used = {
         name
         for source in sources
-        for name in re.findall(r'"/\.ota/([\w.]+)"', source)
+        for name in re.findall(r'"/\.ota/([\w.~]+)"', source)
         + re.findall(r'\bHOME \+ "/([\w.]+)"', source)
     }
     assert len(used) > 8

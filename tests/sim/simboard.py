@@ -13,7 +13,8 @@ def text(source):
 def lines(board):
     """What the program printed, line by line, without the prompt at its end."""
     out = board.console().splitlines()
-    return [line for line in out if not line.startswith(("MicroPython ", ">>> "))]
+    prompt = ("MicroPython ", 'Type "help()"', ">>> ")
+    return [line for line in out if not line.startswith(prompt)]
 
 
 def events(board, name):
