@@ -279,10 +279,6 @@ class Device:
             ota.use(None)
             self._buffer = bytearray(_CHUNK)
 
-    def free_buffer(self):
-        """Drop the buffer: what comes next needs the room for something else."""
-        self._buffer = None
-
     def write_lock(self, path, size):
         """Return the right to write *size* bytes to *path*, for `async with`.
 
