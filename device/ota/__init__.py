@@ -28,7 +28,22 @@ _RESIDENT = " listener log crash_watch chip "
 # Modules of the firmware that a file of the application may be called like (micropython-lib
 # extends built-in modules that way). asyncio is not among them: there is one loop for all.
 _EXTENSIBLE = (
-    "binascii errno hashlib io json machine network os random re rp2 select socket struct time vfs"
+    "binascii",
+    "errno",
+    "hashlib",
+    "io",
+    "json",
+    "machine",
+    "network",
+    "os",
+    "random",
+    "re",
+    "rp2",
+    "select",
+    "socket",
+    "struct",
+    "time",
+    "vfs",
 )
 
 _phase = None
@@ -58,7 +73,7 @@ def once(name, function, *args):
 
     Raises ImportError, MemoryError, and what *function* raises.
     """
-    known = " %s " % " ".join([full[4:] for full in sys.modules])
+    known = " %s " % " ".join([full[4:] for full in sys.modules if full.startswith("ota.")])
     try:
         return getattr(load(name), function)(*args)
     finally:  # half an import, when memory ran out, has to go as well
@@ -94,8 +109,9 @@ def unload():
 def _unload(but):
     modules, package = sys.modules, sys.modules["ota"]
     for full in list(modules):
-        name = full[4:]
-        if full[:4] == "ota." and " %s " % name not in but:
+        # No slice of any other: each new text is looked up among all names there are.
+        name = full[4:] if full.startswith("ota.") else None
+        if name and " %s " % name not in but:
             # First nothing, since MicroPython leaves the value of a deleted entry where it was.
             modules[full] = None
             del modules[full]
@@ -122,7 +138,7 @@ def _import(name):
     """Import *name* while only the firmware's own modules can be found beside ours."""
     path, modules = sys.path[:], sys.modules
     hidden = []
-    for other in _EXTENSIBLE.split(" "):
+    for other in _EXTENSIBLE:
         # The firmware's own are not files.
         if hasattr(modules.get(other), "__file__"):
             hidden.append((other, modules.pop(other)))

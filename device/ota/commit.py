@@ -123,8 +123,11 @@ async def _ask_application(service, version):
 async def _still_fits():
     """Return whether the live files are still as the plan found them."""
     retires = None  # the other form of the module before, which has to go with it
+    made = "//"  # what paths in the last folder that is to be made begin with
     for does, _, size, sha, _, path in lines(PLAN):
         await asyncio.sleep_ms(0)
+        if path.startswith(made):
+            continue  # as that folder is missing
         here = kind(path)
         if does == "=":
             fits = here == "file" and os.stat(path)[6] == int(size)
@@ -141,6 +144,8 @@ async def _still_fits():
             fits = fits and path == retires and does in "dD"
         if not fits:
             return False
+        if does == "m":
+            made = path + "/"
         retires = companion(path) if does in FILES else None
         if retires and kind(retires) != "file":
             retires = None

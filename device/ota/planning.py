@@ -175,10 +175,13 @@ class _Builder:
             self._add_delete(number, path)
             return
         self._number = number
+        while self._made and not path.startswith(self._made[-1] + "/"):
+            self._made.pop()
         does = None
         for does in self._does(path, size, sha):
             yield None
-        other = companion(path)
+        # In a folder that is only made now there is nothing yet.
+        other = None if self._made else companion(path)
         if does != "=":
             self.need += cost(size)
         if does == "R":
@@ -192,7 +195,7 @@ class _Builder:
     def _does(self, path, size, sha):
         """Yield the kind of line that installing *path* is, at the end of its steps."""
         root = path.rfind("/") == 0
-        found = kind(path)
+        found = None if self._made else kind(path)
         if found == "folder":
             raise Refused(409, "is_directory/install", path)
         if found is None:
@@ -209,12 +212,10 @@ class _Builder:
         yield "R" if root else "r"
 
     def _make_parents(self, path):
-        while self._made and not path.startswith(self._made[-1] + "/"):
-            self._made.pop()
         at = path.find("/", len(self._made[-1]) + 1 if self._made else 1)
         while at > 0:
             folder = path[:at]
-            found = kind(folder)
+            found = None if self._made else kind(folder)
             if found == "file":
                 raise Refused(409, "not_directory/parent", folder)
             if not found:

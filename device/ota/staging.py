@@ -222,9 +222,10 @@ class Writer:
 
         Raises Refused(409) when *offset* is neither 0 nor what has been received, 507.
         """
-        here = max(received(self.name), 0) if self._target else 0
-        if offset not in (0, here) or (offset and offset >= self.size):
-            raise Refused(409, "wrong_offset/file", here, self._path, received=here)
+        if offset:
+            here = max(received(self.name), 0) if self._target else 0
+            if offset != here or offset >= self.size:
+                raise Refused(409, "wrong_offset/file", here, self._path, received=here)
         if not self._target:
             return
         if offset:
@@ -237,9 +238,13 @@ class Writer:
                     self._take(view[:count])
                     await asyncio.sleep_ms(0)
         self._durable = offset
+        mode = "ab" if offset else "wb"
         try:
-            make_parents(self._target)
-            self._file = open(self._target, "ab" if offset else "wb")
+            try:
+                self._file = open(self._target, mode)
+            except OSError:
+                make_parents(self._target)  # somebody removed the folder since
+                self._file = open(self._target, mode)
         except OSError as error:
             raise _no_space(error)
 
