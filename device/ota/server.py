@@ -113,7 +113,7 @@ async def respond(device, head):
         mode = (await head.body.json()).get("mode", "normal")
         return 202, device.restart(mode), ()
     if device.upload is None:
-        device.prepare_buffer(module != "api" and head.length)
+        device.prepare_buffer(module != "api" and head.length, head.method)
     return await getattr(ota.use(module), function)(device, head)
 
 
@@ -271,13 +271,16 @@ class Device:
             self._buffer = bytearray(_CHUNK)
         return self._buffer
 
-    def prepare_buffer(self, wanted):
-        """Have the buffer if it is *wanted*, before modules leave no piece of its size."""
-        if not wanted:
-            self._buffer = None
-        elif self._buffer is None:
+    def prepare_buffer(self, wanted, method):
+        """Have the buffer if it is *wanted*, before modules leave no piece of its size.
+
+        A *method* that only reads may need its room.
+        """
+        if wanted and self._buffer is None:
             ota.use(None)
             self._buffer = bytearray(_CHUNK)
+        elif method in ("GET", "HEAD"):
+            self._buffer = None
 
     def write_lock(self, path, size):
         """Return the right to write *size* bytes to *path*, for `async with`.
