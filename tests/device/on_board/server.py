@@ -319,13 +319,14 @@ def test_what_on_progress_raises_is_its_own_matter():
     asyncio.run(upload())
 
 
-def test_the_buffer_is_made_for_a_body_and_dropped_after_it():
+def test_the_buffer_is_made_for_a_body_and_dropped_where_a_request_reads():
     here = device()
-    here.prepare_buffer(5)
+    here.prepare_buffer(5, "PUT")
     buffer = here.buffer
-    here.prepare_buffer(5)
-    assert here.buffer is buffer
-    here.prepare_buffer(None)
+    for method in ("PUT", "DELETE", "MOVE"):
+        here.prepare_buffer(5 if method == "PUT" else None, method)
+        assert here.buffer is buffer
+    here.prepare_buffer(None, "GET")
     assert here.buffer is not buffer
 
 
