@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pico_ota import __version__
-from pico_ota.cli.app import ALIASES, VERBS, load
+from pico_ota.cli.app import ALIASES, VERBS
+from pico_ota.cli.verbs import VerbGroup, load
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,14 +54,21 @@ def reference() -> str:
         if verb.group != group:
             group = verb.group
             parts.append(f"## {group}\n\n")
-        parts.append(_verb(name, load(name, verb), shared))
+        command = load(name, verb)
+        if isinstance(command, VerbGroup):
+            parts.append(f"### {name}\n\n{_paragraphs(command.help or '')}\n\n")
+            for inner, row in command.verbs.items():
+                below = load(inner, row)
+                parts.append(_verb(f"{name} {inner}", below, shared, command.aliases))
+        else:
+            parts.append(_verb(name, command, shared, ALIASES))
     return "".join(parts).rstrip() + "\n"
 
 
-def _verb(name: str, command: Any, shared: set[str]) -> str:
+def _verb(name: str, command: Any, shared: set[str], others: dict[str, str]) -> str:
     text, _, examples = (command.help or "").partition("\b\nExamples:\n")
     words = " ".join(a.metavar or a.name for a in command.params if _is_argument(a))
-    aliases = [alias for alias, verb in ALIASES.items() if verb == name]
+    aliases = [alias for alias, verb in others.items() if verb == name.rpartition(" ")[2]]
     lines = [f"### {name}", "", f"`pico-ota {name} [OPTIONS] {words}`".replace(" `", "`"), ""]
     lines += [_paragraphs(text), ""]
     if aliases:

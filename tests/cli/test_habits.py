@@ -8,8 +8,8 @@ import pytest
 
 from pico_ota import __version__
 from pico_ota.advice import with_advice
-from pico_ota.cli.app import load
 from pico_ota.cli.elsewhere import SAID
+from pico_ota.cli.verbs import load
 from pico_ota.errors import RefusedError
 from pico_ota.remote import Remote
 

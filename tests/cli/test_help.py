@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pico_ota.cli.app import _HIDDEN, ALIASES, VERBS, load
+from pico_ota.cli.app import _HIDDEN, ALIASES, VERBS
+from pico_ota.cli.fleet import FleetGroup
+from pico_ota.cli.verbs import load
 
-ALL = {**VERBS, **_HIDDEN}
+FLEET = {f"fleet {name}": verb for name, verb in FleetGroup.verbs.items()}
+ALL = {**VERBS, **_HIDDEN, **FLEET}
+ALL.pop("fleet")  # a group: it has verbs of its own
 # What issues a verb promises, so that none can be lost on the way.
 PROMISED = [
     "install",
@@ -41,13 +45,15 @@ PROMISED = [
     "inspect",
     "verify",
     "sim",
+    "fleet",
 ]
 TESTS = Path(__file__).parents[1]
 
 
 def exists(name):
     verb = ALL[name]
-    return (Path(__file__).parents[2] / f"src/pico_ota/cli/{verb.module}.py").exists()
+    file = verb.module.replace(".", "/")
+    return (Path(__file__).parents[2] / f"src/pico_ota/cli/{file}.py").exists()
 
 
 def test_all_promised_verbs_are_there():
@@ -58,7 +64,7 @@ def test_all_promised_verbs_are_there():
 def test_help_has_examples_that_parse(cli, name):
     if not exists(name):
         pytest.skip(f"cli/{ALL[name].module}.py has not landed")
-    result = cli(name, "--help")
+    result = cli(*name.split(), "--help")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith(f"Usage: pico-ota {name} ")
     if name in ("sim", "help"):
@@ -73,9 +79,10 @@ def test_help_has_examples_that_parse(cli, name):
         command.make_context(name, words)  # raises for an unknown option or a missing argument
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", {**VERBS, **FLEET})
 def test_no_verb_is_untested(name):
-    spelled = re.compile(rf'(cli|start|on_a_terminal)\(\s*\[?"(-q", "|-vv", ")?{name}"')
+    words = '", "'.join(name.split())
+    spelled = re.compile(rf'(cli|start|on_a_terminal)\(\s*\[?"(-q", "|-vv", ")?{words}"')
     texts = [path.read_text() for path in TESTS.rglob("test_*.py")]
     assert any(spelled.search(text) for text in texts) or name == "sim"
 

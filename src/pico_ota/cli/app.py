@@ -5,31 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from ..errors import PicoOtaError, StoppedError, UsageError
 from .elsewhere import SAID, stand_in
-from .options import HostOption, JsonOption, QuietOption, VerboseOption, one_host
+from .options import HostOption, JsonOption, QuietOption, VerboseOption
 from .output import Out, escape_what_cannot_be_shown
 from .session import Settings
+from .verbs import Verb, VerbGroup
 
 PROGRAM = "pico-ota"
 
 
-class Verb(NamedTuple):
-    """A row of the table below."""
-
-    group: str
-    about: str
-    module: str
-    function: str = "command"
-
-
 _SETUP, _UPDATE, _FILES, _RELEASE = "Set up", "Update and watch", "Files", "Releases"
+_FLEET = "Fleets"
 
 # The help of each verb is in its own file; what is here is enough for `pico-ota --help`, which
 # imports none of them.
@@ -60,6 +51,7 @@ VERBS: dict[str, Verb] = {
     "build": Verb(_RELEASE, "Build a release archive (.swu).", "build"),
     "inspect": Verb(_RELEASE, "Show what is in a release.", "inspect"),
     "verify": Verb(_RELEASE, "Check a release against a key.", "verify"),
+    "fleet": Verb(_FLEET, "Update many boards, with or without a server.", "fleet", "FleetGroup"),
 }
 
 # Names that people type from habit with other tools; they are not listed.
@@ -104,69 +96,22 @@ Exit status: 0 done, 1 failed, 2 usage, 3 unreachable, 4 credentials, 5 reverted
 130 interrupted."""
 
 
-class VerbCommand(TyperCommand):
-    """Shows its arguments as they are typed: the metavar is the whole of the usage."""
+class Overview(VerbGroup):
+    """`pico-ota` itself."""
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What stands behind the name of the verb."""
-        return ["[OPTIONS]", *(argument.metavar or argument.name for argument in self._arguments)]
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """List arguments, then options."""
-        rows = [(a.metavar or a.name, getattr(a, "help", None) or "") for a in self._arguments]
-        if rows:
-            with formatter.section("Arguments"):
-                formatter.write_dl(rows)
-        options = [p.get_help_record(ctx) for p in self.get_params(ctx) if not _is_argument(p)]
-        with formatter.section("Options"):
-            formatter.write_dl([row for row in options if row is not None])
-
-    @property
-    def _arguments(self) -> list[Any]:
-        return [parameter for parameter in self.params if _is_argument(parameter)]
-
-
-def _is_argument(parameter: Any) -> bool:
-    return bool(parameter.param_type_name == "argument")
-
-
-class VerbGroup(TyperGroup):
-    """Knows all verbs by name and loads the file of one when it is called."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        # Stand-ins with a name and a line of help: for the listing, and for "did you mean".
-        for name, verb in VERBS.items():
-            self.commands.setdefault(name, TyperCommand(name, short_help=verb.about))
+    verbs = VERBS
+    aliases = ALIASES
+    hidden_verbs = _HIDDEN
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name or alias, loaded; None where there is none."""
-        name = ALIASES.get(cmd_name, cmd_name)
-        verb = VERBS.get(name) or _HIDDEN.get(name)
-        if verb is None:
-            return stand_in(name) if name in SAID else None
-        return load(name, verb)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the verbs in their groups."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for name, verb in VERBS.items():
-            groups.setdefault(verb.group, []).append((name, verb.about))
-        for title, rows in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
-
-
-def load(name: str, verb: Verb) -> Any:
-    """The command object of *verb*, made of the function in its file."""
-    function = getattr(import_module(f".{verb.module}", __package__), verb.function)
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, cls=VerbCommand, short_help=verb.about)(function)
-    return typer.main.get_command(app)
+        """The command of that name; for some that belong to other tools, a word on what to do."""
+        return super().get_command(ctx, cmd_name) or (
+            stand_in(cmd_name) if cmd_name in SAID else None
+        )
 
 
 app = typer.Typer(
-    cls=VerbGroup,
+    cls=Overview,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EPILOG,
@@ -193,7 +138,7 @@ def root(
     ] = False,
 ) -> None:
     """Over-the-air updates for MicroPython on the Pico W that never lose a board."""
-    ctx.obj = Settings(host=one_host(host), json=json, quiet=quiet, verbose=verbose)
+    ctx.obj = Settings(hosts=tuple(host or ()), json=json, quiet=quiet, verbose=verbose)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(2)

@@ -12,7 +12,7 @@ status.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Concatenate
 
@@ -118,12 +118,15 @@ _DEVICE_OPTIONS: dict[str, tuple[Any, Any]] = {
 Function = Callable[Concatenate[Any, ...], int | None]
 
 
-def verb(*, device: bool = False, json: bool = True) -> Callable[[Function], Callable[..., int]]:
+def verb(
+    *, device: bool = False, json: bool = True, many: bool = False
+) -> Callable[[Function], Callable[..., int]]:
     """Turn a function whose first parameter is the `Session` into a command.
 
     Args:
         device: add the options that say which device and how to log in.
         json: add ``--json``.
+        many: it talks to as many devices as ``--host`` names, not to one.
     """
 
     def decorate(function: Function) -> Callable[..., int]:
@@ -134,7 +137,7 @@ def verb(*, device: bool = False, json: bool = True) -> Callable[[Function], Cal
         shared["verbose"] = (VerboseOption, 0)
 
         def command(ctx: typer.Context, **values: Any) -> int:
-            settings = _merged(ctx, {name: values.pop(name) for name in shared})
+            settings = _merged(ctx, {name: values.pop(name) for name in shared}, many)
             return _run(function, settings, values)
 
         _describe(command, function, shared)
@@ -162,29 +165,19 @@ def _describe(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
 
-def _merged(ctx: typer.Context, behind: dict[str, Any]) -> Settings:
+def _merged(ctx: typer.Context, behind: dict[str, Any], many: bool) -> Settings:
     before = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
-    host = one_host((before.host, *(behind.pop("host", None) or ())))
-    settings = Settings(host=host, **behind)
-    settings.json = settings.json or before.json
-    settings.quiet = settings.quiet or before.quiet
-    settings.verbose = max(settings.verbose, before.verbose)
-    return settings
-
-
-def one_host(given: Iterable[str | None] | None) -> str | None:
-    """The one host among those that were *given*, before and behind the verb.
-
-    Raises:
-        UsageError: there are two.
-    """
-    hosts = [host for host in given or () if host is not None]
-    if len(hosts) > 1:
+    hosts = (*before.hosts, *(behind.pop("host", None) or ()))
+    if len(hosts) > 1 and not many:
         raise UsageError(
             f"--host was given twice, '{hosts[0]}' and '{hosts[1]}': one command talks to one "
             "device. Leave one of them out."
         )
-    return hosts[0] if hosts else None
+    settings = Settings(hosts=hosts, **behind)
+    settings.json = settings.json or before.json
+    settings.quiet = settings.quiet or before.quiet
+    settings.verbose = max(settings.verbose, before.verbose)
+    return settings
 
 
 def _run(function: Function, settings: Settings, values: dict[str, Any]) -> int:

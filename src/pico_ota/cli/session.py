@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Settings:
     """What the shared options say, from before and behind the verb."""
 
-    host: str | None = None
+    hosts: tuple[str, ...] = ()
     user: str | None = None
     password: str | None = None
     password_file: Path | None = None
@@ -65,7 +65,7 @@ class Session:
 
     @property
     def _named_host(self) -> str | None:
-        return self.settings.host or os.environ.get("PICO_OTA_HOST")
+        return next(iter(self.settings.hosts), None) or os.environ.get("PICO_OTA_HOST")
 
     @property
     def user(self) -> str:

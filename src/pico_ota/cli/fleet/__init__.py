@@ -1,0 +1,23 @@
+"""``pico-ota fleet VERB``: a file for each verb, as of ``pico-ota`` itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..verbs import Verb, VerbGroup
+
+_NETWORK = "Boards on this network"
+
+
+class FleetGroup(VerbGroup):
+    """Update and watch many boards.
+
+    On one network this computer talks to each board itself: name them, or list them in a file
+    (--hosts fleet.toml).
+    """
+
+    verbs: ClassVar[dict[str, Verb]] = {
+        "discover": Verb(_NETWORK, "Find boards, and list them in a file.", "fleet.discover"),
+        "status": Verb(_NETWORK, "Show what runs on each board.", "fleet.status"),
+    }
+    aliases: ClassVar[dict[str, str]] = {"info": "status", "scan": "discover"}

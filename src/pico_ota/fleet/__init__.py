@@ -1,0 +1,1 @@
+"""Many boards at once: on one network without a server, and over a server that they poll."""
