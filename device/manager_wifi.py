@@ -49,18 +49,20 @@ class WiFiManager:
     """One station connection: its settings, one join at a time, and the task that keeps it up.
 
     An empty password means an open network. *country*, two letters, sets the allowed channels;
-    without it the firmware's setting stays (world-wide: no channel 12 or 13).
+    without it the firmware's setting stays (world-wide: no channel 12 or 13). *address*, as
+    (address, netmask, gateway, name server), is used instead of what DHCP would give.
     Raises ValueError for settings that no network can have.
     """
 
     _second_ms = 1000  # the tests make time run faster
 
-    def __init__(self, ssid, password="", hostname=None, country=None):
-        ota.once("wifi_help", "check", ssid, password, country)
+    def __init__(self, ssid, password="", hostname=None, country=None, address=None):
+        ota.once("wifi_help", "check", ssid, password, country, address)
         self.ssid = ssid
         self.password = password
         self.hostname = ota.once("wifi_help", "host_name", hostname)
         self.country = country
+        self.address = address
         self.log = print  # what becomes of the background task's lines
         # Newer firmware has the constant in the class, older as network.STA_IF; both are 0.
         self._wlan = network.WLAN(getattr(network.WLAN, "IF_STA", 0))
@@ -196,6 +198,9 @@ class WiFiManager:
         # With power saving, the firmware's default, an answer takes 200 ms and more instead of a
         # few, and boards become unreachable when idle (MicroPython issue 9455). Costs 34 mA.
         wlan.config(pm=wlan.PM_NONE)
+        if self.address:
+            # Before the join, so that DHCP is not asked; switching the radio off forgets it.
+            wlan.ifconfig(self.address)
 
     def _delay_ms(self):
         # Doubled each time up to the cap, then anywhere in its upper half: after a power failure

@@ -16,7 +16,6 @@ from ota.record import HOME, TRIAL_S, clear, make_parents
 
 _KEY_FILE = HOME + "/public.json"
 _MAX_BYTES = const(512)
-_WIFI = ("ssid", "password", "hostname", "country")
 _QUIET_S = const(15 * 60)  # unused for this long: try the application again
 
 
@@ -31,8 +30,9 @@ def settings_of(service):
         network = (getattr(wifi, "ssid", None), getattr(wifi, "password", None))
     if not network[0] or network[1] is None:
         return None
-    found = {name: getattr(wifi, name, None) for name in _WIFI}
-    found["ssid"], found["password"] = network
+    found = {"ssid": network[0], "password": network[1]}
+    extras = ota.once("wifi_help", "extras_of", wifi)
+    found["hostname"], found["country"], found["address"] = extras
     found["user"], found["key"] = service.auth
     found["signed"], found["min_version"] = service.require_signed, service.min_version
     found["public_key"] = service.public_key
@@ -68,7 +68,8 @@ def save(found):
         # A key is longer than a file that is rewritten with one page, and hardly ever changes.
         _write(_KEY_FILE, json.dumps(key))
         found["public_key"] = _KEY_FILE
-    text = json.dumps(found)
+    some = {name: value for name, value in found.items() if value is not None}
+    text = json.dumps(some, separators=(",", ":"))
     if len(text) > _MAX_BYTES:
         raise OSError(27)  # EFBIG: cannot be read back
     _write(SETTINGS, text)
@@ -103,7 +104,11 @@ def begin(why):
     from service_ota import OTAUpdateService
 
     wifi = WiFiManager(
-        found["ssid"], found["password"], found.get("hostname"), country=found.get("country")
+        found["ssid"],
+        found["password"],
+        found.get("hostname"),
+        found.get("country"),
+        found.get("address"),
     )
     service = OTAUpdateService(
         wifi,

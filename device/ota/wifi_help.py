@@ -4,6 +4,7 @@ Loaded for a moment by service_ota and manager_wifi, so that its texts take no m
 """
 
 import machine
+import network
 
 from ota import load
 
@@ -58,7 +59,7 @@ def connected_function(wifi):
     raise ValueError("wifi_service needs is_connected() or isconnected(), got %r" % (wifi,))
 
 
-def check(ssid, password, country):
+def check(ssid, password, country, address=None):
     """Raise ValueError for settings that no network can have."""
     size = len(ssid.encode())
     if not 0 < size <= 32:
@@ -71,6 +72,75 @@ def check(ssid, password, country):
         )
     if country is not None and (len(country) != 2 or not country.isupper()):
         raise ValueError("country: expected two capital letters such as 'DE', got %r" % (country,))
+    if address is not None:
+        check_address(address)
+
+
+def check_address(address):
+    """Raise ValueError unless *address* is one that a board can have in its network."""
+    if not isinstance(address, (tuple, list)) or len(address) != 4:
+        raise ValueError(
+            "address: expected (address, netmask, gateway, name server), got %r" % (address,)
+        )
+    own, mask, gateway, _ = [_number(text) for text in address]
+    rest = mask ^ 0xFFFFFFFF
+    if not mask or rest & rest + 1:
+        raise ValueError("address: expected a netmask like 255.255.255.0, got %r" % address[1])
+    if not own or (own & rest in (0, rest) and rest > 1):
+        raise ValueError("address: %s names a whole network, not a board" % address[0])
+    # No gateway is fine where the board talks to nobody outside.
+    if gateway and (gateway == own or (gateway ^ own) & mask):
+        raise ValueError(
+            "address: expected a gateway beside %s in its network, or 0.0.0.0, got %s"
+            % (address[0], address[2])
+        )
+
+
+def _number(text):
+    parts = text.split(".") if isinstance(text, str) else ()
+    if len(parts) != 4 or not all(part.isdigit() and int(part) < 256 for part in parts):
+        raise ValueError("address: expected four numbers like 192.168.1.7, got %r" % (text,))
+    number = 0
+    for part in parts:
+        number = number << 8 | int(part)
+    return number
+
+
+def extras_of(wifi):
+    """Return host name, country and address of *wifi*, each None where a WiFiManager refuses it.
+
+    An object of the application's own may mean something else by these names.
+    """
+    name, country, address = [
+        getattr(wifi, attribute, None) for attribute in ("hostname", "country", "address")
+    ]
+    if _is_wrong(host_name, name):
+        name = None
+    if _is_wrong(check, "any", "", country):
+        country = None
+    if address is None or _is_wrong(check_address, address):
+        address = _set_by_hand()
+    return name, country, address
+
+
+def _is_wrong(check, *args):
+    try:
+        check(*args)
+    except (ValueError, TypeError, AttributeError):
+        return True
+    return False
+
+
+def _set_by_hand():
+    """Return the address that the application has set on the radio itself, or None."""
+    wlan = network.WLAN(network.STA_IF)
+    try:
+        address = wlan.ifconfig()
+        if not wlan.ipconfig("dhcp4") and not _is_wrong(check_address, address):
+            return address
+    except (AttributeError, OSError, ValueError):
+        pass  # a firmware that cannot tell
+    return None
 
 
 def host_name(name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ WIFI_SSID = {ssid}
 WIFI_PASSWORD = {wifi_password}
 HOSTNAME = {hostname}  # None: pico- and the end of the board's serial number
 COUNTRY = {country}  # two letters, such as "DE": more Wi-Fi channels in most countries
+ADDRESS = {address}  # None: from the router; or ("192.168.1.7", netmask, gateway, name server)
 OTA_PASSWORD = {ota_password}  # of the user "admin" on http://<hostname>.local:8080
 """
 
@@ -42,7 +44,11 @@ from service_ota import OTAUpdateService
 
 async def main():
     wifi = WiFiManager(
-        settings.WIFI_SSID, settings.WIFI_PASSWORD, settings.HOSTNAME, settings.COUNTRY
+        settings.WIFI_SSID,
+        settings.WIFI_PASSWORD,
+        settings.HOSTNAME,
+        settings.COUNTRY,
+        getattr(settings, "ADDRESS", None),
     )
     ota = OTAUpdateService(wifi, auth_password=settings.OTA_PASSWORD)
     await ota.start()  # returns at once; Wi-Fi and updates work in the background
@@ -79,6 +85,7 @@ class Settings:
     ota_password: str
     hostname: str | None = None
     country: str | None = None
+    address: tuple[str, str, str, str] | None = None
 
     def check(self) -> None:
         """See that a board takes them: a `main.py` that raises would leave it at the prompt.
@@ -114,7 +121,42 @@ class Settings:
             ota_password=repr(self.ota_password),
             hostname=repr(self.hostname),
             country=repr(self.country),
+            address=repr(self.address),
         ).encode()
+
+
+def fixed_address(text: str) -> tuple[str, str, str, str]:
+    """Address, netmask, gateway and name server from *text*, as the board takes them.
+
+    *text* is `192.168.1.7`, `192.168.1.7/24`, and may go on with a comma and the gateway, and one
+    more and the name server. Without them: a network of 256 addresses, whose first is the gateway,
+    which is also the name server.
+
+    Raises:
+        UsageError: what is expected, and what came.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    own, slash, mask = parts[0].partition("/")
+    try:
+        if len(parts) > 3:
+            raise ValueError
+        board = ipaddress.IPv4Interface(f"{own}/{mask if slash else 24}")
+        network = board.network
+        gateway = ipaddress.IPv4Address(parts[1] if len(parts) > 1 else network[1])
+        server = ipaddress.IPv4Address(parts[2]) if len(parts) > 2 else gateway
+    except (ValueError, IndexError) as error:
+        raise UsageError(
+            f"--address takes ADDRESS[/BITS][,GATEWAY[,DNS]] like 192.168.1.7, got {text!r}."
+        ) from error
+    ends = (network.network_address, network.broadcast_address)
+    if network.prefixlen == 0 or (network.prefixlen < 31 and board.ip in ends):
+        raise UsageError(f"--address: {board} is a whole network, not a board in it.")
+    if int(gateway) and (gateway == board.ip or gateway not in network):
+        raise UsageError(
+            f"--address: expected another address of {network} as the gateway (or 0.0.0.0 for "
+            f"none), got {gateway}. Give it after a comma: {own},GATEWAY."
+        )
+    return str(board.ip), str(network.netmask), str(gateway), str(server)
 
 
 class Board(Protocol):
@@ -194,7 +236,7 @@ def install(
             )
         if board.digest(MAIN) is None:
             put(MAIN, _MAIN_TEXT.encode())
-    _advise_main(board.read(MAIN), report)
+    _advise_main(board.read(MAIN), settings, report)
     boot = board.read(BOOT)
     if may_replace_boot(boot):
         put(BOOT, files[BOOT])
@@ -209,11 +251,16 @@ def _other_forms(board: Board, files: Mapping[str, bytes]) -> list[str]:
     return [path for path in paths if path.endswith(_MODULES) and path not in files]
 
 
-def _advise_main(main: bytes | None, report: Report) -> None:
+def _advise_main(main: bytes | None, settings: Settings | None, report: Report) -> None:
     if main is None:
         report.advice.append("there is no main.py yet. " + _START_ADVICE)
     elif b"service_ota" not in main:
         report.advice.append("main.py is yours and was left as it is. " + _START_ADVICE)
+    elif settings is not None and settings.address and b"ADDRESS" not in main:
+        report.advice.append(
+            "main.py is yours and was left as it is. Use the address in it:\n"
+            "    WiFiManager(..., address=settings.ADDRESS)"
+        )
 
 
 def may_replace_boot(boot: bytes | None) -> bool:

@@ -79,6 +79,72 @@ def test_a_folder_gets_what_a_board_needs(cli, here, board_files):
     assert "test-password" not in result.out + result.err
 
 
+@pytest.mark.parametrize(
+    ("given", "means"),
+    [
+        ("192.168.1.7", ("192.168.1.7", "255.255.255.0", "192.168.1.1", "192.168.1.1")),
+        ("10.1.2.3/16", ("10.1.2.3", "255.255.0.0", "10.1.0.1", "10.1.0.1")),
+        ("10.1.2.3/255.255.0.0", ("10.1.2.3", "255.255.0.0", "10.1.0.1", "10.1.0.1")),
+        ("192.168.1.7,192.168.1.254", ("192.168.1.7", "255.255.255.0") + ("192.168.1.254",) * 2),
+        ("192.168.1.7, 0.0.0.0", ("192.168.1.7", "255.255.255.0", "0.0.0.0", "0.0.0.0")),
+        (
+            "192.168.1.7,192.168.1.254,9.9.9.9",
+            ("192.168.1.7", "255.255.255.0", "192.168.1.254", "9.9.9.9"),
+        ),
+    ],
+)
+def test_a_fixed_address(cli, here, given, means):
+    assert cli("install", "--dir", "board", "--address", given).status == 0
+    settings = {}
+    exec((here / "board/settings.py").read_text(), settings)
+    assert settings["ADDRESS"] == means
+
+
+def test_a_fixed_address_is_asked_for(cli, here, monkeypatch):
+    answers = {"Address": "192.168.1.7", "Its gateway": "192.168.1.254", "Its name": None}
+
+    def prompt(text, err, default=None):
+        return next(a for start, a in answers.items() if text.startswith(start)) or default
+
+    monkeypatch.setattr("pico_ota.credentials.prompt", lambda: lambda question: "")
+    monkeypatch.setattr("typer.prompt", prompt)
+    assert cli("install", "--dir", "board", "--address", "ask").status == 0
+    settings = {}
+    exec((here / "board/settings.py").read_text(), settings)
+    assert settings["ADDRESS"] == ("192.168.1.7", "255.255.255.0") + ("192.168.1.254",) * 2
+
+
+def test_a_main_of_ones_own_is_told_of_the_address(cli, here):
+    (here / "board").mkdir()
+    (here / "board/main.py").write_text("from service_ota import OTAUpdateService\n")
+    told = cli("install", "--dir", "board", "--address", "192.168.1.7")
+    assert "address=settings.ADDRESS" in told.out
+    plain = cli("install", "--dir", "board", "--new-settings")
+    assert "address=" not in plain.out
+
+
+def test_a_board_with_a_fixed_address_comes_up_where_nobody_gives_one(cli, here, monkeypatch):
+    monkeypatch.setenv("PICO_OTA_PASSWORD", "word-of-mine")
+    assert cli("install", "--dir", "board", "--address", "192.168.1.7").status == 0
+    with SimulatedPico(here / "flash.img", device_files=files_of(here / "board")) as board:
+        board.set_wifi(address=None)
+        board.start()
+        board.wait_listening(30)
+        board.wait_console("Listening at http://192.168.1.7:")
+
+
+def test_a_first_main_bears_settings_of_an_older_install(cli, here, monkeypatch):
+    monkeypatch.setenv("PICO_OTA_PASSWORD", "word-of-mine")
+    assert cli("install", "--dir", "board").status == 0
+    text = (here / "board/settings.py").read_text()
+    older = "".join(line for line in text.splitlines(True) if not line.startswith("ADDRESS"))
+    assert older != text
+    (here / "board/settings.py").write_text(older)
+    with SimulatedPico(here / "flash.img", device_files=files_of(here / "board")) as board:
+        board.start()
+        board.wait_listening(30)
+
+
 def test_a_board_that_is_installed_so_comes_up(cli, here, monkeypatch):
     monkeypatch.setenv("PICO_OTA_PASSWORD", "chosen-password")
     result = cli("install", "--dir", "board", "--hostname", "pico-test", "-q")
@@ -212,6 +278,14 @@ def test_questions_are_asked_where_there_is_somebody(cli, here, monkeypatch):
         (["--hostname", "-pico"], {}, "letters, digits and hyphens"),
         (["--hostname", ""], {}, "letters, digits and hyphens"),
         (["--ssid", "x" * 33], {}, "1 to 32 bytes"),
+        (["--address", "192.168.1"], {}, "--address takes ADDRESS[/BITS]"),
+        (["--address", "192.168.1.7/33"], {}, "--address takes ADDRESS[/BITS]"),
+        (["--address", "192.168.1.7/0"], {}, "a whole network"),
+        (["--address", "192.168.1.7,1.2.3.4"], {}, "as the gateway"),
+        (["--address", "192.168.1.1"], {}, "as the gateway"),
+        (["--address", "192.168.1.255"], {}, "a whole network"),
+        (["--address", "1.2.3.4,1.2.3.1,1.2.3.1,1.1.1.1"], {}, "--address takes ADDRESS[/BITS]"),
+        (["--address", "ask"], {}, "nobody to ask"),
         ([], {"PICO_OTA_WIFI_PASSWORD": "short"}, "8 to 64 characters"),
         ([], {"PICO_OTA_PASSWORD": "x" * 129}, "at most 128"),
     ],

@@ -78,6 +78,55 @@ def it_comes_when_asked_with_what_the_application_uses(make_board):
     assert (bad.status_code, bad.json()["error"]) == (400, "bad_mode")
 
 
+MANAGER = b'"pico-test")'
+BY_MANAGER = MANAGER[:-1] + b", None, ('192.168.1.7', '255.255.255.0', '192.168.1.1', '9.9.9.9'))"
+BY_HAND = b""""pico-test")
+wifi = network.WLAN(network.STA_IF)
+wifi.active(True)
+wifi.ifconfig(('192.168.1.7', '255.255.255.0', '192.168.1.1', '9.9.9.9'))
+wifi.connect("test-net", "test-password")
+"""
+
+
+@scenario("of the manager", BY_MANAGER, {})
+@scenario("set on the radio", BY_HAND, {"rescue_network": ("test-net", "test-password")})
+def a_fixed_address_is_kept_in_it(make_board, set_how, code, options):
+    main = rig.app(**options)
+    assert main.count(MANAGER) == 1
+    board = make_board(main.replace(MANAGER, code), QUICK)
+    board.set_wifi(address=None)  # nobody gives addresses there
+    board.start()
+    board.wait_listening(30)
+    board.wait_saved()
+    assert board.status()["ip"] == "192.168.1.7"
+    status = ask_for_rescue(board)
+    assert (status["mode"], status["ip"]) == ("rescue", "192.168.1.7")
+    board.power_cut()
+    saved = json.loads(board.ours()["/.ota/settings"])
+    assert saved["address"] == ["192.168.1.7", "255.255.255.0", "192.168.1.1", "9.9.9.9"]
+
+
+@scenario()
+def what_a_wifi_object_means_otherwise_does_not_keep_it_from_running(make_board):
+    odd = b""""pico-test")
+manager = wifi
+
+class Odd:
+    ssid, password, country, address = "test-net", "test-password", "Germany", "12 High Street"
+    def hostname(self): return "odd"
+    def start(self): manager.start()
+    def is_connected(self): return manager.is_connected()
+
+wifi = Odd()
+"""
+    main = rig.app().replace(MANAGER, odd)
+    board = make_board(main, QUICK)
+    board.start()
+    board.wait_listening(30)
+    board.wait_saved()
+    assert ask_for_rescue(board)["mode"] == "rescue"
+
+
 @scenario()
 def it_takes_an_update_and_a_roll_back(make_board):
     board = good_board(make_board, rig.app(trial_deadline_s=33))

@@ -275,3 +275,49 @@ def test_constants_of_the_board_that_the_unix_port_lacks(run):
         """
     )
     assert out == ["2 1"]
+
+
+def test_an_address_that_the_program_sets(make_board):
+    board = make_board(
+        f"""{JOIN}
+import machine
+if w.ifconfig()[0] != "0.0.0.0":
+    raise Exception("kept: " + w.ifconfig()[0])
+print(w.ipconfig("dhcp4"), w.ipconfig("has_dhcp4"), w.ifconfig()[0])
+static = ("192.168.1.7", "255.255.255.0", "192.168.1.1", "192.168.1.2")
+w.ifconfig(static)
+print(w.ifconfig() == static, w.isconnected(), w.ipconfig("dhcp4"), network.ipconfig("dns"))
+w.connect("any", "password")
+print(settle(), w.ipconfig("addr4"), w.ipconfig("gw4"), w.ipconfig("has_dhcp4"))
+w.ipconfig(addr4=("192.168.1.8", "255.255.0.0"))
+network.ipconfig(dns="192.168.1.9")
+print(w.ifconfig())
+w.ipconfig(dhcp4=True)
+print(w.status(), w.ifconfig()[0])
+w.ifconfig(static)
+w.active(False)
+print(w.ifconfig()[0], w.active(True), w.ipconfig("dhcp4"), w.ifconfig()[0])
+for wrong in (static[:3], ("192.168.1.256",) + static[1:], ("host",) + static[1:]):
+    try:
+        w.ifconfig(wrong)
+    except ValueError:
+        print("ValueError")
+w.ifconfig(static)
+machine.soft_reset()
+"""
+    )
+    board.set_wifi(address=None)  # no DHCP there
+    board.start()
+    board.wait_event("prompt")
+    assert lines(board)[:9] == [
+        "True False 0.0.0.0",
+        "True False False 192.168.1.2",
+        "3 ('192.168.1.7', '255.255.255.0') 192.168.1.1 False",
+        "('192.168.1.8', '255.255.0.0', '192.168.1.1', '192.168.1.9')",
+        "2 0.0.0.0",
+        "0.0.0.0 None True 0.0.0.0",
+        "ValueError",
+        "ValueError",
+        "ValueError",
+    ]
+    assert lines(board)[-1] == "Exception: kept: 192.168.1.7"

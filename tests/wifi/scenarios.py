@@ -122,6 +122,50 @@ async def settings_that_no_network_can_have_are_refused():
     assert "country" in refused("home", "", None, "de")
 
 
+STATIC = ("192.168.1.7", "255.255.255.0", "192.168.1.1", "192.168.1.1")
+
+
+async def an_address_is_set_before_each_join_and_again_after_the_radio_was_off():
+    wifi = manager("home", "secret-password", address=STATIC)
+    await wifi.connect()
+    found = names()
+    assert ("ifconfig", STATIC) in network.calls
+    assert found.index("active") < found.index("ifconfig") < found.index("connect"), found
+    network.calls.clear()
+    wifi._failures = 5
+    await wifi.connect()
+    found = names()
+    assert ("active", False) in network.calls
+    assert found.index("active") < found.index("ifconfig") < found.index("connect"), found
+
+
+async def without_an_address_dhcp_is_left_to_the_firmware():
+    await manager().connect()
+    assert "ifconfig" not in names()
+
+
+async def an_address_that_no_board_can_have_is_refused():
+    def said(*address):
+        return refused("home", "", address=address)
+
+    assert "expected (address, netmask, gateway, name server)" in said("192.168.1.7")
+    assert "expected (address, netmask" in refused("home", "", address="192.168.1.7")
+    for wrong in ("192.168.1", "192.168.1.256", "192.168.1.x", "192.168.1.-1", "", 7, None):
+        for place in range(4):
+            given = STATIC[:place] + (wrong,) + STATIC[place + 1 :]
+            assert "expected four numbers like 192.168.1.7" in said(*given), given
+    mask = "expected a netmask like 255.255.255.0"
+    assert mask in said("192.168.1.7", "0.0.0.0", *STATIC[2:])
+    assert mask in said("192.168.1.7", "255.0.255.0", *STATIC[2:])
+    for whole in ("192.168.1.0", "192.168.1.255", "0.0.0.0"):
+        assert "names a whole network" in said(whole, *STATIC[1:])
+    for gateway in ("192.168.2.1", "192.168.1.7"):
+        assert "expected a gateway beside" in said(*STATIC[:2], gateway, STATIC[3])
+    assert manager("home", "", address=list(STATIC)).address == list(STATIC)
+    manager("home", "", address=STATIC[:2] + ("0.0.0.0", "0.0.0.0"))
+    manager("home", "", address=("10.0.0.0", "255.255.255.254", "10.0.0.1", "10.0.0.1"))
+
+
 async def an_empty_password_is_an_open_network():
     await manager("cafe").connect()
     assert network.calls[-1] == ("connect", "cafe", None)

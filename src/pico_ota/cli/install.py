@@ -57,6 +57,15 @@ def command(
         str | None,
         typer.Option("--hostname", metavar="NAME", help="Its name. Default: pico-xxxxxx."),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="IP",
+            help="A fixed address: IP[/BITS][,GATEWAY[,DNS]], or 'ask'. Default: the router's "
+            "choice.",
+        ),
+    ] = None,
     password_file: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +99,7 @@ def command(
     Examples:
       pico-ota install
       pico-ota install --port /dev/ttyACM0 --ssid Home --hostname pico-kitchen
+      pico-ota install --address 192.168.1.7
       pico-ota install --new-settings
       pico-ota install --dir board/ --no-settings
     """
@@ -101,7 +111,9 @@ def command(
     if debug and not mpy:
         raise UsageError("give --debug or --no-mpy, not both: source has all names anyway.")
     files = device_files(mpy, debug)
-    chosen = _Questions(session, ssid, wifi_password_file, password_file, hostname, country)
+    chosen = _Questions(
+        session, ssid, wifi_password_file, password_file, hostname, country, address
+    )
     if directory is not None:
         _put(session, FolderBoard(directory), files, chosen if settings else None, new_settings)
         return
@@ -145,6 +157,7 @@ class _Questions:
         password_file: Path | None,
         hostname: str | None,
         country: str | None,
+        address: str | None,
     ) -> None:
         self._session = session
         self._ssid = ssid
@@ -152,6 +165,7 @@ class _Questions:
         self._password_file = password_file
         self._hostname = hostname
         self._country = country
+        self._address = address
         self._hidden = credentials.prompt()
         #: The password that was made up here and has to be shown.
         self.made_up: str | None = None
@@ -170,19 +184,37 @@ class _Questions:
                 "no Wi-Fi name: settings.py and main.py are left out. Give --ssid NAME."
             )
             return None
+        address = self._fixed_address()
         wifi = self._wifi()
         if not wifi and self._hidden is None:
             self._session.out.warn(
                 "no Wi-Fi password: an open network. PICO_OTA_WIFI_PASSWORD gives one."
             )
-        settings = Settings(ssid, wifi, self._updates(), self._hostname, self._country)
+        settings = Settings(ssid, wifi, self._updates(), self._hostname, self._country, address)
         settings.check()
         return settings
 
     @property
     def given(self) -> bool:
         """Whether something of it was said on the command line."""
-        return bool(self._ssid or self._wifi_password_file or self._hostname or self._country)
+        return any(
+            (self._ssid, self._wifi_password_file, self._hostname, self._country, self._address)
+        )
+
+    def _fixed_address(self) -> tuple[str, str, str, str] | None:
+        from ..install import fixed_address
+
+        if self._address is None:
+            return None
+        if self._address != "ask":
+            return fixed_address(self._address)
+        if self._hidden is None:
+            raise UsageError("--address ask: there is nobody to ask. Give --address IP.")
+        own = typer.prompt("Address of the board, such as 192.168.1.7", err=True).strip()
+        gateway = fixed_address(own)[2]
+        gateway = typer.prompt("Its gateway, the router", default=gateway, err=True).strip()
+        server = typer.prompt("Its name server", default=gateway, err=True).strip()
+        return fixed_address(f"{own},{gateway},{server}")
 
     def _wifi(self) -> str:
         import os

@@ -100,6 +100,7 @@ class Radio:
     def _settle(self, status: int) -> None:
         words = self._registers.words
         self._joined = status in (_NO_ADDRESS, _UP)
-        up = status == _UP and self.air.address
-        words[reg.ADDRESS] = int(ipaddress.IPv4Address(self.air.address)) if up else 0
+        # Of DHCP. The board itself knows whether it uses one that its program has set.
+        leased = self.air.address if status == _UP else None
+        words[reg.ADDRESS] = int(ipaddress.IPv4Address(leased or 0))
         words[reg.STATUS] = 16 + status

@@ -44,6 +44,10 @@ KEY_LEN = 42
 HOST_LEN = 43
 COUNTRY = 44
 SCAN_LEN = 45
+STATIC = 46
+MASK = 47
+GATEWAY = 48
+NAME_SERVER = 49
 PORTS = 64
 
 # 64-bit registers, microseconds of the monotonic clock.
@@ -108,7 +112,7 @@ class Registers:
                 words[SCRATCH + n] = 0
         elif reason == 2:
             words[SCRATCH + 4] = 0  # watchdog_reboot(0, ..) of the SDK
-        for register in (WDT_LOAD, STA_ACTIVE, AP_ACTIVE, JOIN, ADDRESS):
+        for register in (WDT_LOAD, STA_ACTIVE, AP_ACTIVE, JOIN, ADDRESS, STATIC, NAME_SERVER):
             words[register] = 0
         words[ORDERS] = words[ORDERS_SEEN] = 0
         words[STATUS] = 16

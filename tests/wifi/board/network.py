@@ -125,6 +125,10 @@ class Radio:
     def isconnected(self):
         return self.status() == 3
 
+    def ifconfig(self, settings):
+        self._check()
+        calls.append(("ifconfig", settings))
+
     def ipconfig(self, param):
         if param != "addr4":
             raise ValueError("unexpected key")

@@ -1,5 +1,6 @@
 """`network` as the board has it: a CYW43 with two interfaces. The supervisor is the radio."""
 
+import time
 from micropython import const
 
 from _chip import W, area, poke
@@ -7,11 +8,14 @@ from _numbers import (
     _ADDRESS,
     _AP_ACTIVE,
     _COUNTRY,
+    _GATEWAY,
     _HOST_AT,
     _HOST_LEN,
     _JOIN,
     _KEY_AT,
     _KEY_LEN,
+    _MASK,
+    _NAME_SERVER,
     _ORDERS,
     _ORDERS_SEEN,
     _PM,
@@ -21,6 +25,7 @@ from _numbers import (
     _SSID_AT,
     _SSID_LEN,
     _STA_ACTIVE,
+    _STATIC,
     _STATUS,
     _UNIQUE_ID,
 )
@@ -72,14 +77,31 @@ def _no_param(name):
     raise ValueError("unknown config param")
 
 
+def _parse(text):
+    """Return the IPv4 address *text* as a number. Raises ValueError."""
+    parts = text.split(".")
+    if len(parts) != 4 or not all(part.isdigit() and int(part) < 256 for part in parts):
+        raise ValueError("invalid arguments")
+    number = 0
+    for part in parts:
+        number = number << 8 | int(part)
+    return number
+
+
+def _dotted(n):
+    return "%d.%d.%d.%d" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
+
+
 def ipconfig(*args, **settings):
     """Return or set what holds for all interfaces: `dns` and `prefer`."""
     if args:
         if args[0] not in ("dns", "prefer"):
             _no_param(args[0])
-        return "127.0.0.1" if args[0] == "dns" else 4
-    for name in settings:
-        if name not in ("dns", "prefer"):
+        return _dotted(W[_NAME_SERVER] or 0x7F000001) if args[0] == "dns" else 4
+    for name, value in settings.items():
+        if name == "dns":
+            W[_NAME_SERVER] = _parse(value)
+        elif name != "prefer":
             _no_param(name)
 
 
@@ -134,6 +156,7 @@ class WLAN:
             return W[register] != 0
         if W[register] and not on and not self._ap:
             self._order(0)
+            W[_STATIC] = W[_NAME_SERVER] = 0
         W[register] = bool(on)
 
     def deinit(self):
@@ -170,7 +193,10 @@ class WLAN:
                 return 0
             if W[_ORDERS] != W[_ORDERS_SEEN]:
                 return W[_JOIN]
-            return W[_STATUS] - 16
+            status = W[_STATUS] - 16
+            if status == 2 and W[_STATIC]:
+                return 3
+            return status
         if param == "rssi":
             if self._ap:
                 raise ValueError("STA required")
@@ -236,32 +262,68 @@ class WLAN:
     def _address(self):
         if self._ap:
             return "192.168.4.1" if W[_AP_ACTIVE] else "0.0.0.0"
-        n = W[_ADDRESS] if self.isconnected() else 0
-        return "%d.%d.%d.%d" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
+        return _dotted(W[_STATIC] or (W[_ADDRESS] if self.isconnected() else 0))
 
     def ifconfig(self, settings=None):
-        """Return (address, mask, gateway, name server); setting them changes nothing."""
+        """Return or set (address, mask, gateway, name server); "dhcp" asks the router for them.
+
+        An address that a program has set holds until the interface is switched off. That of an
+        access point does not change.
+        """
         if settings is None:
             address = self._address()
             if address == "0.0.0.0":
                 return (address, address, address, "0.0.0.0")
-            return (address, "255.255.255.0", address, address)
+            if self._ap or not W[_STATIC]:
+                return (address, "255.255.255.0", address, address)
+            return (address, _dotted(W[_MASK]), _dotted(W[_GATEWAY]), _dotted(W[_NAME_SERVER]))
+        if self._ap:
+            return None
+        if settings == "dhcp":
+            self._set_static(0)
+            for _ in range(100):
+                if self.isconnected():
+                    return None
+                time.sleep_ms(100)
+            raise OSError("timeout waiting for DHCP to get IP address")
+        if len(settings) != 4:
+            raise ValueError("requested length 4 but object has length %d" % len(settings))
+        address, mask, gateway, name_server = [_parse(text) for text in settings]
+        self._set_static(address, mask)
+        W[_GATEWAY], W[_NAME_SERVER] = gateway, name_server
+        return None
+
+    def _set_static(self, address, mask=0):
+        # An interface that is off has no address; what is set is lost when it is switched on.
+        if W[_STA_ACTIVE]:
+            W[_STATIC], W[_MASK] = address, mask
 
     def ipconfig(self, *args, **settings):
-        """Return one of `addr4`, `gw4`, `dhcp4`, `has_dhcp4`; setting them changes nothing."""
+        """Return or set one of `addr4`, `gw4`, `dhcp4`; return `has_dhcp4`."""
         if args:
             if args[0] == "addr4":
                 return self.ifconfig()[:2]
             if args[0] == "gw4":
                 return self.ifconfig()[2]
-            if args[0] in ("dhcp4", "has_dhcp4"):
-                return self.isconnected()
+            if args[0] == "dhcp4":
+                return W[_STA_ACTIVE] != 0 and not W[_STATIC] and not self._ap
+            if args[0] == "has_dhcp4":
+                return self.isconnected() and not W[_STATIC] and not self._ap
             if args[0] == "addr6":
                 return []
             raise ValueError("unknown config param")
-        for name in settings:
+        for name, value in settings.items():
             if name not in ("addr4", "gw4", "dhcp4", "autoconf6"):
                 _no_param(name)
+            if self._ap:
+                continue
+            if name == "addr4":
+                address, mask = value
+                self._set_static(_parse(address), _parse(mask))
+            elif name == "gw4":
+                W[_GATEWAY] = _parse(value)
+            elif name == "dhcp4" and value:
+                self._set_static(0)
 
     def scan(self, passive=False, ssid=None, bssid=None):
         """Return [(ssid, bssid, channel, RSSI, security, seen)]. Raises OSError when off."""

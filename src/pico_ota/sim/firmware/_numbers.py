@@ -39,6 +39,10 @@ _KEY_LEN = const(42)
 _HOST_LEN = const(43)
 _COUNTRY = const(44)  # two letters
 _SCAN_LEN = const(45)
+_STATIC = const(46)  # IPv4 that the program has set, 0: DHCP
+_MASK = const(47)  # of the three that go with _STATIC
+_GATEWAY = const(48)
+_NAME_SERVER = const(49)
 _PORTS = const(64)  # 8 slots of 2: what the app asked for (udp << 16 | port), what the host gave
 
 # Indexes into L, 64-bit registers: microseconds of the monotonic clock, 0 = off.
