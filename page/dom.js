@@ -57,18 +57,21 @@ export const line = (kind, text, ...buttons) => el("div", { className: "note " +
 export const note = (kind, text, ...buttons) =>
   renew(ui.notes, text, () => [line(kind, text, ...buttons, button("Close", () => renew(ui.notes, "", Array), "small"))]);
 
+// A number and its unit stay on one line.
+const unit = (n, word) => n + "\u00a0" + word;
+
 export function bytes(n) {
-  if (n < 1000) return n + " B";
-  return n < 1e6 ? (n / 1024).toFixed(n < 1e5) + " KB" : (n / 1048576).toFixed(2) + " MB";
+  if (n < 1000) return unit(n, "B");
+  return n < 1e6 ? unit((n / 1024).toFixed(n < 1e5), "KB") : unit((n / 1048576).toFixed(2), "MB");
 }
 
-const split = (s, unit, big, small) => `${Math.floor(s / unit)} ${big} ${Math.floor((s % unit) / (unit / small[0]))} ${small[1]}`;
+const split = (s, whole, big, parts, small) => unit(Math.floor(s / whole), big) + " " + unit(Math.floor((s % whole) / (whole / parts)), small);
 
 export function duration(s) {
   s = Math.round(s);
-  if (s < 60) return s + " s";
-  if (s < 3600) return split(s, 60, "min", [60, "s"]);
-  return s < 86400 ? split(s, 3600, "h", [60, "min"]) : split(s, 86400, "d", [24, "h"]);
+  if (s < 60) return unit(s, "s");
+  if (s < 3600) return split(s, 60, "min", 60, "s");
+  return s < 86400 ? split(s, 3600, "h", 60, "min") : split(s, 86400, "d", 24, "h");
 }
 
 export const count = (n, word) => n + " " + word + (n === 1 ? "" : "s");

@@ -18,5 +18,8 @@ export const isJunk = (rel) => JUNK.test(rel);
 /** True for a device path that the updater itself needs. */
 export const isUpdater = (path) => UPDATER.test(path.slice(1));
 
+/** True for a device path that can keep the board from starting: a program, or anything in "/". */
+export const isVital = (path) => /\.m?py$|^\/[^/]*$/.test(path);
+
 /** True for a device path that is deleted only by name: the updater's, and the settings of this board. */
 export const isSpared = (path) => isUpdater(path) || SETTINGS.test(path.slice(1));

@@ -1,7 +1,12 @@
 // Restarts and what follows them. Nothing counts as done before the device says so itself.
 
 import { get } from "./api.js";
-import { sleep } from "./dom.js";
+import { duration, sleep } from "./dom.js";
+
+/** What to do when a restart has taken *seconds*; nothing as long as that is usual. */
+export const patience = (seconds, fallback) =>
+  seconds >= 30 && `No answer for ${duration(seconds)}. Keep it powered and this page open: if it does not start, ${fallback} by itself, within about four minutes. ` +
+    "If nothing comes by then, switch it off and on, and look whether it has another address now.";
 
 /** Waits for another boot id than *before*; answers the seconds it took. */
 export async function comeBack(before, tell, signal) {

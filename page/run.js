@@ -4,9 +4,9 @@ import { Failure } from "./api.js";
 import { open } from "./browser.js";
 import { face, fail, meter, paint, paintRows, step, sum, unsent, work } from "./card.js";
 import { button, bytes, count, duration, show, twice, ui } from "./dom.js";
-import { comeBack, settle } from "./restart.js";
+import { comeBack, patience, settle } from "./restart.js";
 import { abandon, begin, commit, remove, save, stage } from "./send.js";
-import { accept, counting, device, online, quietly, refresh, restart } from "./status.js";
+import { accept, counting, device, online, proof, quietly, refresh, restart } from "./status.js";
 
 let stop;
 
@@ -92,7 +92,7 @@ async function prove(job, answer) {
   face("Restarting…", "", leave());
   const seconds = answer && await comeBack(answer.boot_id, (s) => {
     counting(s);
-    ui.detail.textContent = s < 60 ? s + " s" : s + " s without an answer. If the new files do not start, the device brings the old ones back by itself.";
+    ui.detail.textContent = patience(s, "the device brings the old files back") || duration(s);
   }, signal);
   step(2);
   const back = seconds ? `Back after ${seconds} s. ` : "";
@@ -100,8 +100,7 @@ async function prove(job, answer) {
   const { last } = await settle((now) => {
     if (now) accept(now);
     else online("Not answering", "bad");
-    ui.detail.textContent = back + (!now ? "No answer now; it may be restarting." : now.trial
-      ? duration(now.trial.remaining_s || 0) + " left for the new files to prove themselves." : "");
+    ui.detail.textContent = back + (!now ? "No answer now; it may be restarting." : proof(now.trial));
   }, signal);
   const { version, outcome, reason } = last || {};
   if (!outcome || version !== job.version) throw new Failure(1, { message: "The update did not go live. The log may tell why." });

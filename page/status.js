@@ -2,7 +2,7 @@
 
 import { call, get, hooks } from "./api.js";
 import { button, bytes, duration, el, line, note, renew, say, show, sleep, twice, ui } from "./dom.js";
-import { comeBack, settle } from "./restart.js";
+import { comeBack, patience, settle } from "./restart.js";
 
 const REST = 10000; // unasked, the device unloads what answers: do not keep it there for a clock
 const RETRY = 3000;
@@ -20,6 +20,10 @@ export function online(words, kind) {
 /** Says that the device answers, and in which mode. */
 export const connected = () => (device.mode === "rescue" ? online("Rescue mode", "bad") : online("Connected", "good"));
 
+/** How long what is on *trial* has, or needs, in words. */
+export const proof = (trial) =>
+  !trial ? "" : trial.stays_in_s == null ? `${duration(trial.remaining_s || 0)} left for the program to confirm it.` : `It stays in ${duration(trial.stays_in_s)} if nothing happens.`;
+
 const STATES = { idle: ["running", "good"], trial: ["on trial", "warn"], staging: ["receiving", "warn"] };
 
 /** Takes over a status, whoever asked for it, and paints it. */
@@ -33,7 +37,8 @@ export function accept(status) {
   ui.about.textContent = board.replace("Raspberry Pi ", "") + " · MicroPython " + micropython;
   ui.release.textContent = version || "No release yet";
   const [word, kind] = rescue ? ["rescue", "bad"] : STATES[state] || [state, "bad"];
-  ui.state.textContent = word + (trial?.remaining_s ? `, ${duration(trial.remaining_s)} left` : "");
+  const stays = trial?.stays_in_s;
+  ui.state.textContent = word + (stays == null ? "" : `, stays in ${duration(stays)}`);
   ui.state.className = "chip " + kind;
   document.body.className = require_signed ? "signed" : "";
   show(default_password, ui.secret);
@@ -112,15 +117,18 @@ const banner = (kind, text, ...buttons) => {
   return line(kind, text, ...buttons);
 };
 
-function paintBanners({ state, version, trial, update, warnings = [], ignored }, rescue) {
+function paintBanners({ state, version, trial, supervised, changed = [], update, warnings = [], ignored }, rescue) {
   // The default password has a banner of its own, where it can be changed.
   const other = [...warnings, ignored].filter((text) => text && !/default password/.test(text));
   const part = update && ui.work.hidden && [update.version, bytes(update.received), bytes(update.bytes)];
-  renew(ui.banners, [rescue, trial && state, version, part, other].join(), () => [
+  renew(ui.banners, [rescue, trial && state, !supervised, changed, version, part, other].join(), () => [
     rescue && banner("alarm", "Rescue mode: only Wi-Fi and the updater run, not the application. Update it, roll back, or restart normally.",
       button("Restart normally", () => restart("normal"))),
     trial && banner("warn", `${version} is on trial. If it does not prove itself, the old files come back.`,
       button("Keep it now", keep), twice("Undo it", "Really undo?", rollBack)),
+    supervised && banner("warn", "Files changed by hand have to prove themselves now. If they do not, the device restarts into rescue mode."),
+    changed[0] && banner("warn", `Changed by hand: ${changed.join(", ")}. The next restart puts this to the test, and nothing brings the old files back: what does not start ends in rescue mode.`,
+      !rescue && button("Restart now", () => restart("normal"))),
     part && banner("warn", `${part[0]} is here in part, ${part[1]} of ${part[2]}. Choose the same files to go on.`,
       button("Drop it", () => attempt(() => call("DELETE", "/api/v1/update")).then(refresh))),
     ...other.map((text) => banner("warn", text)),
@@ -148,7 +156,11 @@ export const counting = (seconds) => online(`Restarting… ${seconds} s`, "warn"
 const restarting = (path, json, words) =>
   quietly(() => attempt(async () => {
     const answer = await call("POST", path, { json });
-    const seconds = await comeBack(answer.boot_id || device.boot_id, counting);
+    const seconds = await comeBack(answer.boot_id || device.boot_id, (s) => {
+      counting(s);
+      const advice = patience(s, "it comes back in rescue mode");
+      if (advice) note("warn", advice);
+    });
     const status = await settle((now) => now && accept(now));
     note("good", words(status) + `Back after ${seconds} s.`);
     hooks.restarted();

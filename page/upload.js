@@ -5,6 +5,7 @@ import { differs, face, fail, held, paintRows, sum, work } from "./card.js";
 import { describe, idOf } from "./description.js";
 import { button, bytes, count, show, ui } from "./dom.js";
 import { fromDrop, fromInput } from "./pick.js";
+import { isVital } from "./never.js";
 import { compare, list } from "./plan.js";
 import { run } from "./run.js";
 import { attempt, device } from "./status.js";
@@ -59,11 +60,13 @@ async function choose(made) {
   look(true);
 }
 
+const normal = () => `/${ui.target.value}/`.replace(/\/+/g, "/");
+
 // Compares with the device. At *first* a folder goes into its namesake there, if it has one.
 async function look(first) {
   stop.abort();
   const { signal } = (stop = new AbortController());
-  const target = (ui.target.value = `/${ui.target.value}/`.replace(/\/+/g, "/"));
+  const target = (ui.target.value = normal());
   show(false, ui.choices);
   face("Comparing with the device…", "", button("Cancel", reset));
   try {
@@ -72,8 +75,8 @@ async function look(first) {
     }
     const top = chosen.release ? "/" : ui.inside.checked ? target + chosen.folder + "/" : target;
     plan = await compare(chosen, top, signal, (n, of) => (ui.detail.textContent = `${n} of ${count(of, "file")}`));
-    const several = chosen.folder || changes().length > 1;
-    document.querySelector(`[value=${several ? "update" : "save"}]`).checked = true;
+    plan.target = target;
+    advise(chosen.folder || changes().length > 1);
     ui.insideText.textContent = `Keep the folder's name: into ${target}${chosen.folder}/`;
     propose();
   } catch (e) {
@@ -81,6 +84,12 @@ async function look(first) {
     face("Not compared", "", button("Try again", look, "main"), button("Close", reset));
     fail(e);
   }
+}
+
+// Preselects what can be undone where the board may not start with it, or where files are to work *together*.
+function advise(together) {
+  const vital = [...changes(), ...gone()].some((f) => isVital(f.path));
+  document.querySelector(`[value=${vital || together ? "update" : "save"}]`).checked = true;
 }
 
 // The update as it would be sent: {version, id, head}.
@@ -143,8 +152,16 @@ function start() {
 
 export function startUpload() {
   for (const input of [ui.pickFiles, ui.pickFolder]) input.onchange = () => choose(fromInput(input));
-  for (const input of [ui.guarded, ui.mirror, ui.modes]) input.onchange = propose;
-  for (const input of [ui.target, ui.inside]) input.onchange = () => chosen && look();
+  ui.modes.onchange = propose;
+  for (const input of [ui.guarded, ui.mirror]) {
+    input.onchange = () => {
+      advise(how() === "update");
+      propose();
+    };
+  }
+  ui.inside.onchange = look;
+  // What was compared already is not compared anew: that would take the buttons away below a click.
+  ui.target.onchange = () => chosen && normal() !== plan?.target && look();
   // The whole page takes a drop: one that misses would make the browser open the file and leave.
   addEventListener("dragover", (event) => {
     event.preventDefault();

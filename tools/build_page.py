@@ -2,7 +2,7 @@
 
 ``page/index.html`` names one style sheet and one module. esbuild joins the modules, with the list
 of what is never sent and never deleted (``src/pico_ota/never.json``) among them, and makes both
-blocks short; they go into the HTML, and the HTML is compressed without a time stamp: the same
+blocks short; they go into the HTML, and zopfli compresses that, without a time stamp: the same
 sources give the same bytes.
 
 Writes ``device/ota/page.html.gz``, and ``device/ota/page.txt`` with the values of the two headers
@@ -16,11 +16,12 @@ import re
 import shutil
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
+import zopfli.gzip
+
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 16 * 1024
+LIMIT = 20 * 1024
 
 # One version, written out: another one may give other bytes, and the tests compare them.
 ESBUILD = "0.28.2"
@@ -97,8 +98,7 @@ def build(folder: Path = ROOT / "page") -> tuple[str, str]:
 
 def compress(html: str) -> bytes:
     """Return *html* as gzip with no time and no name in it."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + 15, 9)
-    return packer.compress(html.encode()) + packer.flush()
+    return zopfli.gzip.compress(html.encode(), numiterations=100)
 
 
 def headers(html: str, policy: str) -> str:

@@ -94,10 +94,14 @@ async def status(device, head):
     """Tell all that a page or a terminal shows of the device."""
     service, implementation = device.service, sys.implementation
     answer = ota.load("transaction").status()
-    if answer["trial"]:
-        guard = sys.modules.get("ota_boot")
-        if guard and guard.supervisor:
-            answer["trial"]["remaining_s"] = guard.supervisor.left_s
+    trial, guard = answer["trial"], sys.modules.get("ota_boot")
+    answer["supervised"] = None
+    if guard and guard.supervisor:
+        proof = {"remaining_s": guard.supervisor.left_s, "stays_in_s": _stays_in_s(service, trial)}
+        if trial:
+            trial.update(proof)
+        else:
+            answer["supervised"] = proof
     answer["update"] = _staged(answer.pop("id"), answer.pop("next"), answer["state"])
     free, total, block = ota.load("flash").space()
     default = device.access.is_password(ota.DEFAULT_PASSWORD)
@@ -118,6 +122,7 @@ async def status(device, head):
             "flash": {"total": total, "free": free, "block": block},
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
             "wifi": {"rssi": _rssi(service.wifi_service)},
+            "changed": list(service.changed),
             "require_signed": service.require_signed,
             "default_password": default,
             "upload": device.upload,
@@ -125,6 +130,15 @@ async def status(device, head):
         }
     )
     return 200, answer, ()
+
+
+def _stays_in_s(service, trial):
+    """Return after how many seconds what runs is proven, None if the application has to say so."""
+    if trial and not service.auto_confirm:
+        return None
+    if service.good_ms is None:
+        return 0
+    return max(0, int(service.confirm_after_s) - service.good_ms // 1000)
 
 
 def _staged(session, version, state):

@@ -70,6 +70,7 @@ def test_own_login_when_the_browser_sends_no_good_password(pico, http, open_page
     assert page.evaluate("sessionStorage.length") == 1
     page.unroute_all()
     choose_files(page, make_folder({"app.py": b"1"}) / "app.py")
+    page.check("[value=save]")
     start(page)
     headline(page, "1 file saved")
     page.wait_for_selector("#secret", state="hidden")
@@ -383,6 +384,7 @@ def test_short_memory_offers_rescue_mode(pico, open_page, make_folder):
     page = open_page(pico.url)
     refuse(page, "**/fs/a.py", 503, error="low_memory", message="Too little memory is free.")
     choose_files(page, make_folder({"a.py": b"1"}) / "a.py")
+    page.check("[value=save]")
     start(page)
     page.wait_for_selector("#buttons >> text=Restart into rescue mode")
     assert page.inner_text("#error") == "Too little memory is free."

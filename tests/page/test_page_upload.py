@@ -151,6 +151,7 @@ def test_a_name_that_no_version_can_have_is_not_sent(pico, open_page, make_folde
 def test_one_file_is_just_saved(pico, open_page, make_folder):
     folder = make_folder({"settings.json": b"{}" * 30000})
     page = open_page(pico.url)
+    page.fill("#target", "/data/")
     choose_files(page, folder / "settings.json")
     assert page.is_checked("[value=save]")
     watch_bars(page)
@@ -159,7 +160,7 @@ def test_one_file_is_just_saved(pico, open_page, make_folder):
     assert "next restart" in page.inner_text("#detail")
     page.click("text=Restart now")
     page.wait_for_selector("#notes >> text=Back after")
-    assert device_files_of(pico)["/settings.json"] == b"{}" * 30000
+    assert device_files_of(pico)["/data/settings.json"] == b"{}" * 30000
 
 
 @pytest.mark.parametrize("mode", ["update", "save"])
