@@ -25,8 +25,10 @@ _DRAIN_MS = const(8000)
 _GARBAGE_MS = const(500)
 # While others wait, a client keeps its slot this long without a whole request. lwIP offers data
 # that came before accept() again after up to 250 ms, so anything shorter would hit good clients;
-# and this long with an answer that it does not take.
+# this long from the first byte of a head on, which nearly always comes in one piece; and this long
+# with an answer that it does not take.
 _GRACE_MS = const(300)
+_REST_MS = const(100)
 _UNTAKEN_MS = const(3000)
 # How long bytes that are here already are taken without a turn for other tasks, since a turn
 # costs half as much as handling a chunk. An erase takes longer: with one, each chunk waits.
@@ -76,6 +78,7 @@ class Connection:
             if not await self._fill():
                 return False
         self._allow(_HEAD_MS)
+        self._may_stay(_REST_MS)
         return True
 
     async def line(self):
