@@ -45,10 +45,10 @@ def remove(path):
     except OSError as error:
         if error.errno not in (2, 20): raise
 def folders(top):
-    found = [top]
+    found = [top.encode()]
     for folder in found:
         for entry in os.ilistdir(folder):
-            if entry[1] == 16384: found.append(folder + '/' + entry[0])
+            if entry[1] == 16384: found.append(folder + b'/' + entry[0])
     return found
 def prune(path):
     if is_dir(path):
@@ -64,9 +64,8 @@ def empty(top):
             for entry in os.ilistdir(folder):
                 if entry[1] != 16384 and len(names) < 32: names.append(entry[0])
             if not names: break
-            for name in names: remove(folder + '/' + name)
-    for folder in reversed(folders(top)):
-        if folder != top: os.rmdir(folder)
+            for name in names: remove(folder + b'/' + name)
+    for folder in reversed(folders(top)[1:]): os.rmdir(folder)
 def clear(path):
     empty(path)
     if is_dir(path): os.rmdir(path)

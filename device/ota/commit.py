@@ -12,6 +12,7 @@ from ota import load, transaction
 from ota import record as records
 from ota.errors import Refused
 from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, entries, kind
+from ota.paths import real
 from ota.record import NEW, OLD, PLAN, STARTS, exists, lines
 from ota.staging import FILES, check_session, check_whole, received
 
@@ -199,8 +200,8 @@ async def _copy_folders(top, twin):
     """Make the folder *twin*, and in it all folders below *top*."""
     pending = [""]
     for below in pending:  # grows as we go
-        if not exists(twin + below):
-            os.mkdir(twin + below)
+        if not kind(twin + below):
+            os.mkdir(real(twin + below))
         for name, is_dir, _ in entries(top + below):
             if is_dir:
                 pending.append(below + "/" + name)

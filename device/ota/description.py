@@ -300,10 +300,7 @@ def _file(text, number, last):
     except ValueError:
         text.fail(line)
     _check_path(path, text)
-    if path in ("/main.mpy", "/boot.mpy"):
-        raise Refused(400, "bad_path/compiled", path)
-    if path.startswith("/ota_boot/"):
-        raise Refused(403, "protected/guard_folder")
+    paths.check_brought(path)
     wanted = '{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %d; chksum = "%s"; }%s'
     name = paths.entry_name(number, path)
     if (
@@ -319,7 +316,7 @@ def _file(text, number, last):
 
 def _check_path(path, text):
     paths.check(path)
-    if '"' in path:
+    if '"' in path or len(paths.real(path)) != len(path.encode()):
         text.fail(path)
     if paths.is_private(path):
         raise Refused(403, "protected/leave_out", paths.PRIVATE)

@@ -17,8 +17,6 @@ from ota.errors import Refused
 # may give its blocks to others.
 _INCOMING = "/.ota/~incoming"
 _PIECE = const(512)  # bytes of a listing that travel together
-# Blocks that littlefs may need beside the data: a pair to split the folder into, and one more.
-_SPARE_BLOCKS = const(3)
 _EEXIST = const(17)
 _EIO = const(5)
 _ENOSPC = const(28)
@@ -60,7 +58,8 @@ async def put(device, head):
     """Take a file, or make a folder."""
     path, wants_dir = paths.target(head.rest)
     paths.guard(path, head)
-    _check_parents(path)
+    paths.check_brought(path)
+    _check_way(path, wants_dir)
     if wants_dir:
         _still_open(device)
         return _make_dir(path)
@@ -75,7 +74,7 @@ async def put(device, head):
         existed = flash.kind(path) is not None
         await _check_conditions(device, head, path)
         expected = _announced(head.headers)
-        _check_space(length, path)
+        flash.check_space(length, path)
         incoming = _Incoming(path)
         try:
             await head.body.pump(writing.counting(incoming.write), device.buffer)
@@ -102,13 +101,13 @@ async def delete(device, head):
         device.replaced(path)
         device.changing(path)
         if kind == "file":
-            os.remove(path)
+            os.remove(paths.real(path))
         elif head.headers.get("x-ota-recursive") == "yes":
             await _remove_tree(path)
         else:
-            for _ in os.ilistdir(path):
+            for _ in flash.entries(path):
                 raise Refused(409, "not_empty/folder", path)
-            os.rmdir(path)
+            os.rmdir(paths.real(path))
     device.service.log("%s was deleted" % path)
     return 204, None, ()
 
@@ -123,6 +122,7 @@ async def move(device, head):
     for path in (source, target):
         paths.guard(path, head)
         _keep_start(path)
+    paths.check_brought(target)
     if source == "/":
         raise Refused(403, "protected/all")
     if target.startswith(source + "/"):
@@ -134,18 +134,18 @@ async def move(device, head):
         await _check_conditions(device, head, source)
         if flash.kind(target):
             raise Refused(412, "exists/target", target)
-        _check_parents(target)
+        _check_way(target, kind == "folder")
         device.changing(target)
         if source.rfind("/") != 0 or target.rfind("/") == 0:
             _make_folders(target)
-            os.rename(source, target)
+            os.rename(paths.real(source), target)
         elif kind == "folder":
             raise Refused(409, "root_folder")
         else:
             # A power cut in the middle of a move out of `/` can hide the next name there, which
             # may be boot.py (littlefs 2.9 and newer): copy, then remove.
             await _copy(source, target, device)
-            os.remove(source)
+            os.remove(paths.real(source))
         device.replaced(source)  # its blocks are now those of another name
     device.service.log("%s moved to %s" % (source, target))
     return 201, None, ()
@@ -156,8 +156,8 @@ async def move(device, head):
 
 def _keep_start(path):
     """Raise Refused(403) when *path* may be replaced, but not be missing for a moment."""
-    if path == "/boot.py":
-        raise Refused(403, "protected/boot")
+    if paths.is_fixed(path):
+        raise Refused(403, "protected/fixed", path)
 
 
 def _still_open(device):
@@ -184,16 +184,30 @@ def _check_target(path):
     """Raise Refused(409) where *path* cannot be a file: a folder, or below a file."""
     if flash.kind(path) == "folder":
         raise Refused(409, "is_directory/target", path)
-    _check_parents(path)
+    _check_way(path, False)
 
 
-def _check_parents(path):
-    """Raise Refused(409) when something above *path* is a file."""
+def _check_way(path, is_folder):
+    """Raise Refused where a file or folder at *path* would be below a file, or do harm."""
     at = path.find("/", 1)
     while at > 0:
         if flash.kind(path[:at]) == "file":
             raise _not_directory(path[:at])
+        _check_new(path[:at], True)
         at = path.find("/", at + 1)
+    _check_new(path, is_folder)
+
+
+def _check_new(path, is_folder):
+    """Raise Refused where something new at *path* would be found in place of what is needed."""
+    if flash.kind(path):
+        return
+    if is_folder and path == "/main.py":
+        raise Refused(409, "not_directory/parent", path)
+    if paths.is_updater(path):
+        others = (path + ".py", path + ".mpy") if is_folder else (flash.companion(path) or path,)
+        if paths.is_fixed(path) or any(map(flash.kind, others)):
+            raise Refused(403, "protected/fixed", path)
 
 
 async def _check_conditions(device, head, path):
@@ -203,7 +217,7 @@ async def _check_conditions(device, head, path):
         return
     state = flash.kind(path)
     if state == "file":
-        with open(path, "rb") as source:
+        with open(paths.real(path), "rb") as source:
             state = await flash.digest(source, device.buffer)
     if match is not None and not _names(match, state):
         raise Refused(412, "precondition_failed/match", path, state)
@@ -252,7 +266,7 @@ class _Reader:
         """Open the file *path* and enter it into the list *readers*. Raises OSError."""
         self.path = path
         self.stale = False
-        self._file = open(path, "rb")
+        self._file = open(paths.real(path), "rb")
         self._readers = readers
         readers.append(self)
         #: Bytes that are still to be read; what is appended from now on does not count.
@@ -281,30 +295,26 @@ class _Reader:
 
 
 def _listing(folder):
-    piece = b'{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % flash.space()
-    comma = b""
+    piece = '{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % flash.space()
+    comma = ""
     for name, is_dir, size in flash.entries(folder):
         path = flash.join(folder, name)
         if paths.is_private(path):
             continue
         # The board's clock begins anew at each start, and asking for a time would search the
         # folder once for each name in it: modified_ns is 0.
-        piece += b'%s{"name":%s,"directory":%s,"file_size":%d,"modified_ns":0,"protected":%s}' % (
+        piece += '%s{"name":%s,"directory":%s,"file_size":%d,"modified_ns":0,"protected":%s}' % (
             comma,
-            json.dumps(name).encode(),
-            _bool(is_dir),
+            json.dumps(name),
+            json.dumps(is_dir),
             size,
-            _bool(paths.is_updater(path)),
+            json.dumps(paths.is_updater(path)),
         )
-        comma = b","
+        comma = ","
         if len(piece) > _PIECE:
-            yield piece
-            piece = b""
-    yield piece + b"]}"
-
-
-def _bool(value):
-    return b"true" if value else b"false"
+            yield piece.encode()
+            piece = ""
+    yield piece.encode() + b"]}"
 
 
 # --- in -----------------------------------------------------------------------------------------
@@ -364,23 +374,7 @@ class _Incoming:
     def _full(self, error):
         if error.errno != _ENOSPC:
             return error
-        return _no_space(self._received, flash.space()[0])
-
-
-def _no_space(need, free):
-    return Refused(507, "no_space/file", need, free, need=need, free=free)
-
-
-def _check_space(size, path):
-    """Raise Refused(507) when *size* bytes at *path* do not fit beside all that is there."""
-    free, _, block = flash.space()
-    at = path.find("/", 1)
-    while at > 0 and flash.kind(path[:at]):
-        at = path.find("/", at + 1)
-    missing = path.count("/", at) if at > 0 else 0
-    need = (-(-size // block) + _SPARE_BLOCKS + 2 * missing) * block
-    if need > free:
-        raise _no_space(need, free)
+        return flash.no_space(self._received, flash.space()[0])
 
 
 def _make_folders(path):
@@ -403,14 +397,15 @@ def _make_dir(path):
         return 204, None, ()
     if flash.kind(path):
         raise _not_directory(path)
-    _check_space(0, path + "/")
+    flash.check_space(0, path + "/")
     _make_folders(path + "/")
     return 201, None, ()
 
 
 async def _copy(source, target, device):
     """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
-    _check_space(os.stat(source)[6], target)
+    source = paths.real(source)
+    flash.check_space(os.stat(source)[6], target)
     view = memoryview(device.buffer)
     incoming = _Incoming(target)
     try:
@@ -442,8 +437,8 @@ async def _remove_tree(top):
             if is_dir:
                 stack.append(path)
             else:
-                os.remove(path)
+                os.remove(paths.real(path))
             break
         else:
-            os.rmdir(stack.pop())
+            os.rmdir(paths.real(stack.pop()))
         await asyncio.sleep_ms(0)

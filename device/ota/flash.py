@@ -6,9 +6,14 @@ import os
 from binascii import hexlify
 from micropython import const
 
+from ota import paths
+from ota.errors import Refused
+
 _CHUNK = const(1024)  # the cache size of VfsLfs2 on rp2: larger reads gain nothing
 _DIR = const(0x4000)
 _INLINE = const(512)  # up to here a file lives inside its directory
+# Blocks that littlefs may need beside a file: a pair to split its folder into, and one more.
+_SPARE_BLOCKS = const(3)
 _USABLE = const(4084)  # of a 4096-byte block, after the pointers that chain them
 
 #: All costs are in sixteenths of a block, so that small files can be added up.
@@ -69,7 +74,7 @@ def space():
 def kind(path):
     """Return "file", "folder", or None when there is nothing at *path*."""
     try:
-        return "folder" if os.stat(path)[0] & _DIR else "file"
+        return "folder" if os.stat(paths.real(path))[0] & _DIR else "file"
     except OSError:
         return None
 
@@ -89,10 +94,43 @@ def join(folder, name):
 
 
 def entries(folder):
-    """Yield (name, is_dir, size) of *folder* in name order; sizes of folders are 0."""
-    for entry in os.ilistdir(folder):
+    """Yield (name, is_dir, size) of *folder*; sizes of folders are 0.
+
+    Names that no request can spell are those of paths.shown().
+    """
+    if folder == "/":
+        # What is mounted below it, such as an SD card, has three values in the listing of "/".
+        found = os.ilistdir(folder)
+        while True:
+            try:
+                entry = next(found)
+            except UnicodeError:
+                continue
+            except StopIteration:
+                break
+            if len(entry) == 3:
+                yield entry[0], True, 0
+        folder = "/."  # of which there are bytes for bytes, as of any other: a name may be no text
+    for entry in os.ilistdir(paths.real(folder)):
         is_dir = entry[1] == _DIR
-        yield entry[0], is_dir, 0 if is_dir or len(entry) < 4 else entry[3]
+        yield paths.shown(entry[0]), is_dir, 0 if is_dir or len(entry) < 4 else entry[3]
+
+
+def no_space(need, free):
+    """Return the Refused(507) for a file that does not fit."""
+    return Refused(507, "no_space/file", need, free, need=need, free=free)
+
+
+def check_space(size, path):
+    """Raise Refused(507) when *size* bytes do not fit at *path* beside all that is there."""
+    free, _, block = space()
+    at = path.find("/", 1)
+    while at > 0 and kind(path[:at]):
+        at = path.find("/", at + 1)
+    missing = path.count("/", at) if at > 0 else 0
+    need = (-(-size // block) + _SPARE_BLOCKS + 2 * missing) * block
+    if need > free:
+        raise no_space(need, free)
 
 
 def walk(top):

@@ -17,6 +17,7 @@ _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_STEM = const(48)
 
 _MODULES = ("ota_boot", "service_ota", "manager_wifi")
+_PACKAGE = ("/ota/__init__.py", "/ota/__init__.mpy", "/ota/modules.pack")
 
 
 def check(path):
@@ -116,6 +117,44 @@ _UTF8 = (
 )
 
 
+def shown(raw):
+    """Return the name *raw* (bytes) as a text that a request can spell.
+
+    littlefs takes any name. A byte that is no text, a control character or a backslash stands as
+    the character U+F000 and its value; real() is the way back.
+    """
+    odd = 0x80
+    try:
+        check_utf8(raw)
+        for code in range(0x80, 0x84):  # a name that looks like an escaped one
+            if bytes((0xEF, code)) in raw:
+                break
+        else:
+            odd = 0x100
+    except ValueError:
+        pass
+    out = bytearray()
+    for code in raw:
+        if code < 0x20 or code in b"\\\x7f" or code >= odd:
+            out.extend((0xEF, 0x80 | code >> 6, 0x80 | code & 0x3F))
+        else:
+            out.append(code)
+    return str(out, "utf-8")
+
+
+def real(path):
+    """Return the bytes by which the file system knows *path*, which may hold names of shown()."""
+    raw = path.encode()
+    at = raw.find(b"\xef")
+    while at >= 0:
+        code = (raw[at + 1] & 0x3F) << 6 | raw[at + 2] & 0x3F
+        # Nothing else, or an escaped "/" or a zero could lead to another place.
+        if 0 < code < 0x20 or code in (0x5C, 0x7F) or 0x80 <= code < 0x100:
+            raw = raw[:at] + bytes((code,)) + raw[at + 3 :]
+        at = raw.find(b"\xef", at + 1)
+    return raw
+
+
 def is_private(path):
     """Return True for what no request may read or write: `/.ota` and `/.r`, and all below."""
     # The latter is where ota/__init__.py has the modules to import.
@@ -127,6 +166,35 @@ def is_updater(path):
     top = path.split("/", 2)[1]
     # A folder of the module's name too, even an empty one: an import prefers it to the file.
     return top in ("boot.py", "ota") or top.split(".")[0] in _MODULES
+
+
+def is_fixed(path):
+    """Return True for code of the updater that is found by its name: the way in, and the guard.
+
+    A single request may replace it, but not add, move or delete it: another form of a module, or
+    a folder called like it, would be imported in its place.
+    """
+    return is_updater(path) and (path.count("/") == 1 or path in _PACKAGE)
+
+
+def check_brought(path):
+    """Raise Refused when *path* would never be run, or never be found, or is an escaped name."""
+    if len(real(path)) != len(path.encode()):
+        raise Refused(400, "bad_path/chars", path)
+    if path in ("/main.mpy", "/boot.mpy"):
+        raise Refused(400, "bad_path/compiled", path)
+    top, _, below = path[1:].partition("/")
+    if below and top != "ota" and is_updater(path):
+        raise Refused(403, "protected/folder", path)
+    if below and top == "main.py":
+        raise Refused(409, "not_directory/parent", "/main.py")
+    # What is in `/` comes before `/lib`, and a folder before a file.
+    name = top if top in ("ota.py", "ota.mpy") else ""
+    if top == "lib":
+        name = below.split("/", 1)[0]
+    stem = name.split(".")[0]
+    if stem in _MODULES + ("ota",) and name[len(stem) :] in ("", ".py", ".mpy"):
+        raise Refused(409, "hidden/module", path, stem)
 
 
 def target(rest):

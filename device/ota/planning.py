@@ -40,6 +40,7 @@ from ota.flash import DIRECTORY, ENTRY, RESERVE, companion, cost, digest_steps, 
 from ota.record import BUILDING, DESCRIPTION, NAMED_FROM, NEW, OLD, PLAN, is_dir, lines
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
+_PACKAGE = ("/ota/__init__.py", "/ota/modules.pack", "/ota/errors.py", "/ota/errors.mpy")
 
 
 async def prepare(device, session, signer):
@@ -142,7 +143,7 @@ async def _build(entries):
                 for _ in builder.add(*entry):
                     await asyncio.sleep_ms(0)
             await asyncio.sleep_ms(0)
-        builder.check_guard()
+        builder.check_updater()
     need = builder.need
     if builder.deletes:
         with open(BUILDING, "ab") as out:
@@ -162,7 +163,9 @@ class _Builder:
         self._made = []  # folders that are made, as far as the present path is in them
         self._number = 0  # of the last file
         self._going = []  # modules that go, as far as the other form may still come
-        self._guards = {path: kind(path) is not None for path in _GUARDS}
+        self._there = {path: kind(path) is not None for path in _GUARDS + _PACKAGE}
+        self._had_guard = self._there[_GUARDS[0]] or self._there[_GUARDS[1]]
+        self._module = None  # the last that is brought into the updater's package
         self.deletes = False
         self.need = RESERVE  # sixteenths of a block, at the worst moment
 
@@ -186,8 +189,10 @@ class _Builder:
             self.need += cost(size)
         if does == "R":
             self.need += cost(os.stat(path)[6])
-        if path in self._guards:
-            self._guards[path] = True
+        if path in self._there:
+            self._there[path] = True
+        if path[:5] == "/ota/" and other:
+            self._module = path
         self._write(does, "%04d" % (NAMED_FROM - number), size, sha, check, path)
         if other and kind(other) == "file" and not self._goes(other):
             self._delete(self._name_behind("p", 0), other)
@@ -248,8 +253,8 @@ class _Builder:
         return False
 
     def _delete(self, name, path):
-        if path in self._guards:
-            self._guards[path] = False
+        if path in self._there:
+            self._there[path] = False
         does = "-"
         if kind(path):
             does = "D" if path.rfind("/") == 0 else "d"
@@ -258,10 +263,20 @@ class _Builder:
             self.need += ENTRY
         self._write(does, name, "-", "-", "-", path)
 
-    def check_guard(self):
-        """Raise Refused(403) when the update would leave the board without its guard."""
-        if True not in self._guards.values() and (kind(_GUARDS[0]) or kind(_GUARDS[1])):
+    def check_updater(self):
+        """Raise Refused when the board would lose its guard, or the package of the updater.
+
+        An application's own package `ota`, or a module in it, would be found instead, or never.
+        """
+        there = self._there
+        if self._had_guard and not (there[_GUARDS[0]] or there[_GUARDS[1]]):
             raise Refused(403, "protected/guard")
+        source, pack, module, compiled = [there[path] for path in _PACKAGE]
+        path = self._module
+        if path and path[:14] != "/ota/__init__." and pack and not source:
+            raise Refused(409, "hidden/package", path)
+        if path and source and not module and not compiled:
+            raise Refused(409, "hidden/package", _PACKAGE[0])
 
     def _write(self, *fields):
         self._out.write(("%s %s %s %s %s %s\n" % fields).encode())

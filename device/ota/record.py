@@ -171,12 +171,12 @@ def remove(path):
 
 
 def folders(top):
-    """Return *top* and every folder below it, parents first."""
-    found = [top]
+    """Return *top* and every folder below it, parents first, as bytes: a name may be no text."""
+    found = [top.encode()]
     for folder in found:  # grows as we go: no recursion on this C stack
         for entry in os.ilistdir(folder):
             if entry[1] == 0x4000:
-                found.append(folder + "/" + entry[0])
+                found.append(folder + b"/" + entry[0])
     return found
 
 
@@ -209,10 +209,9 @@ def empty(top):
             if not names:
                 break
             for name in names:
-                remove(folder + "/" + name)
-    for folder in reversed(folders(top)):
-        if folder != top:
-            os.rmdir(folder)
+                remove(folder + b"/" + name)
+    for folder in reversed(folders(top)[1:]):
+        os.rmdir(folder)
 
 
 def clear(path):

@@ -134,6 +134,21 @@ def test_a_dry_run_changes_nothing(own_device, cli, app):
     assert status(cli)["state"] == "idle"
 
 
+@pytest.mark.parametrize("path", ["ota.py", "lib/ota.py", "ota/hello.py", "ota/__init__.py"])
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--mpy",)])
+def test_what_the_updater_hides_is_said_before_anything_is_sent(
+    own_device, cli, app, path, options
+):
+    (app / path).parent.mkdir(exist_ok=True)
+    (app / path).write_text("X = 1\n")
+    before = own_device.flash_operations
+    result = cli("push", app, *options)
+    assert result.status == 1
+    assert path.rpartition(".")[0] in result.err
+    assert "Call" in result.err
+    assert own_device.flash_operations == before
+
+
 def test_delete_takes_what_is_not_here_but_nothing_protected(own_device, cli, app, here):
     for name in ("old.py", "data/calibration", "data/deep/x", "lib/old.py", "settings.py"):
         write(here, **{"any_py": "x\n"})

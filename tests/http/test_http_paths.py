@@ -180,13 +180,102 @@ def test_the_updater_is_replaced_when_the_request_says_so(board):
     put(board, "/ota/page.html.gz", old, x_ota_protected="yes")
 
 
+YES = {"x_ota_protected": "yes"}
+#: What would be imported, or looked for, in place of what the board starts with.
+SHADOWS = [
+    *(
+        "/boot.py/x",
+        "/boot.py/",
+        "/ota_boot/",
+        "/ota_boot/__init__.py",
+        "/ota_boot.py/",
+        "/ota_boot.py",
+    ),
+    *(
+        "/ota_boot.mpy/x",
+        "/service_ota/",
+        "/service_ota/x",
+        "/service_ota.py",
+        "/service_ota.py/x",
+    ),
+    *("/manager_wifi/", "/manager_wifi.py", "/manager_wifi/__init__.mpy", "/main.py/x"),
+    *("/ota/__init__.py", "/ota/__init__/x", "/ota_boot", "/service_ota", "/manager_wifi.pyc"),
+]
+
+
+@pytest.mark.parametrize("options", [{}, YES])
+@pytest.mark.parametrize("path", SHADOWS)
+def test_nothing_is_made_that_would_be_found_in_place_of_the_updater(board, folder, path, options):
+    put(board, folder + "/x.py", b"x = 1\n")
+    before = board.flash_operations
+    for source in (folder, folder + "/x.py"):
+        into = ask(board, "MOVE", "/fs" + source, x_destination="/fs" + path, **options)
+        assert into.status in (403, 409, 412), into
+    answer = ask(board, "PUT", "/fs" + path, None if path.endswith("/") else b"x = 1\n", **options)
+    assert answer.status in (403, 409), answer
+    assert board.flash_operations == before
+
+
+def test_a_folder_is_not_made_in_place_of_a_missing_program(make_pico):
+    pico = make_pico()
+    put(pico, "/t/x", b"x")
+    assert ask(pico, "DELETE", "/fs/main.py").status == 204
+    before = pico.flash_operations
+    for path in ("/main.py/", "/main.py/x"):
+        refused(
+            ask(pico, "PUT", "/fs" + path, None if path[-1] == "/" else b"x"), 409, "not_directory"
+        )
+    refused(ask(pico, "MOVE", "/fs/t", x_destination="/fs/main.py"), 409, "not_directory")
+    assert pico.flash_operations == before
+    assert ask(pico, "MOVE", "/fs/t/x", x_destination="/fs/main.py").status == 201
+
+
+@pytest.mark.parametrize(
+    "path", ["/boot.py", "/ota_boot.mpy", "/service_ota.mpy", "/manager_wifi.mpy", "/ota",
+             "/ota/__init__.mpy", "/ota/modules.pack"]
+)  # fmt: skip
+def test_what_the_board_starts_with_is_neither_moved_nor_deleted(board, path):
+    before = board.flash_operations
+    refused(ask(board, "DELETE", "/fs" + path, x_ota_recursive="yes", **YES), 403, "protected")
+    refused(ask(board, "MOVE", "/fs" + path, x_destination="/fs/t/x", **YES), 403, "protected")
+    assert board.flash_operations == before
+
+
+def test_another_form_of_a_module_of_the_updater_is_not_added(make_pico):
+    pico = make_pico()
+    put(pico, "/ota/extra.mpy", b"x", **YES)
+    for path in ("/ota/extra.py", "/ota/extra/", "/ota/extra/x"):
+        refused(
+            ask(pico, "PUT", "/fs" + path, None if path[-1] == "/" else b"x", **YES),
+            403,
+            "protected",
+        )
+    put(pico, "/ota/extra.mpy", b"y", **YES)
+    assert ask(pico, "DELETE", "/fs/ota/extra.mpy", **YES).status == 204
+
+
+@pytest.mark.parametrize(
+    "path", ["/ota.py", "/ota.mpy", "/lib/ota.py", "/lib/ota/x.py", "/lib/service_ota.py"]
+)
+def test_what_would_never_be_found_is_said(board, folder, path):
+    put(board, folder + "/x.py", b"x = 1\n")
+    before = board.flash_operations
+    for answer in (
+        ask(board, "PUT", "/fs" + path, b"x = 1\n"),
+        ask(board, "MOVE", f"/fs{folder}/x.py", x_destination="/fs" + path),
+    ):
+        refused(answer, 409, "hidden")
+        assert path in answer.json["message"]
+    assert board.flash_operations == before
+
+
 GUARDED = b"import ota_boot\n\nota_boot.run()\nprint('mine')\n"
 
 
 @pytest.mark.parametrize("path", ["/boot.py", "/ota_boot.mpy"])
 def test_what_undoes_updates_is_neither_moved_nor_deleted_whatever_the_request_says(board, path):
     before = board.flash_operations
-    yes = {"x_ota_protected": "yes"}
+    yes = YES
     refused(ask(board, "DELETE", "/fs" + path, **yes), 403, "protected")
     refused(ask(board, "MOVE", "/fs" + path, x_destination="/fs/x", **yes), 403, "protected")
     into = ask(board, "MOVE", "/fs/main.py", x_destination="/fs" + path, **yes)

@@ -182,7 +182,9 @@ def test_bad_folders(tmp_path):
     with pytest.raises(UsageError):
         build(tmp_path / "missing", out, "1.0.0")
     for name, word in (('a"b.py', "bad_path"), (".ota/state", "protected"),
-                       ("main.mpy", "bad_path")):  # fmt: skip
+                       ("main.mpy", "bad_path"), ("ota.py", "hidden"), ("lib/ota/x.py", "hidden"),
+                       ("service_ota/x.py", "protected"), ("boot.py/x", "protected"),
+                       ("main.py/x", "not_directory")):  # fmt: skip
         app = write_app(tmp_path / name.replace("/", "_"), {"main.txt": b"1", name: b"M\6\0\x1f"})
         refused(word, build, app, out, "1.0.0")
     both = write_app(tmp_path / "both", {"x.py": b"", "x.mpy": b"M\6\0\x1f"})

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from ..sync import device_path
+
+# How an escaped byte of a name (pico_ota.paths.is_escaped) is printed.
+_PRINTED = re.compile(r"\\u(f0[0-9a-f]{2})")
 
 
 def remote_path(text: str) -> str:
-    """The device path of *text*, where the colon may be left out: only the device is meant."""
-    return device_path(text.removeprefix(":"))
+    """The device path of *text*, where the colon may be left out: only the device is meant.
+
+    A name that is no text may be typed as it is printed: ``caf\\uf0e9``.
+    """
+    plain = _PRINTED.sub(lambda found: chr(int(found[1], 16)), text.removeprefix(":"))
+    return device_path(plain)
 
 
 def is_remote(text: str) -> bool:

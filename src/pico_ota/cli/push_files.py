@@ -11,9 +11,11 @@ from .. import sync
 from ..errors import UsageError
 from ..ignore import Ignore
 from ..mpy import architecture, compile_source
+from ..paths import is_escaped
 from ..plan import Plan
 from ..release.builder import describe
 from ..release.description import Description
+from ..release.paths import check_package
 from ..remote import Remote
 from ..versions import default_version
 from .delivery import Delivery, Ending
@@ -127,6 +129,7 @@ class Push:
             project.folder,
             self._out.say,
         )
+        check_package([file.path for file in files])
         if not files:
             places = ", ".join(f"'{source}'" for source in self._sources)
             raise UsageError(
@@ -150,7 +153,11 @@ class Push:
         if self._to != "/" and not remote.is_folder(self._to):
             return []
         there = [entry.path for entry in remote.walk(self._to) if not entry.directory]
-        return sync.deletions(files, there, self._to, self._session.project.protected)
+        gone = sync.deletions(files, there, self._to, self._session.project.protected)
+        odd = [path for path in gone if is_escaped(path)]
+        for path in odd:
+            self._out.say(f"{path} stays: no update can spell this name. 'pico-ota rm' can.")
+        return [path for path in gone if path not in odd]
 
     def _version(self, files: list[sync.LocalFile], gone: list[str]) -> str:
         digest = sync.content_version(files, gone)

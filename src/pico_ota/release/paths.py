@@ -10,6 +10,7 @@ from .errors import ReleaseError
 MAX_ENTRIES = 1000
 PRIVATE = "/.ota"
 _MOUNTED = "/.r"  # where the updater has its modules
+_MODULES = ("ota_boot", "service_ota", "manager_wifi")
 _GUARDS = {"/ota_boot.py", "/ota_boot.mpy"}
 
 
@@ -52,17 +53,45 @@ def check_brought(path: str) -> str:
     """Return *path*, an absolute path that an update may put a file at.
 
     Raises:
-        ReleaseError: as `check_path`; ``bad_path`` and ``protected`` also for what would run
-            never, or instead of the guard.
+        ReleaseError: as `check_path`; ``bad_path``, ``hidden`` and ``protected`` also for what
+            would never run or never be found, or be found instead of the updater.
     """
     check_path(path)
     if path in ("/main.mpy", "/boot.mpy"):
         raise ReleaseError("bad_path", f"MicroPython does not run {path}: use the .py.")
-    if path.startswith("/ota_boot/"):
+    top, _, below = path[1:].partition("/")
+    if below and (top == "boot.py" or top.split(".")[0] in _MODULES):
         raise ReleaseError(
-            "protected", "A folder /ota_boot would be imported instead of the guard."
+            "protected", f"A folder /{top} would be found in place of what the board starts with."
+        )
+    if below and top == "main.py":
+        raise ReleaseError("not_directory", "/main.py is a file: no folder can be there.")
+    name = below.split("/")[0] if top == "lib" else top if top in ("ota.py", "ota.mpy") else ""
+    module = name.removesuffix(".py").removesuffix(".mpy")
+    if module in ("ota", *_MODULES):
+        raise ReleaseError(
+            "hidden",
+            f"{path} would never be found: the updater's own module {module} is found first. "
+            "Call it otherwise.",
         )
     return path
+
+
+def check_package(files: Collection[str]) -> None:
+    """See that *files* hold no application's own package ``ota``: that name is the updater's.
+
+    Raises:
+        ReleaseError: ``hidden``.
+    """
+    modules = [
+        path for path in files if path.startswith("/ota/") and path.endswith((".py", "mpy"))
+    ]
+    if modules and not {"/ota/modules.pack", "/ota/errors.py", "/ota/errors.mpy"} & set(files):
+        raise ReleaseError(
+            "hidden",
+            f"{modules[0]} is in the updater's own package ota: modules of an application are "
+            "not found there. Call yours otherwise.",
+        )
 
 
 def check_counts(files: int, deletes: int) -> None:

@@ -156,15 +156,15 @@ def test_power_cuts_leave_the_old_file_or_the_new_one():
 
 def test_space_is_checked_with_a_reserve():
     free, _, block = flash.space()
-    files._check_space(free - 4 * block, "/f")
-    refused(507, "no_space", files._check_space, free, "/f")
-    refused(507, "no_space", files._check_space, free - 4 * block, "/new/f")
-    refused(507, "no_space", files._check_space, free + 1, "/f")
-    error = refused(507, "no_space", files._check_space, 999999999, "/f")
+    flash.check_space(free - 4 * block, "/f")
+    refused(507, "no_space", flash.check_space, free, "/f")
+    refused(507, "no_space", flash.check_space, free - 4 * block, "/new/f")
+    refused(507, "no_space", flash.check_space, free + 1, "/f")
+    error = refused(507, "no_space", flash.check_space, 999999999, "/f")
     assert error.extra["need"] > 999999999
     assert error.extra["free"] == free
     fill()
-    refused(507, "no_space", files._check_space, 0, "/f")
+    refused(507, "no_space", flash.check_space, 0, "/f")
 
 
 def test_what_passes_the_check_can_be_written():
@@ -174,7 +174,7 @@ def test_what_passes_the_check_can_be_written():
         size = flash.space()[0]
         while True:
             try:
-                files._check_space(size, path)
+                flash.check_space(size, path)
                 break
             except Refused:
                 size -= 512
@@ -289,3 +289,4 @@ def test_a_listing_hides_what_is_private_and_marks_what_is_ours():
     marks.pop("scripts")
     assert marks == {"boot.py": True, "main.py": False, "ota": True, "ota_boot.py": True}
     assert listing("/ota")["files"][0]["protected"] is True
+    assert "files.py" in [row["name"] for row in listing("/scripts")["files"]]  # mounted there

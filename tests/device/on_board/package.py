@@ -27,11 +27,11 @@ def test_a_guard_that_supervises_a_trial_stays():
 def test_a_phase_goes_when_another_comes_and_what_serves_stays():
     from ota import errors
 
-    assert ota.use("paths") is ota.use("paths")
-    assert "ota.paths" in sys.modules
+    assert ota.use("record") is ota.use("record")
+    assert "ota.record" in sys.modules
     ota.use("flash")
-    assert "ota.paths" not in sys.modules
-    assert not hasattr(ota, "paths")
+    assert "ota.record" not in sys.modules
+    assert not hasattr(ota, "record")
     assert sys.modules["ota.errors"] is errors
     assert ota.use(None) is None
     assert "ota.flash" not in sys.modules

@@ -215,10 +215,31 @@ def test_what_micropython_would_not_run():
     _taken(describe([row(1, "/lib/main.mpy")]))
 
 
-def test_a_folder_that_would_shadow_the_guard():
+def test_a_folder_in_place_of_what_the_board_starts_with():
     board()
-    _refused(403, "protected", describe([row(1, "/ota_boot/__init__.py")]))
-    _taken(describe([row(1, "/ota_boots/x.py")]))
+    for top in (
+        "ota_boot",
+        "ota_boot.py",
+        "ota_boot.mpy",
+        "boot.py",
+        "service_ota",
+        "manager_wifi",
+    ):
+        for path in ("/%s/__init__.py" % top, "/%s/x" % top):
+            _refused(403, "protected", describe([row(1, path)]))
+    for path in ("/ota_boots/x.py", "/boot/x.py", "/main/x.py", "/x/ota_boot/x.py"):
+        _taken(describe([row(1, path)]))
+
+
+def test_what_would_never_be_found_beside_the_updater():
+    board()
+    for path in ("/ota.py", "/ota.mpy", "/lib/ota.py", "/lib/ota/x.py", "/lib/service_ota.mpy",
+                 "/lib/manager_wifi.py", "/lib/ota_boot/__init__.py"):  # fmt: skip
+        error = _refused(409, "hidden", describe([row(1, path)]))
+        assert path in error.message, error.message
+        _taken(describe(deletes=[path]))
+    for path in ("/ota.txt", "/OTA.py", "/lib/otax.py", "/lib/ota.txt", "/x/ota.py"):
+        _taken(describe([row(1, path)]))
 
 
 def test_boot_py_is_not_deleted():

@@ -108,6 +108,22 @@ def test_the_guard_can_be_replaced_but_not_deleted():
     _refused(403, "protected", describe(deletes=["/ota_boot.mpy", "/ota_boot.py"]))
 
 
+def test_an_application_s_own_package_ota():
+    pack = {"/ota/__init__.mpy": b"M\x06\x00\x1f", "/ota/modules.pack": b"x\n"}
+    board(_with(pack))
+    for path in ("/ota/hello.py", "/ota/deep/hello.mpy", "/ota/__init__.py"):
+        error = _refused(409, "hidden", describe([row(1, path)]))
+        assert path in error.message, error.message
+    for path in ("/ota/keys.txt", "/ota/__init__.mpy", "/ota/modules.pack"):
+        take(describe([row(1, path)]))
+        world.abort()
+    # With each module a file of its own all are found.
+    take(describe(files_of("/ota/__init__.py", "/ota/errors.py", "/ota/new.py")))
+    world.abort()
+    board(_with({"/ota/__init__.py": b"", "/ota/errors.py": b""}))
+    take(describe(files_of("/ota/new.py")))
+
+
 def test_a_boot_py_that_stays_without_the_guard():
     files = dict(OLD)
     files["/boot.py"] = b"import network\n"
