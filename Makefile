@@ -30,7 +30,7 @@ test: lint  ## check and run all tests, the heavy sweeps as a stratified sample
 test-full: lint  ## the same with every sweep in full
 	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN)
 
-bench: setup  ## measure every figure that the README quotes
+bench: setup  ## measure every figure of docs/measured.md
 	@tools/setup.sh test
 	@$(PY) -m bench
 

@@ -1,1 +1,1 @@
-"""Every figure that the README quotes, one script each; `python -m bench` measures them all."""
+"""Every figure of docs/measured.md, one script each; `python -m bench` measures them all."""

@@ -25,8 +25,7 @@ NAMES = (
     "footprint",
     "clients",
 )
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+MEASURED = Path(__file__).parents[1] / "docs/measured.md"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,28 +34,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="smaller cases, as the tests do")
     parser.add_argument("--json", action="store_true", help="print the data, not the tables")
-    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/measured.md")
     options = parser.parse_args(argv)
     unknown = set(options.names) - set(NAMES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    if options.write and (options.names or options.quick):
-        parser.error("--write is for all figures in full")
-    found, parts = {}, []
+    if options.write and options.quick:
+        parser.error("--write is for figures in full")
+    found = {}
     every: list[Row] = []
     for name in options.names or NAMES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         module = importlib.import_module(f"bench.{name}")
         found[name] = module.measure(quick=options.quick)
         rows = module.rows(found[name])
-        parts.append(section(module, rows))
         every += rows
         if not options.json:
-            print(parts[-1], flush=True)
+            print(section(module, rows), flush=True)
+        if options.write:
+            MEASURED.write_text(replaced(MEASURED.read_text(), section(module, rows)))
     if options.json:
         print(json.dumps(found, indent=1))
-    if options.write:
-        README.write_text(replaced(README.read_text(), "\n".join(parts)))
     missed = [row.what for row in every if row.met is False]
     if missed:
         print("Missed:", "; ".join(missed), file=sys.stderr)
@@ -64,16 +62,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def replaced(text: str, figures: str) -> str:
-    """Return *text* with *figures* between the two marks.
+    """Return *text*, a document, with the section *figures* in place of the one so called.
 
     Raises:
-        ValueError: the marks are not there.
+        ValueError: there is none.
     """
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"README.md has no place for figures: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{figures}{END}{after}"
+    title = figures.partition("\n")[0]
+    before, found, rest = text.partition(title + "\n")
+    if not found:
+        raise ValueError(f"docs/measured.md has no section {title}")
+    # A section ends where the next one, or another kind of text, begins.
+    _, begins, after = rest.partition("\n**")
+    return before + figures + (begins + after if begins else "")
 
 
 if __name__ == "__main__":

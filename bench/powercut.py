@@ -4,7 +4,7 @@
     python bench/powercut.py --quick    the part that `make test` runs
 
 The update runs on MicroPython's own littlefs with the geometry of a Pico W; the scenarios and
-the simulator are in tests/powercut/on_board. Prints the table of the README as Markdown.
+the simulator are in tests/powercut/on_board. Prints the table of docs/measured.md as Markdown.
 """
 
 import argparse

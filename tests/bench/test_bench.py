@@ -55,15 +55,18 @@ def test_the_command_runs_what_is_asked_for_and_fails_when_a_limit_is_missed(mon
     assert out.startswith("**About bench.put** (`python -m bench put`)")
     assert json.loads(out[out.index("{") :]) == {"put": {"n": 3}, "heap": {"n": 3}}
     assert "Missed: size" in err
-    for wrong in (["nothing"], ["put", "--write"], ["--quick", "--write"]):
+    for wrong in (["nothing"], ["--quick", "--write"]):
         with pytest.raises(SystemExit):
             command.main(wrong)
 
 
-def test_the_figures_take_their_place_in_the_readme(monkeypatch, tmp_path):
-    text = "before\n<!-- figures -->\nold\n<!-- /figures -->\nafter\n"
-    assert command.replaced(text, "new\n") == text.replace("old", "new")
-    with pytest.raises(ValueError, match="no place"):
-        command.replaced("before\nafter\n", "new\n")
-    # The README that is there has such a place.
-    assert "new\n" in command.replaced(command.README.read_text(), "new\n")
+def test_the_figures_take_their_place_in_the_document():
+    text = "before\n\n**A** (`a`)\n\n| old |\n\n**B** (`b`)\n\n| b |\n"
+    assert command.replaced(text, "**A** (`a`)\n\n| new |\n") == text.replace("old", "new")
+    assert command.replaced(text, "**B** (`b`)\n\n| c |\n") == text.replace("| b |", "| c |")
+    with pytest.raises(ValueError, match="no section"):
+        command.replaced(text, "**C** (`c`)\n")
+    # Each script has its section in the document that is there.
+    for name in command.NAMES:
+        title = f"**{importlib.import_module(f'bench.{name}').TITLE}** (`python -m bench {name}`)"
+        assert command.MEASURED.read_text().count(title + "\n") == 1

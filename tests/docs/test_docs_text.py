@@ -26,6 +26,7 @@ PROMISED = {
     "docs/design.md",
     "docs/format.md",
     "docs/http.md",
+    "docs/measured.md",
     "docs/python.md",
     "docs/quickstart-developer.md",
     "docs/quickstart-fleet.md",
