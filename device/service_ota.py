@@ -19,6 +19,14 @@ import ota
 time = ota.firmware("time")
 _listener = ota.load("listener")
 
+
+def __getattr__(name):
+    # Its module is only loaded where there is a server to ask.
+    if name == "Fleet":
+        return ota.load("fleet").Fleet
+    raise AttributeError(name)
+
+
 _CHECK_MS = const(500)  # how soon a Wi-Fi that came or went is noticed
 
 
@@ -68,6 +76,7 @@ class OTAUpdateService:
         require_signed=None,
         min_version=None,
         rescue_after_resets=0,
+        fleet=None,
     ):
         ota.once("wifi_help", "check_service", auth_username, auth_password, port, min_version)
         if not 0 <= rescue_after_resets <= 15:
@@ -90,6 +99,7 @@ class OTAUpdateService:
         self.require_signed = public_key is not None if require_signed is None else require_signed
         self.min_version = min_version
         self.rescue_after_resets = rescue_after_resets
+        self.fleet = fleet
         self.log = ota.load("log").Log()
         #: Sentences that `status` gives as warnings.
         self.notes = []
@@ -118,12 +128,16 @@ class OTAUpdateService:
             await ota.load("trial").start_up(self)
             self.tidy()
             self._task = asyncio.create_task(self._run())
+            if self.fleet is not None:
+                self.fleet.start(self)
 
     async def stop(self):
         """End every connection and free the port; `start` may be called again."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            if self.fleet is not None:
+                self.fleet.stop()
         self._close()
         # The cancelled tasks close their sockets in their own turn.
         await asyncio.sleep_ms(0)
@@ -166,7 +180,7 @@ class OTAUpdateService:
 
     def tidy(self):
         """Free what is only needed for a moment, unless somebody is connected and uses it."""
-        if self._server is None:
+        if self._server is None and not ota.busy:
             ota.unload()
 
     async def _run(self):
@@ -188,6 +202,8 @@ class OTAUpdateService:
         passed = time.ticks_diff(now, self._ticks)
         self._ticks = now
         self.uptime_ms += passed
+        if self.fleet is not None:
+            self.fleet.watch()
         if self.good_ms is None:
             return
         reachable = self.port is not None or (self.mounted and self._is_connected())
@@ -215,7 +231,7 @@ class OTAUpdateService:
         elif not connected and self.port is not None:
             self._close()
             self.log("Wi-Fi is gone; listening again when it is back.")
-        elif self._server is not None and self._server.idle:
+        elif self._server is not None and self._server.idle and not ota.busy:
             self._dismiss()
 
     def _close(self):
@@ -223,6 +239,8 @@ class OTAUpdateService:
         if self._beacon is not None:
             self._beacon.close()
             self._beacon = None
+        if self.fleet is not None:
+            self.fleet.interrupt()
         self._dismiss()
 
     def _receive(self):

@@ -126,6 +126,7 @@ async def status(device, head):
             "require_signed": service.require_signed,
             "default_password": default,
             "upload": device.upload,
+            "fleet": service.fleet and _fleet(service, service.fleet, warnings),
             "warnings": warnings,
         }
     )
@@ -139,6 +140,22 @@ def _stays_in_s(service, trial):
     if service.good_ms is None:
         return 0
     return max(0, int(service.confirm_after_s) - service.good_ms // 1000)
+
+
+def _fleet(service, fleet, warnings):
+    if not service.require_signed:
+        warnings.append(
+            "Whoever can pose as the fleet server can install anything: set public_key."
+        )
+    polled = fleet.polled_ms
+    return {
+        "server": fleet.url,
+        "id": fleet.id,
+        "state": fleet.state,
+        "offered": fleet.offered,
+        "polled_s": None if polled is None else (service.uptime_ms - polled) // 1000,
+        "error": fleet.error,
+    }
 
 
 def _staged(session, version, state):

@@ -26,7 +26,8 @@ _MAX_VERSION = const(40)
 _SMALL_INT_BITS = const(31)
 # Bits 10 to 13 of sys.implementation._mpy.
 _ARCHITECTURES = {"armv6m": 4, "armv7m": 5, "armv7em": 6, "armv7emsp": 7, "rv32imc": 11}
-_REVISION = "1.0"
+#: Of the board, as releases name it.
+REVISION = "1.0"
 # Builds before 1.25 do not know their name, but all know the machine.
 _MACHINES = (("Pico 2 W", "RPI_PICO2_W"), ("Pico W", "RPI_PICO_W"))
 # The SHA-256 of no bytes.
@@ -100,6 +101,11 @@ class Text:
         if self._from < len(self._rest) or self._read():
             self._number += 1
             self.fail("the end is before it")
+
+
+def version_of(path, loose):
+    """Return the version of the description at *path*; see Conditions. Raises Refused(400)."""
+    return Conditions(Text(path), loose).version
 
 
 class Conditions:
@@ -214,20 +220,20 @@ class Conditions:
 
         *floors* are the lowest versions still accepted; None among them counts for nothing.
         """
-        board = _board_name()
+        board = board_name()
         for name, revisions in self._boards:
-            if name == board and _REVISION in revisions:
+            if name == board and REVISION in revisions:
                 break
         else:
             if not self._any_board:
                 names = ", ".join([name for name, _ in self._boards]) or "no board"
-                raise Refused(422, "wrong_board", names, board, _REVISION)
+                raise Refused(422, "wrong_board", names, board, REVISION)
         own = sys.implementation.version[:3]
         if own < self._micropython:
             form = "%d.%d.%d"
             raise Refused(422, "old_micropython", form % self._micropython, form % own)
         for floor in floors:
-            if self._parts and floor is not None and compare(self.version, floor) < 0:
+            if is_below(self.version, floor):
                 raise Refused(409, "downgrade", self.version, floor)
         if self._mpy:
             problem = paths.mpy_problem(self._mpy)
@@ -406,7 +412,13 @@ def compare(one, other):
     return (len(a[3]) > len(b[3])) - (len(a[3]) < len(b[3]))
 
 
-def _board_name():
+def is_below(version, other):
+    """Return True when both are versions that parse() knows and *version* is the older one."""
+    known = other is not None and parse(version) and parse(other)
+    return bool(known) and compare(version, other) < 0
+
+
+def board_name():
     """Return the name of the build, such as RPI_PICO_W, without its variant, or None."""
     build = getattr(sys.implementation, "_build", "")
     if build.startswith("RPI_"):

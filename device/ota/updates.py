@@ -35,17 +35,7 @@ async def begin(device, head):
         raise Refused(411, "length_required/archive")
     async with device.write_lock(head.path, head.length) as writing:
         archive = Archive(head.body, device.buffer)
-        if not is_dir(HOME):
-            remove(HOME)
-            os.mkdir(HOME)
-        try:
-            session, signer, entry = await _phase(
-                "trust", "take_head", archive, device.service, DESCRIPTION
-            )
-            await _phase("planning", "prepare", device, session, signer)
-        finally:
-            remove(DESCRIPTION)
-        device.renew_lease()
+        _, _, entry = await take_head(device, archive)
         if entry:
             try:
                 await _phase("staging", "take_files", device, archive, entry, writing)
@@ -58,6 +48,29 @@ async def begin(device, head):
             restart = head.asked("restart") != "no"
             return 202, await _phase("commit", "go_live", device, restart), ()
         return 201, _phase("staging", "answer"), ()
+
+
+async def take_head(device, archive, judge=None):
+    """Check the head of *archive* and begin its update, or go on with it.
+
+    Returns (id, signer, entry) as take_head() in ota/trust.py does. *judge* is a function of the
+    path of the description, once its signature was checked, and of whether nobody has signed it;
+    what it raises ends this. Raises Refused.
+    """
+    if not is_dir(HOME):
+        remove(HOME)
+        os.mkdir(HOME)
+    try:
+        session, signer, entry = await _phase(
+            "trust", "take_head", archive, device.service, DESCRIPTION
+        )
+        if judge:
+            judge(DESCRIPTION, signer is None)
+        await _phase("planning", "prepare", device, session, signer)
+    finally:
+        remove(DESCRIPTION)
+    device.renew_lease()
+    return session, signer, entry
 
 
 def _phase(module, function, *args):

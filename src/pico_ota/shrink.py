@@ -28,7 +28,7 @@ from string import ascii_lowercase
 from types import GeneratorType
 
 #: What an application imports, and may call with names of arguments; also what its code may catch.
-_DOORS = ("/service_ota.py", "/manager_wifi.py", "/ota/errors.py")
+_DOORS = ("/service_ota.py", "/manager_wifi.py", "/ota/errors.py", "/ota/fleet.py")
 # What objects of the firmware have: of the language and of the modules that CPython has as well,
 # and what the board's own modules, and Microdot, have beside them.
 _SHARED_WITH_CPYTHON: tuple[object, ...] = (

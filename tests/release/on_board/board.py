@@ -191,7 +191,7 @@ def prepare(request):
     Service.public_key = request.get("keys")
     Service.require_signed = request.get("required", Service.public_key is not None)
     Service.min_version = request.get("floor")
-    description._board_name = lambda: request.get("board", "RPI_PICO_W")
+    description.board_name = lambda: request.get("board", "RPI_PICO_W")
     if request.get("force"):
         device.service.lease = None
 

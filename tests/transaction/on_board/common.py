@@ -134,7 +134,7 @@ def accept_signatures():
 
     This holds for the requests until the next power_on().
     """
-    description._board_name = lambda: "RPI_PICO_W"
+    description.board_name = lambda: "RPI_PICO_W"
     trust.Key.verifies = lambda self, signature, digest: True
     form = {"alg": "rsa-pkcs1-sha256", "e": 65537, "n": "f" * 512}
     try:
