@@ -307,7 +307,7 @@ class _Round:
             raise Refused(409, "busy/other", record["next"])
         if not size or size > _MAX_ARCHIVE:
             raise Refused(413, "too_large/entry", "the archive", size, _MAX_ARCHIVE)
-        device.prepare_buffer(True)
+        device.prepare_buffer(True, "PUT")
         source = Download(self._link, path, size, None)
         self._fleet.state = "downloading"
         if not staging or not job or record["id"] != job[1] or job[4] != mark:

@@ -98,4 +98,5 @@ def make_board(board_files, keys, tmp_path):
 
     yield make
     for pico in made:
+        print(pico.console())  # shown when the test fails
         pico.close()
