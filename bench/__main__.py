@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="smaller cases, as the tests do")
     parser.add_argument("--json", action="store_true", help="print the data, not the tables")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/measured.md")
+    parser.add_argument("--write", action="store_true", help="renew docs/measured.md")
     options = parser.parse_args(argv)
     unknown = set(options.names) - set(NAMES)
     if unknown:
