@@ -6,7 +6,7 @@ import { utf8 } from "./description.js";
 const STORED = "pico-ota";
 let authorization = sessionStorage.getItem(STORED);
 
-/** What others set: how to ask for a password (login), to show that we wait (waiting), and what follows a restart (restarted). */
+/** What others set: how to ask for a password (login), to show that we wait (waiting), and what follows where files may be others now (changed). */
 export const hooks = {};
 
 /** An answer that says no, or (status 0) no answer. `error` and the rest are the device's own. */
@@ -69,10 +69,11 @@ async function once(method, path, options) {
   const { status, response } = request;
   const said = (name) => request.getResponseHeader(name);
   const ok = status >= 200 && status < 300;
-  if (ok && options.blob) return response;
+  const etag = said("ETag")?.replaceAll('"', "");
+  if (ok && options.blob) return Object.assign(response, { etag });
   const text = options.blob ? (response ? await response.text() : "") : response;
   const data = /^\{.*\}\s*$/s.test(text) ? JSON.parse(text) : {};
-  if (ok) return { ...data, status, etag: said("ETag")?.replaceAll('"', "") };
+  if (ok) return { ...data, status, etag };
   if (status) throw new Failure(status, { retry_after: said("Retry-After"), ...data });
   throw new Failure(0, { message: "No answer from the device: is it on, and on this network?" });
 }
@@ -95,7 +96,7 @@ export async function pause(failure, n, signal) {
 
 /**
  * One request, answered with the JSON of its body. Options: json or body, headers, signal, timeout,
- * `tries` more tries after no answer or "later", `blob` to get the bytes, `progress` to be told
+ * `tries` more tries after no answer or "later", `blob` to get the bytes as a Blob, `progress` to be told
  * how many bytes of the body have left.
  */
 export async function call(method, path, options = {}) {

@@ -1,7 +1,8 @@
-// The files on the device: look, download, rename, delete, make folders.
+// The files on the device: look, open, rename, delete, make folders.
 
-import { address, call, get } from "./api.js";
+import { address, call } from "./api.js";
 import { button, bytes, el, say, twice, ui } from "./dom.js";
+import { edit } from "./edit.js";
 import { isUpdater } from "./never.js";
 import { list } from "./plan.js";
 import { attempt } from "./status.js";
@@ -33,27 +34,17 @@ const change = (words, method, path, options) =>
 
 function entry({ name, directory, file_size }) {
   const path = folder + name;
-  const action = (verb, act) => Object.assign(button(verb, act, "small"), { ariaLabel: verb + " " + name });
   const own = !isUpdater(path);
   const row = el("li", { className: own ? "" : "calm" },
-    directory ? button(name + "/", () => open(path + "/"), "name mono") : el("span", { className: "name mono" }, name),
+    directory ? button(name + "/", () => open(path + "/"), "name mono") : button(name, () => attempt(() => edit(path, file_size)), "name mono file"),
     !directory && el("span", { className: "size" }, bytes(file_size)),
     !own && el("span", { className: "chip" }, "updater"),
-    !directory && action("Download", () => download(path, name)),
-    own && action("Rename", () => rename(row, path, name)),
+    own && Object.assign(button("Rename", () => rename(row, path, name), "small"), { ariaLabel: "Rename " + name }),
     own && twice("Delete", directory ? "Delete with all in it?" : "Really delete?", () =>
       change("Deleted " + name, "DELETE", path, directory && { headers: { "X-OTA-Recursive": "yes" } }), "small", name),
   );
   return row;
 }
-
-const download = (path, name) =>
-  attempt(async () => {
-    // Through a blob, not a link: a link could not carry the page's own credentials.
-    const href = URL.createObjectURL(await get(address("/fs", path), { blob: true, timeout: 120000 }));
-    el("a", { href, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 60000);
-  });
 
 function rename(row, path, name) {
   const input = el("input", { className: "name mono", value: name, ariaLabel: "New name of " + name });
@@ -75,6 +66,7 @@ export function startBrowser(upload) {
     change("Made " + ui.folder.value, "PUT", folder + ui.folder.value + "/");
     ui.maker.reset();
   };
+  ui.newFile.onclick = () => ui.maker.reportValidity() && attempt(() => edit(folder + ui.folder.value)).then(() => ui.maker.reset());
   ui.here.onclick = () => upload(folder);
   open();
 }

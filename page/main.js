@@ -4,13 +4,15 @@ import { hooks } from "./api.js";
 import "./login.js";
 import { connected, follow, online } from "./status.js";
 import { aim, startUpload } from "./upload.js";
+import { startEditor } from "./edit.js";
 import { open, startBrowser } from "./browser.js";
 
 hooks.waiting = (ms, failure) =>
   ms ? online(`${failure.status ? "Busy" : "Not answering"}: again in ${Math.ceil(ms / 1000)} s`, "warn") : connected();
 
-hooks.restarted = () => open();
+hooks.changed = () => open();
 
 startUpload();
 follow();
 startBrowser(aim);
+startEditor();

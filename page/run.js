@@ -108,6 +108,7 @@ async function prove(job, answer) {
     throw new Failure(1, { message: `Reverted because ${reason || "the new files did not prove themselves"}. The old files are back.` });
   }
   step(4);
+  job.live?.();
   face(`${outcome[0].toUpperCase()}${outcome.slice(1)}: ${version} is running`, back + spent(job), button("Done", job.close, "main"));
 }
 

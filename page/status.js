@@ -127,7 +127,7 @@ function paintBanners({ state, version, trial, supervised, changed = [], update,
     trial && banner("warn", `${version} is on trial. If it does not prove itself, the old files come back.`,
       button("Keep it now", keep), twice("Undo it", "Really undo?", rollBack)),
     supervised && banner("warn", "Files changed by hand have to prove themselves now. If they do not, the device restarts into rescue mode."),
-    changed[0] && banner("warn", `Changed by hand: ${changed.join(", ")}. The next restart puts this to the test, and nothing brings the old files back: what does not start ends in rescue mode.`,
+    changed[0] && line("warn", `Changed by hand: ${changed.join(", ")}. The next restart puts this to the test, and nothing brings the old files back: what does not start ends in rescue mode.`,
       !rescue && button("Restart now", () => restart("normal"))),
     part && banner("warn", `${part[0]} is here in part, ${part[1]} of ${part[2]}. Choose the same files to go on.`,
       button("Drop it", () => attempt(() => call("DELETE", "/api/v1/update")).then(refresh))),
@@ -163,7 +163,7 @@ const restarting = (path, json, words) =>
     });
     const status = await settle((now) => now && accept(now));
     note("good", words(status) + `Back after ${seconds} s.`);
-    hooks.restarted();
+    hooks.changed();
   }));
 
 export const restart = (mode) => restarting("/api/v1/reboot", { mode }, () => "");

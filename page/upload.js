@@ -76,9 +76,10 @@ async function look(first) {
     const top = chosen.release ? "/" : ui.inside.checked ? target + chosen.folder + "/" : target;
     plan = await compare(chosen, top, signal, (n, of) => (ui.detail.textContent = `${n} of ${count(of, "file")}`));
     plan.target = target;
-    advise(chosen.folder || changes().length > 1);
+    advise(chosen.folder || chosen.live || changes().length > 1);
     ui.insideText.textContent = `Keep the folder's name: into ${target}${chosen.folder}/`;
-    propose();
+    const go = propose();
+    if (chosen.live && first === true) go.click();
   } catch (e) {
     if (signal.aborted) return;
     face("Not compared", "", button("Try again", look, "main"), button("Close", reset));
@@ -142,12 +143,25 @@ function propose() {
   if (message) fail({ message });
   // A release changes what the device calls itself, even when it has all of the files.
   go.disabled = message || (idle && !release);
+  return go;
 }
 
 function start() {
   if (how() === "update" && !chosen.release && !ui.version.reportValidity()) return;
-  const job = { how: how(), files: changes(), unchanged: unchanged(), gone: gone(), close: reset, again: start };
+  const job = { how: how(), files: changes(), unchanged: unchanged(), gone: gone(), close: reset, again: start, live: chosen.live };
   run(Object.assign(job, { rows: [...plan.files, ...job.gone] }, job.how === "update" && asUpdate()));
+}
+
+/**
+ * Installs *file*, whose content was written on this page, as the device path *path*; once it stays
+ * *live* is called with its SHA-256. False while something else is being sent.
+ */
+export function installText(file, path, live) {
+  if (work.running) return false;
+  ui.target.value = path.slice(0, -file.name.length);
+  ui.upload.scrollIntoView();
+  choose({ entries: [{ file, rel: file.name }], live: () => live(plan.files[0].sha) });
+  return true;
 }
 
 export function startUpload() {

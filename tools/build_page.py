@@ -87,7 +87,7 @@ def build(folder: Path = ROOT / "page") -> tuple[str, str]:
             f"script-src {_hash_source(script)}",
             f"style-src {_hash_source(style)}",
             "connect-src 'self'",
-            "img-src data:",
+            "img-src data: blob:",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
