@@ -159,7 +159,8 @@ class Watch:
             raise RevertedError(
                 f"{last.get('version')} was tried and taken back: {last.get('reason')}. "
                 f"{status.get('version') or 'What ran before'} runs again, as it was.{rescue} "
-                "What the application printed went to the board's USB console."
+                "What the application printed went to the board's USB console.",
+                {"reason": last.get("reason")},
             )
         if version is not None and status.get("version") != version:
             raise PicoOtaError(

@@ -41,6 +41,7 @@ class Delivery:
         read: gives the content of a path.
         signature: of the description, if any.
         report: for ``--json``; filled as it goes.
+        bars: shows how far the transfer is, of so many bytes.
     """
 
     out: Out
@@ -49,6 +50,7 @@ class Delivery:
     read: Callable[[str], bytes]
     signature: bytes = b""
     report: dict[str, Any] = field(default_factory=dict)
+    bars: Callable[[Out, int], Bars] = Bars
 
     def dry_run(self) -> Plan:
         """Show what would happen, found out without changing anything, and return it."""
@@ -103,7 +105,7 @@ class Delivery:
     def _send(self, update: UpdateSession, plan: Plan) -> None:
         started = time.monotonic()
         files = sorted((*plan.new, *plan.changed), key=lambda file: file.path)
-        with Bars(self.out, plan.bytes_to_send) as bars:
+        with self.bars(self.out, plan.bytes_to_send) as bars:
             for file in files:
                 update.send(file, self.read(file.path), bars.file(file.path, file.size))
                 bars.finished(file.path, file.size)

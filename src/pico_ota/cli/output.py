@@ -57,6 +57,11 @@ class Out:
         if self.json:
             print(dumps(document, indent=2))
 
+    def line(self, document: Any) -> None:
+        """One of many documents of ``--json``, on a line of its own."""
+        if self.json:
+            print(dumps(document), flush=True)
+
     def error(self, error: PicoOtaError) -> int:
         """Say what went wrong, once; returns the exit status."""
         print(f"pico-ota: {clean(str(error))}", file=sys.stderr)

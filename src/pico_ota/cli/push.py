@@ -77,6 +77,10 @@ def command(
         bool,
         typer.Option("--confirm", help="Keep it as soon as it answers: it is not tried for long."),
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Send a release also to a device that runs it already."),
+    ] = False,
     watch: Annotated[
         bool,
         typer.Option(
@@ -133,7 +137,11 @@ def command(
             raise UsageError("whether a release has a trial is decided when it is built.")
         from .push_release import run
 
-        return run(session, chosen[0], dry_run, ending)
+        return run(session, chosen[0], dry_run, ending, force)
+    if force:
+        raise UsageError(
+            "--force is for a release: of folders and files, what differs is sent each time."
+        )
     from .push_files import Push, Request
 
     request = Request(

@@ -10,8 +10,11 @@ from .output import amount, count
 from .session import Session
 
 
-def run(session: Session, path: Path, dry_run: bool, ending: Ending) -> int:
+def run(session: Session, path: Path, dry_run: bool, ending: Ending, force: bool) -> int:
     """Send the release at *path* and follow it to its end.
+
+    A device that runs it already is left alone but for *force*: taking it once more would cost
+    the version before it, which is there to be rolled back to.
 
     Raises:
         ReleaseError: it is damaged; nothing was sent.
@@ -37,7 +40,23 @@ def run(session: Session, path: Path, dry_run: bool, ending: Ending) -> int:
             delivery.dry_run()
             session.out.say("Dry run: nothing was changed.")
             report["dry_run"] = True
+        elif runs(status, listed.version) and not force:
+            session.out.say(
+                f"{status.get('name')} runs {listed.version} already: nothing was sent. "
+                "--force sends it all the same.",
+                "green",
+            )
+            report |= {"state": "idle", "outcome": "already", "bytes_sent": 0}
         else:
             delivery.run(ending, status.get("previous") is not None)
     session.out.result(report)
     return 0
+
+
+def runs(status: dict[str, Any], version: str) -> bool:
+    """Whether a device with this *status* runs *version*, settled and in good health."""
+    return (
+        status.get("state") == "idle"
+        and status.get("version") == version
+        and status.get("mode") != "rescue"
+    )

@@ -18,6 +18,12 @@ class FleetGroup(VerbGroup):
 
     verbs: ClassVar[dict[str, Verb]] = {
         "discover": Verb(_NETWORK, "Find boards, and list them in a file.", "fleet.discover"),
+        "push": Verb(
+            _NETWORK, "Bring a release to many boards, a few of them first.", "fleet.push"
+        ),
+        "rollback": Verb(
+            _NETWORK, "Bring the previous version back on many boards.", "fleet.rollback"
+        ),
         "status": Verb(_NETWORK, "Show what runs on each board.", "fleet.status"),
     }
     aliases: ClassVar[dict[str, str]] = {"info": "status", "scan": "discover"}
