@@ -26,6 +26,7 @@ _VARYING = (
     (r"\d+(\.\d+)? s\b", "N s"),
     (r"\(\d+ KB/s\)", "(N KB/s)"),
     (r"\b\d{1,3}( \d{3})+\b", "N"),
+    (r" {2,}", "  "),  # columns are as wide as what is in them
 )
 
 
@@ -95,6 +96,8 @@ def _shell(script, folder, environment, timeout_s):
             "LC_ALL": "C.UTF-8",
             "COLUMNS": "100",
             "NO_PROXY": "*",
+            # The checkout that is tested, where another one is installed.
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             **dict(environment),
         },
         stdin=subprocess.DEVNULL,
