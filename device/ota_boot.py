@@ -180,7 +180,7 @@ def collect(record):
     if record['previous'] is None: empty('/.ota/old')
     clear('/.ota/building')
     if record['dirty']: record['dirty'] = 0; save(record)
-_HINTS = ('', 'running', 'bitten', 'restart', 'exception', 'deadline', 'rescue', 'end', 'supervised')
+_HINTS = ('', 'running', 'bitten', 'restart', 'exception', 'deadline', 'rescue', 'end', 'supervised', 'silent')
 class Chip:
     def __init__(self):
         base = 0
@@ -248,6 +248,7 @@ class Supervisor:
         self._ms = min(seconds, 86400) * 1000
         self._until = time.ticks_add(now, self._ms)
         self._last = time.ticks_add(now, patience * 1000)
+        self.turn = None
         chip.start_watchdog(self._tick, bites)
     def postpone(self):
         until = time.ticks_add(time.ticks_ms(), self._ms)
@@ -255,7 +256,10 @@ class Supervisor:
     @property
     def left_s(self): return max(0, time.ticks_diff(self._until, time.ticks_ms()) // 1000)
     def _tick(self, timer):
-        if time.ticks_diff(self._until, time.ticks_ms()) > 0: chip.feed()
+        now = time.ticks_ms()
+        if time.ticks_diff(self._until, now) > 0: chip.feed()
+        elif self.turn is None or time.ticks_diff(now, self.turn) > self._ms // 2:
+            chip.restart('silent')
         else: chip.restart('deadline')
 def blame(said):
     record = load()
@@ -331,7 +335,7 @@ def _put_back(live, kind, name, size, sha, _, path):
         return exists(path) and (not (kind in 'rR' and _is(path, size, sha)))
     return True
 _PATIENCE_S = const(15 * 60)
-_BAD_ENDS = {'exception': 'the application ended in an exception', 'bitten': 'the application hung: the watchdog restarted the board', 'end': 'the application came to its end', 'deadline': 'no good start in time'}
+_BAD_ENDS = {'exception': 'the application ended in an exception', 'bitten': 'the application hung: the watchdog restarted the board', 'end': 'the application came to its end', 'deadline': 'no good start in time', 'silent': 'the program ran, but never let the updater run: use asyncio, or call poll()'}
 chip = Chip()
 _ran = False
 _changed = False
@@ -424,11 +428,10 @@ def _judge(record, rescue):
     bad = None
     if record['tries']:
         hint = chip.hint()
-        if hint == 'exception': bad = 'the application ended in an exception'
-        elif hint == 'end': bad = 'the application came to its end'
-        elif hint == 'deadline': bad = 'not confirmed in time'
-        elif hint == 'bitten' or (hint == 'running' and chip.cause() == 'watchdog'):
+        if hint == 'deadline': bad = 'not confirmed in time'
+        elif hint == 'running' and chip.cause() == 'watchdog':
             bad = 'the application hung: the watchdog restarted the board'
+        elif hint in _BAD_ENDS: bad = _BAD_ENDS[hint]
         elif not rescue and record['tries'] >= 3: bad = 'not confirmed in %d starts' % 3
     if bad: turn_back(record, bad)
     elif not rescue:

@@ -28,6 +28,7 @@ def __getattr__(name):
 
 
 _CHECK_MS = const(500)  # how soon a Wi-Fi that came or went is noticed
+_MAX_STEP_MS = const(10000)  # what one check counts, where the application lets it run seldom
 
 
 class OTAUpdateService:
@@ -122,17 +123,26 @@ class OTAUpdateService:
         self._listener = _listener.Listener(host, port, self._receive)
         self._beacon = self._task = self._server = None
 
-    async def start(self):
-        """Begin to serve in the background and return at once; a second call does nothing."""
+    def start(self):
+        """Begin to serve in the background and return at once; a second call does nothing.
+
+        What it returns may be awaited: it waits for a Wi-Fi object whose start() is a coroutine.
+        No event loop has to run: a program without one calls poll() or sleep().
+        """
+        joining = None
         if self._task is None:
-            await ota.load("trial").start_up(self)
+            joining = ota.load("trial").start_up(self)
             self.tidy()
             self._task = asyncio.create_task(self._run())
             if self.fleet is not None:
                 self.fleet.start(self)
+        return _wait(joining)
 
-    async def stop(self):
-        """End every connection and free the port; `start` may be called again."""
+    def stop(self):
+        """End every connection and free the port; `start` may be called again.
+
+        What it returns is to be awaited; in a program without asyncio poll() does instead.
+        """
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -140,7 +150,24 @@ class OTAUpdateService:
                 self.fleet.stop()
         self._close()
         # The cancelled tasks close their sockets in their own turn.
-        await asyncio.sleep_ms(0)
+        return _pause(0)
+
+    def poll(self, ms=20):
+        """Let the service, and every other task, run for *ms* milliseconds.
+
+        For programs that have no event loop of their own. Raises RuntimeError inside of one.
+        """
+        core = asyncio.core
+        if core.cur_task is not None:
+            raise RuntimeError("asyncio runs already: await asyncio.sleep_ms() instead of poll()")
+        try:
+            asyncio.run_until_complete(asyncio.create_task(_pause(ms)))
+        finally:
+            core.cur_task = None  # Ctrl-C leaves it as it was
+
+    def sleep(self, seconds):
+        """Do as time.sleep(), while the service runs. Raises RuntimeError as poll() does."""
+        self.poll(int(seconds * 1000))
 
     def mount(self, app, prefix=""):
         """Serve from *app*, an application's own Microdot, below *prefix*, on its port.
@@ -186,9 +213,9 @@ class OTAUpdateService:
     async def _run(self):
         while True:
             try:
+                self._count_time()
                 if not self.mounted:
                     self._follow_wifi()
-                self._count_time()
             except MemoryError:
                 pass  # the application has it all for now; a line in the log would need some
             except Exception as error:
@@ -204,13 +231,16 @@ class OTAUpdateService:
         self.uptime_ms += passed
         if self.fleet is not None:
             self.fleet.watch()
+        guard = sys.modules.get("ota_boot")
+        supervisor = guard and guard.supervisor
+        if supervisor:
+            supervisor.turn = now
         if self.good_ms is None:
             return
         reachable = self.port is not None or (self.mounted and self._is_connected())
-        self.good_ms = self.good_ms + passed if reachable else 0
-        guard = sys.modules.get("ota_boot")
-        if guard is not None and guard.supervisor is not None and not self._is_connected():
-            guard.supervisor.postpone()
+        self.good_ms = self.good_ms + min(passed, _MAX_STEP_MS) if reachable else 0
+        if supervisor and not self._is_connected():
+            supervisor.postpone()
         if self.good_ms >= self.confirm_after_s * 1000:
             self.good_ms = 0  # once more later, should it fail
             ota.once("trial", "passed", self)
@@ -256,3 +286,12 @@ class OTAUpdateService:
             self._server = None
             self._listener.renew()
             ota.unload()
+
+
+async def _pause(ms):
+    await asyncio.sleep_ms(ms)
+
+
+async def _wait(task):
+    if task:
+        await task

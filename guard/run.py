@@ -14,6 +14,7 @@ _BAD_ENDS = {
     "bitten": _HUNG,
     "end": _ENDED,
     "deadline": "no good start in time",
+    "silent": _SILENT,
 }
 
 chip = Chip()
@@ -176,14 +177,12 @@ def _judge(record, rescue):
     bad = None
     if record["tries"]:
         hint = chip.hint()
-        if hint == "exception":
-            bad = _RAISED
-        elif hint == "end":
-            bad = _ENDED
-        elif hint == "deadline":
+        if hint == "deadline":
             bad = "not confirmed in time"
-        elif hint == "bitten" or (hint == "running" and chip.cause() == "watchdog"):
+        elif hint == "running" and chip.cause() == "watchdog":
             bad = _HUNG
+        elif hint in _BAD_ENDS:
+            bad = _BAD_ENDS[hint]
         elif not rescue and record["tries"] >= TRIES:
             bad = "not confirmed in %d starts" % TRIES
     if bad:

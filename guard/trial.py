@@ -10,6 +10,7 @@ _MAX_TRIAL_S = const(86400)  # time.ticks_ms() counts six days
 _RAISED = "the application ended in an exception"
 _HUNG = "the application hung: the watchdog restarted the board"
 _ENDED = "the application came to its end"
+_SILENT = "the program ran, but never let the updater run: use asyncio, or call poll()"
 
 
 class Supervisor:
@@ -26,6 +27,8 @@ class Supervisor:
         # Not counted down: ticks get lost where the application fills the queue of callbacks.
         self._until = time.ticks_add(now, self._ms)
         self._last = time.ticks_add(now, patience * 1000)
+        #: ticks_ms() when the service ran last, which is for the service to set.
+        self.turn = None
         chip.start_watchdog(self._tick, bites)
 
     def postpone(self):
@@ -40,8 +43,11 @@ class Supervisor:
         return max(0, time.ticks_diff(self._until, time.ticks_ms()) // 1000)
 
     def _tick(self, timer):
-        if time.ticks_diff(self._until, time.ticks_ms()) > 0:
+        now = time.ticks_ms()
+        if time.ticks_diff(self._until, now) > 0:
             chip.feed()
+        elif self.turn is None or time.ticks_diff(now, self.turn) > self._ms // 2:
+            chip.restart("silent")
         else:
             chip.restart("deadline")
 

@@ -42,6 +42,7 @@ _HINTS = (
     "rescue",
     "end",
     "supervised",
+    "silent",
 )
 
 

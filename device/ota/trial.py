@@ -16,8 +16,11 @@ from ota import record, rescue
 from ota.errors import Refused
 
 
-async def start_up(service):
-    """Repair what the guard did not, clean up after uploads and set the Wi-Fi object going."""
+def start_up(service):
+    """Repair what the guard did not, clean up after uploads and set the Wi-Fi object going.
+
+    Returns the task that the latter takes, None when it takes none.
+    """
     _repair(service)
     if not record.is_dir(record.HOME):
         record.remove(record.HOME)  # a file, made by other hands
@@ -41,7 +44,8 @@ async def start_up(service):
         started = start_wifi()
         # A Wi-Fi object's start() may be a plain function or a coroutine.
         if hasattr(started, "send"):
-            await started
+            return asyncio.create_task(started)
+    return None
 
 
 def _repair(service):

@@ -57,6 +57,7 @@ def test_every_example_is_tried_here():
         "existing_app",
         "microdot_app",
         "fleet_key",
+        "plain_loop",
     }
 
 
@@ -108,6 +109,38 @@ def test_the_existing_application_works_and_decides_over_its_updates(
         answer = http.post("/api/v1/update/commit", json={})
     assert (answer.status_code, answer.json()["error"]) == (503, "delayed_by_application")
     assert answer.headers["Retry-After"] == "30"
+
+
+def test_a_program_without_asyncio_is_updated_and_keeps_running(
+    board, folder, monkeypatch, no_settings_of_mine
+):
+    app = folder("plain_loop")
+    main = app / "main.py"
+    source = main.read_text().replace(
+        '"choose-your-own"', '"choose-your-own", confirm_after_s=1, trial_deadline_s=4'
+    )
+    main.write_text(source)
+    pico = board(app)
+    pico.wait_console("thermometer at")
+    monkeypatch.setenv("PICO_OTA_HOST", pico.url.removeprefix("http://"))
+    monkeypatch.setenv("PICO_OTA_PASSWORD", PASSWORD)
+
+    main.write_text(source.replace('"thermometer at', '"it is'))
+    assert pico_ota(["push", "-q", str(app), "--version", "good"]) == 0
+    pico.wait_console("it is")
+    with client(pico) as http:
+        status = http.get("/api/v1/status").json()
+        assert (status["version"], status["last"]["outcome"]) == ("good", "confirmed")
+
+    # What its comments say of a program that gives no turn.
+    deaf = source.replace("ota.sleep(", "time.sleep(").replace("ota.poll(10)", "pass")
+    main.write_text("import time\n" + deaf)
+    assert pico_ota(["push", "-q", str(app), "--version", "deaf"]) == 5
+    with client(pico) as http:
+        status = wait_for(lambda: http.get("/api/v1/status").json())
+    assert status["last"]["reason"] == (
+        "the program ran, but never let the updater run: use asyncio, or call poll()"
+    )
 
 
 @pytest.fixture

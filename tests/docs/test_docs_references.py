@@ -270,11 +270,21 @@ def test_methods_and_their_arguments_are_those_of_the_code(path, name):
         called: call for called, call in listed.items() if called not in ("log", "isconnected")
     }
     wanted = {}
+    coroutines = {
+        node.name
+        for node in ast.parse((ROOT / path).read_text("utf-8")).body
+        if isinstance(node, ast.AsyncFunctionDef)
+    }
     for called, node in methods(path, name).items():
         if node.decorator_list or called == "__init__":
             continue
         node.args.args = node.args.args[1:]
-        wanted[called] = (isinstance(node, ast.AsyncFunctionDef), ast.unparse(node.args))
+        match node.body[-1]:
+            case ast.Return(value=ast.Call(func=ast.Name(id=returned))):
+                awaited = returned in coroutines
+            case _:
+                awaited = isinstance(node, ast.AsyncFunctionDef)
+        wanted[called] = (awaited, ast.unparse(node.args))
     assert listed == wanted
 
 

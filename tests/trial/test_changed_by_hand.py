@@ -51,7 +51,7 @@ REASONS = {
     "end": "the application came to its end",
     "missing": "the application came to its end",
     "no Wi-Fi": "no good start in time",
-    "blocking loop": "no good start in time",
+    "blocking loop": "the program ran, but never let the updater run: use asyncio, or call poll()",
 }
 IN_THREE = "no good start in 3"
 

@@ -8,6 +8,7 @@ import pytest
 import rig
 
 NOT_CONFIRMED = "not confirmed in time"
+SILENT = "the program ran, but never let the updater run: use asyncio, or call poll()"
 RAISED = "the application ended in an exception"
 ANY = RAISED + "*"
 HUNG = "the application hung: the watchdog restarted the board"
@@ -17,7 +18,7 @@ THREE_STARTS = "not confirmed in 3 starts"
 BROKEN_WATCH = (rig.DEVICE / "ota" / "crash_watch.py").read_text() + "\n\n1 / 0\n"
 
 # Who is undone at once is not to be mistaken for who had no time left.
-DEADLINE_S = {NOT_CONFIRMED: 5}
+DEADLINE_S = {NOT_CONFIRMED: 5, SILENT: 5}
 
 # What happens to the application: (the new main.py, or the new files; the reason in `status`).
 CASES = {
@@ -28,15 +29,29 @@ CASES = {
         ),
         RAISED + ": ZeroDivisionError: divide by zero",
     ),
-    "loops for ever": (b"while True: pass\n", NOT_CONFIRMED),
-    "sleeps": (b"import time\nwhile True: time.sleep(1000)\n", NOT_CONFIRMED),
+    "loops for ever": (b"while True: pass\n", SILENT),
+    "sleeps": (b"import time\nwhile True: time.sleep(1000)\n", SILENT),
+    "starts the service and gives it no turn": (
+        rig.app().replace(b"    while True:", b"    time.sleep(1000)\n    while True:"),
+        SILENT,
+    ),
+    "has no loop and gives the service no turn": (
+        rig.app().replace(b"asyncio.run(main())", b"service.start()\nwhile True: time.sleep(1)"),
+        SILENT,
+    ),
+    "has no loop and gives the service turns, but no confirmation": (
+        rig.app(auto_confirm=False).replace(
+            b"asyncio.run(main())", b"service.start()\nwhile True: service.poll()"
+        ),
+        NOT_CONFIRMED,
+    ),
     # With a full heap nobody can say which exception it was.
     "eats the heap in pieces": (b"x = []\nwhile True: x.append(bytearray(1000))\n", ANY),
     "eats the heap to the last byte": (b"x = None\nwhile True: x = [x]\n", ANY),
     "eats the heap and goes on": (
         b"from time import sleep\nx = None\nwhile True:\n try:\n  x = [x]\n"
         b" except MemoryError:\n  sleep(1)\n",
-        NOT_CONFIRMED,
+        SILENT,
     ),
     "never gets Wi-Fi": (rig.app().replace(b"test-net", b"no-such-net"), NOT_CONFIRMED),
     "has a wrong Wi-Fi password": (rig.app().replace(b"test-pass", b"best-pass"), NOT_CONFIRMED),
@@ -55,7 +70,7 @@ CASES = {
         RAISED + ": ValueError: ?",
     ),
     "is empty": (b"", ENDED),
-    "interrupts itself": (b"raise KeyboardInterrupt\n", NOT_CONFIRMED),
+    "interrupts itself": (b"raise KeyboardInterrupt\n", SILENT),
     "has a watchdog of its own": (
         b"import machine, time\nmachine.WDT(timeout=300)\ntime.sleep(1000)\n",
         HUNG,
@@ -77,7 +92,7 @@ CASES = {
     "unloads the updater": (
         b"import gc, os, sys\nos.dupterm(None)\nsys.modules.clear()\ndel ota_boot\ngc.collect()\n"
         b"1 / 0\n",
-        NOT_CONFIRMED,
+        SILENT,
     ),
     "brings a broken service": (
         {"/service_ota.py": b"import nothing_like_this\n"},
@@ -92,13 +107,13 @@ CASES = {
     ),
     "brings a broken console watch": (
         {**rig.repacked({"/ota/crash_watch.py": BROKEN_WATCH}), "/main.py": b"1 / 0\n"},
-        NOT_CONFIRMED,
+        SILENT,
     ),
     "hides a module of its own by a folder": ({"/lib/time/__init__.py": b"X = 1\n"}, ANY),
     "brings an empty library": (
         # Nobody watches the console either.
         {"/ota/__init__.py": b""},
-        NOT_CONFIRMED,
+        SILENT,
     ),
     "has a boot.py that raises": (
         {"/boot.py": b"import ota_boot\n\nota_boot.run()\n1 / 0\n"},
@@ -106,7 +121,7 @@ CASES = {
     ),
     "has a boot.py that loops": (
         {"/boot.py": b"import ota_boot\n\nota_boot.run()\nimport time\ntime.sleep(1000)\n"},
-        NOT_CONFIRMED,
+        SILENT,
     ),
 }
 

@@ -45,7 +45,21 @@ def the_deadline_needs_no_heap():
     assert early == fed + 1
     assert machine.WDT.fed == early
     assert ended is not None
-    assert (chip.hint(), chip.deaths()) == ("deadline", 1)
+    assert (chip.hint(), chip.deaths()) == ("silent", 1)
+
+
+def the_next_start_is_told_whether_the_service_had_a_turn():
+    for turn, said in ((None, "silent"), (0, "deadline"), (-900, "silent")):
+        board()
+        watched = ota_boot.Supervisor(1)
+        watched._until = time.ticks_ms()
+        if turn is not None:
+            watched.turn = time.ticks_add(time.ticks_ms(), turn)
+        try:
+            watched._tick(None)
+        except machine.Reset:
+            pass
+        assert ota_boot.chip.hint() == said, (turn, ota_boot.chip.hint())
 
 
 def a_register_that_cannot_be_written_does_not_save_the_application():
@@ -148,6 +162,7 @@ def the_guard_never_raises_and_the_application_is_watched():
 for check in (
     the_deadline_needs_no_heap,
     a_register_that_cannot_be_written_does_not_save_the_application,
+    the_next_start_is_told_whether_the_service_had_a_turn,
     ticks_that_get_lost_do_not_move_the_deadline,
     any_number_of_seconds_will_do,
     standing_down_leaves_no_hint,
