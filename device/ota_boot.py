@@ -482,7 +482,7 @@ def _watch():
         supervisor = Supervisor(_trial_s, _PATIENCE_S, chip.cause() != 'power')
     elif _trial_s: supervisor = Supervisor(_trial_s)
     elif chip.hint(): chip.leave('')
-    _climb('crash_watch').begin(_trial_s > 0 and (not _by_hand))
+    _climb('console').begin(_trial_s > 0 and (not _by_hand))
 def _climb(name):
     import ota
     if not hasattr(ota.chip, 'restart'): ota.chip = ota.load('chip').Chip()

@@ -270,7 +270,7 @@ def _watch():
     elif chip.hint():
         chip.leave("")
     # At the end of a trial there is nothing that a person at the prompt could decide.
-    _climb("crash_watch").begin(_trial_s > 0 and not _by_hand)
+    _climb("console").begin(_trial_s > 0 and not _by_hand)
 
 
 def _climb(name):

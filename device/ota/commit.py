@@ -90,6 +90,7 @@ async def go_live(device, restart):
     record["state"] = state
     record["previous"] = record["version"] or ""
     records.save(record)
+    load("console").forget()
     device.decided = True
     service.log("Version %s goes live at the restart." % record["next"])
     answer = device.restart() if restart else {"boot_id": service.boot_id}

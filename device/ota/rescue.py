@@ -11,7 +11,7 @@ import time
 from micropython import const
 
 import ota
-from ota.crash_watch import SETTINGS
+from ota.console import SETTINGS
 from ota.record import HOME, TRIAL_S, clear, make_parents
 
 _KEY_FILE = HOME + "/public.json"

@@ -45,6 +45,7 @@ GET /api/v1/info api info any
 GET /api/v1/status api status any
 GET /api/v1/progress server progress any
 GET /api/v1/log api log any
+GET /api/v1/console api console any
 POST /api/v1/reboot server reboot any
 PUT /api/v1/password api password any
 GET /fs/ files get any

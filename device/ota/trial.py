@@ -106,8 +106,9 @@ def _trust_changes(service):
     guard = sys.modules.get("ota_boot")
     if guard is not None and guard.supervisor is not None:
         guard.stand_down()
-    if not service.changed:  # else the next start has to prove those
+    if not service.changed and record.load()["changed"]:  # else the next start has to prove those
         record.unmark()
+        ota.load("console").forget()
 
 
 def vouch(service):
@@ -137,7 +138,7 @@ def confirm(service):
         _prove(service)
     version = ota.load("transaction").confirm()
     _trust_changes(service)
-    watch = sys.modules.get("ota.crash_watch")
+    watch = sys.modules.get("ota.console")
     if watch is not None:
         watch.relax()
     service.log("Version %s is confirmed." % version)

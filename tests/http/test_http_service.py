@@ -322,7 +322,7 @@ async def main():
         print("held", gc.mem_alloc(), " ".join(names))
 asyncio.run(main())
 """
-RESIDENT = {"listener", "log", "chip", "crash_watch"}
+RESIDENT = {"listener", "log", "chip", "console"}
 
 
 def test_what_serves_is_unloaded_when_nobody_has_asked_for_a_while(impatient_board):

@@ -12,7 +12,7 @@ scenario = rig.Scenarios()
 #: A person at the prompt has 15 s to press a key, rescue mode waits 15 minutes: not here.
 QUICK = rig.patched(
     {
-        "/ota/crash_watch.py": ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)"),
+        "/ota/console.py": ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)"),
         "/ota/rescue.py": ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(4)"),
     }
 )

@@ -10,7 +10,7 @@ scenario = rig.Scenarios()
 #: A person has 15 s to press a key, a start without a network 15 minutes: not here.
 QUICK = rig.patched(
     {
-        "/ota/crash_watch.py": ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)"),
+        "/ota/console.py": ("_GRACE_MS = const(15000)", "_GRACE_MS = const(300)"),
         "/ota/rescue.py": ("_QUIET_S = const(15 * 60)", "_QUIET_S = const(60)"),
         "/ota_boot.py": ("_PATIENCE_S = const(15 * 60)", "_PATIENCE_S = const(14)"),
     }

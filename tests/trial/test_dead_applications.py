@@ -15,7 +15,7 @@ HUNG = "the application hung: the watchdog restarted the board"
 ENDED = "the application came to its end"
 THREE_STARTS = "not confirmed in 3 starts"
 
-BROKEN_WATCH = (rig.DEVICE / "ota" / "crash_watch.py").read_text() + "\n\n1 / 0\n"
+BROKEN_WATCH = (rig.DEVICE / "ota" / "console.py").read_text() + "\n\n1 / 0\n"
 
 # Who is undone at once is not to be mistaken for who had no time left.
 DEADLINE_S = {NOT_CONFIRMED: 5, SILENT: 5}
@@ -106,7 +106,8 @@ CASES = {
         NOT_CONFIRMED,
     ),
     "brings a broken console watch": (
-        {**rig.repacked({"/ota/crash_watch.py": BROKEN_WATCH}), "/main.py": b"1 / 0\n"},
+        {**rig.repacked({"/ota/console.py": BROKEN_WATCH}), "/main.py": b"1 / 0
+"},
         SILENT,
     ),
     "hides a module of its own by a folder": ({"/lib/time/__init__.py": b"X = 1\n"}, ANY),

@@ -53,7 +53,7 @@ import ota  # noqa: E402
 import ota_boot  # noqa: E402
 
 # What runs beside the application is not what is proved here.
-sys.modules["ota.crash_watch"] = ota.crash_watch = _CrashWatch
+sys.modules["ota.console"] = ota.console = _CrashWatch
 sys.modules["ota.rescue"] = ota.rescue = _Rescue
 
 # All of it now: then the flash is mounted in place of the host's files. And it stays.

@@ -1,4 +1,4 @@
-"""ota/crash_watch.py and what a board prints, cut into pieces in all ways. Says what it tried."""
+"""ota/console.py and what a board prints, cut into pieces in all ways. Says what it tried."""
 
 import machine
 import os
@@ -18,6 +18,10 @@ class _Os:
         return before
 
     @staticmethod
+    def remove(path):
+        os.remove(path)
+
+    @staticmethod
     def stat(path):
         if not _Os.settings:
             raise _missing
@@ -27,7 +31,7 @@ _missing = OSError(2)
 import ota  # noqa: E402
 
 sys.modules["os"] = _Os
-from ota import crash_watch  # noqa: E402
+from ota import console, log  # noqa: E402
 from ota.chip import Chip  # noqa: E402
 
 sys.modules["os"] = os
@@ -49,7 +53,7 @@ _CTRL_C = (
 
 
 def watch(urgent=False):
-    return crash_watch.Watch(urgent)
+    return console.Console(urgent)
 
 
 def feed(pieces, urgent=False):
@@ -308,6 +312,67 @@ def another_terminal_may_take_its_place():
     assert looker.ioctl(3, 1) == 0
 
 
+def what_is_printed_is_kept_but_not_what_the_log_says():
+    looker = watch()
+    text = b"ready\r\n" + _RAISED + b"Type T\r\n>> >\r\n"
+    for size in (1, 2, 3, 5, 17, 1000):
+        before = looker.ring.next
+        for at in range(0, len(text), size):
+            looker.write(bytearray(text[at : at + size]))
+            log.telling = True
+            looker.write(bytearray(b"ota: a line of the log"))
+            log.telling = False
+        assert looker.ring.since(before) == (text, 0)
+    assert looker.ring.since(0)[0] == (text * 6)[-1536:]
+
+
+def the_last_traceback_is_kept_whatever_is_printed_after_it():
+    looker = watch()
+    for text, told in (
+        (b"ready\r\n" + _RAISED + b"going on\r\n", _RAISED[:-2]),
+        (b"MemoryError: \r\n", b"MemoryError: "),
+        (_CTRL_C, _CTRL_C[:-2]),
+        (_RAISED, _RAISED[:-2]),
+    ):
+        told = told.replace(b"\r\n", b"\n")
+        for size in (1, 3, 1000):
+            for at in range(0, len(text), size):
+                looker.write(bytearray(text[at : at + size]))
+            for _ in range(100):
+                looker.write(bytearray(b"this and that, forty characters in all.."))
+                looker.write(bytearray(b"\r\n"))
+            assert looker.traceback() == told, (looker.traceback(), told)
+    # Of a long one the end, where the line and the exception stand.
+    looker.write(_RAISED[:36] + b'  File "deep.py", line 1, in again\r\n' * 30 + _RAISED[36:])
+    assert len(looker.traceback()) == 512
+    assert looker.traceback()[-100:] == _RAISED[:-2].replace(b"\r\n", b"\n")[-100:]
+
+
+def a_dead_program_leaves_its_traceback():
+    board()
+    left = console.TRACEBACK = "traceback.tmp"
+    for urgent in (False, True):
+        for text, told in ((_RAISED, _RAISED[:-2].replace(b"\r\n", b"\n")), (b"done\r\n", None)):
+            looker, _ = feed([text + _END], urgent)
+            try:
+                looker._time_is_up(None)
+            except machine.Reset:
+                pass
+            console._console = None
+            assert console.traceback() == told, console.traceback()
+            console.forget()
+            console.forget()
+    # Where nothing was printed in this start it is that of the death before.
+    console._console = watch()
+    with open(left, "wb") as file:
+        file.write(b"before")
+    assert console.traceback() == b"before"
+    console._console.write(bytearray(_RAISED))
+    assert console.traceback() != b"before"
+    console.forget()
+    console._console = None
+
+
 def gc_collect():
     import gc
 
@@ -327,6 +392,9 @@ for check in (
     it_works_with_a_full_heap,
     without_a_free_timer_nobody_is_waited_for,
     another_terminal_may_take_its_place,
+    what_is_printed_is_kept_but_not_what_the_log_says,
+    the_last_traceback_is_kept_whatever_is_printed_after_it,
+    a_dead_program_leaves_its_traceback,
 ):
     check()
     print(check.__name__)

@@ -1,6 +1,8 @@
 """`os` as the board has it: `uname` and `sync` are there, the host's environment is not."""
 
+import io
 import os as _host
+from sys import print_exception as _print_exception
 from sys import stdout
 
 __name__ = "os"
@@ -29,26 +31,42 @@ def uname():
 
 
 _second = None  # the console's second end
+_print = print
 _write = stdout.buffer.write
+_line_end = bytearray(b"\r\n")  # what the board makes of "\n" on its console
 
 
 def dupterm(stream, index=0):
-    """Copy the console to *stream* (an io.IOBase), None to stop; return the one before.
-
-    Copied is what the firmware itself says: the traceback of a program that ended, the prompt.
-    """
+    """Copy the console to *stream* (an io.IOBase), None to stop; return the one before."""
     global _second
     before, _second = _second, stream
     return before
 
 
-def _say(data):
-    # Allocates nothing: the heap may be full.
-    global _second
-    _write(data)
-    if _second is not None:
-        try:
-            _second.write(data)
-        except Exception:
-            _second = None
-            print("dupterm: Exception in write() method, deactivating")
+class _Console(io.IOBase):
+    # `sys.stdout` and `sys.stderr`. Allocates nothing for bytes: the heap may be full.
+
+    def write(self, data):
+        global _second
+        if isinstance(data, str):
+            data = bytearray(data.encode())
+        _write(data)
+        if _second is not None and data:
+            try:
+                _second.write(_line_end if data == b"\n" else data)
+            except Exception:
+                _second = None
+                _print("dupterm: Exception in write() method, deactivating")
+        return len(data)
+
+
+_console = _Console()
+_console.buffer = _console
+
+
+def _board_print(*args, sep=" ", end="\n", file=None):
+    _print(*args, sep=sep, end=end, file=file or _console)
+
+
+def _board_print_exception(error, file=None):
+    _print_exception(error, file or _console)

@@ -1,7 +1,7 @@
 """What the board does before the application: stand-ins, `_boot.py`, boot.py, main.py, prompt."""
 
+import builtins
 import gc
-import io
 import os
 import sys
 import time
@@ -20,8 +20,13 @@ def _install():
         modules[name] = __import__("_" + name)
         if hasattr(modules[name], "__file__"):
             del modules[name].__file__  # what is built into the firmware has none
-    global _say
-    _say = modules["os"]._say
+    global _console
+    ours = modules["os"]
+    _console = ours._console
+    board = modules["sys"]
+    board.stdout = board.stderr = _console
+    board.print_exception = ours._board_print_exception
+    builtins.print = ours._board_print
     for name in ("_chip", "_rom", "_flash"):
         modules.pop(name, None)
     for name in ("machine", "network", "rp2", "socket", "os", "sys"):
@@ -57,20 +62,9 @@ def _run(path):
     except SystemExit:
         _chip.halt(_SOFT_RESET)
     except BaseException as error:
-        sys.print_exception(error, _teller)
+        sys.print_exception(error, _console)
         return False
     return True
-
-
-class _Teller(io.IOBase):
-    # What the firmware says it says in C, in pieces, and without any heap.
-
-    def write(self, data):
-        _say(data)
-        return len(data)
-
-
-_teller = _Teller()
 
 
 def start():
@@ -91,8 +85,8 @@ def start():
         _chip.W[_STAGE] = _MAIN
         _run("main.py")
     _chip.W[_STAGE] = _PROMPT
-    _say(banner)
-    _say(prompt)
+    _console.write(banner)
+    _console.write(prompt)
     _chip.poke()
     while True:
         time.sleep(3600)  # interrupts and what they schedule still run

@@ -1,13 +1,18 @@
-"""Notices that main.py has ended: the board is at the prompt, and off the air.
+"""The console: what the program prints is kept for people far away, and its end is noticed.
+
+All that is printed passes here (os.dupterm): the last of it stays in a ring, and the last
+traceback beside it, 2 KB together, for `GET /api/v1/console`.
 
 An exception in main.py leaves nothing behind that could be asked, but it is printed, and then the
-prompt is. So this listens on the console (os.dupterm) for a traceback with `>>> ` after it. Where
-main.py comes to its end, or is missing, the prompt follows the lines that greet a person.
-Ctrl-C is a person at work and counts as none, and so does a key pressed at the prompt.
+prompt is: the board is off the air. So this looks for a traceback with `>>> ` after it, keeps it
+in a file, and restarts the board, so that the guard can act. Where main.py comes to its end, or is
+missing, the prompt follows the lines that greet a person. Ctrl-C is a person at work and counts as
+none, and so does a key pressed at the prompt.
 
 The firmware hands over what it prints in pieces that end anywhere (a line end is "\r" and "\n",
-or "\r\n", or begins the next piece), and the heap may be full: nothing below needs any, but for
-telling the guard the exception of a trial, which is then left out.
+or "\r\n", or begins the next piece), from callbacks too, and the heap may be full: write() needs
+none, and neither does the restart, but for telling the guard the exception of a trial and for the
+file, which are then left out.
 """
 
 import io
@@ -17,12 +22,18 @@ import sys
 from micropython import const
 
 import ota
+from ota import log
+from ota.log import Ring
 
 #: Where the service leaves what rescue mode needs, see ota/rescue.py.
 SETTINGS = "/.ota/settings"
+#: The traceback of the last program that died, until another set of files takes its place.
+TRACEBACK = "/.ota/traceback"
 
+_RING = const(1536)
+_LAST = const(512)  # as much of a traceback as littlefs keeps inside the directory: one page
 _GRACE_MS = const(15000)
-_SAID_BYTES = const(60)
+_SAID_CHARS = const(60)
 
 # What is read while the exception is looked for: nothing (any more), a line of the traceback, the
 # end of one, the line of the exception.
@@ -31,7 +42,7 @@ _INSIDE = const(1)
 _BETWEEN = const(2)
 _HERE = const(3)
 
-_TRACEBACK = b"Traceback (most recent call last):"
+_HEAD = b"Traceback (most recent call last):"
 _MEMORY = b"MemoryError"  # with a full heap it comes without a traceback
 _CTRL_C = b"KeyboardInterrupt"
 _GREETING = b'Type "help()" for more information.'  # where the firmware itself comes to the prompt
@@ -39,26 +50,52 @@ _PROMPT = b">>> "
 _RAW = b"raw REPL"  # a program at the other end, such as mpremote
 _PASTE = b"paste mode"
 # Looked for where a line begins, by the first letter. The traceback may also come after text.
-_WORDS = (_TRACEBACK, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)  # _GREETING: see _match()
+_WORDS = (_HEAD, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)  # _GREETING: see _match()
+_LETTERS = b"TMK>rp"
 
-
-_watch = None
+_console = None
 
 
 def begin(urgent):
-    """Watch the console from now on; *urgent* as in Watch."""
-    global _watch
-    _watch = Watch(urgent)
+    """Listen to the console from now on; *urgent* as in Console."""
+    global _console
+    _console = Console(urgent)
 
 
 def relax():
     """Leave a person time to press a key from now on: the trial is over."""
-    if _watch is not None:
-        _watch.urgent = False
+    if _console is not None:
+        _console.urgent = False
 
 
-class Watch(io.IOBase):
-    """Restarts a board whose application has died, so that the guard can act on it.
+def printed():
+    """Return the Ring of what the program has printed, None where nobody has listened."""
+    return None if _console is None else _console.ring
+
+
+def traceback():
+    """Return the last traceback as bytes: of this start, or of the death before; None without."""
+    if _console is not None:
+        last = _console.traceback()
+        if last:
+            return last
+    try:
+        with open(TRACEBACK, "rb") as file:
+            return file.read(_LAST) or None
+    except OSError:
+        return None
+
+
+def forget():
+    """Remove what the last death has left, since the set that died is replaced."""
+    try:
+        os.remove(TRACEBACK)
+    except OSError:
+        pass  # there is none
+
+
+class Console(io.IOBase):
+    """Keeps what is printed, and restarts a board whose application has died.
 
     *urgent* leaves no time for a person to press a key, as during a trial.
     """
@@ -72,8 +109,10 @@ class Watch(io.IOBase):
         self._died = False
         self._ended = False
         self._person = False  # has pressed Ctrl-C
-        self._said = bytearray(_SAID_BYTES)  # the exception, such as "ValueError: no sensor"
-        self._size = 0
+        #: What was printed.
+        self.ring = Ring(_RING)
+        self._last = bytearray(_LAST)  # the end of the last traceback, round and round
+        self._taken = 0  # bytes of it in all
         self._reading = _COMPLETE
         self._waiting = False  # at the prompt, for a person
         self._over = False
@@ -86,16 +125,31 @@ class Watch(io.IOBase):
         return False
 
     def write(self, data):
-        """Look at a piece of console output. Called by the firmware."""
-        at, end = 0, len(data)
+        """Keep a piece of console output, and look at it. Called by the firmware."""
+        end = len(data)
+        if log.telling or self._over:
+            return end
+        self.ring.write(data)
+        if self._word is None and not self._reading and not self._waiting:
+            # Hardly ever comes anything else than a line end, or text without anything in it.
+            if data == b"\r\n":
+                self._fresh = True
+                return end
+            if data.find(b"T") < 0 and data.find(b"\n") < 0 and end and data[0] not in _LETTERS:
+                self._fresh = False
+                return end
+        self._look(data, end)
+        return end
+
+    def _look(self, data, end):
         if self._waiting and end == 1 and data[0] > 0x1F:
             self._leave_alone()  # a key, echoed
+        at = 0
         while at < end and not self._over:
             ahead = self._skip(data, at) if self._word is None else self._match(data, at)
             if self._reading and ahead > at:
                 self._read(data[at])
             at = ahead
-        return end
 
     def readinto(self, buf):
         """Have no input."""
@@ -118,8 +172,8 @@ class Watch(io.IOBase):
                     if word[0] == code:
                         self._word = word
                         return at
-            elif code == _TRACEBACK[0]:
-                self._word = _TRACEBACK
+            elif code == _HEAD[0]:
+                self._word = _HEAD
                 return at
             if not self._reading:
                 return _next(data, at + 1)
@@ -127,7 +181,7 @@ class Watch(io.IOBase):
 
     def _match(self, data, at):
         if data[at] != self._word[self._count]:
-            if self._word is _TRACEBACK and self._count == 1 and data[at] == _GREETING[1]:
+            if self._word is _HEAD and self._count == 1 and data[at] == _GREETING[1]:
                 self._word = _GREETING
             else:
                 self._word = None  # but this may begin another
@@ -138,29 +192,41 @@ class Watch(io.IOBase):
             self._found(word)
         return at + 1
 
+    def traceback(self):
+        """Return the last traceback that was printed as bytes, b"" without any."""
+        size = min(self._taken, _LAST)
+        at = self._taken % _LAST
+        return bytes(self._last[at:size]) + bytes(self._last[:at])
+
+    def _begin(self, word):
+        """Take what begins with *word*, of which the last letter is still to come to _read()."""
+        self._died = True
+        self._taken = 0
+        for at in range(len(word) - 1):
+            self._take(word[at])
+
+    def _take(self, code):
+        self._last[self._taken % _LAST] = code
+        self._taken += 1
+
     def _read(self, code):
-        """Take the next byte after the head of a traceback."""
+        """Take the next byte of a traceback."""
         if code == 0x0A or code == 0x0D:
             self._reading = _COMPLETE if self._reading == _HERE else _BETWEEN
-        elif self._reading != _INSIDE:
-            if self._reading == _BETWEEN:
-                self._size = 0
-                self._reading = _INSIDE if code == 0x20 else _HERE
-            if self._reading == _HERE and self._size < _SAID_BYTES:
-                self._said[self._size] = code
-                self._size += 1
+            return
+        if self._reading == _BETWEEN:
+            self._take(0x0A)
+            self._reading = _INSIDE if code == 0x20 else _HERE
+        self._take(code)
 
     def _found(self, word):
-        if word is _TRACEBACK:
-            self._died = True
+        if word is _HEAD:
+            self._begin(word)
             self._reading = _INSIDE
         elif word is _MEMORY:
             self._died = True
             if not self._reading:
-                self._size = 0
-                while self._size < len(word) - 1:  # the last one is still to come to _read()
-                    self._said[self._size] = word[self._size]
-                    self._size += 1
+                self._begin(word)
                 self._reading = _HERE
         elif word is _CTRL_C:
             self._died = False
@@ -197,10 +263,7 @@ class Watch(io.IOBase):
         os.dupterm(None)
 
     def _restart(self, timer):
-        if self.urgent:
-            if self._died:
-                self._tell_guard()
-        else:
+        if not self.urgent:
             try:
                 os.stat(SETTINGS)
             except OSError:
@@ -209,14 +272,26 @@ class Watch(io.IOBase):
                 return
             except MemoryError:
                 pass
+        self._over = True
+        self.ring = None  # makes room for the rest
+        if self._died:
+            self._leave_traceback()
+            if self.urgent:
+                self._tell_guard()
         ota.chip.restart("exception" if self._died else "end")
+
+    def _leave_traceback(self):
+        try:
+            with open(TRACEBACK, "wb") as file:
+                file.write(self.traceback())
+        except Exception:
+            pass  # no memory left, or no room on the flash
 
     def _tell_guard(self):
         try:
-            said = ""
-            for at in range(self._size):  # no comprehension: entering the function would need heap
-                said += chr(self._said[at])
-            sys.modules["ota_boot"].blame(said)
+            last = self.traceback()
+            last = last[last.rfind(b"\n") + 1 :][:_SAID_CHARS]
+            sys.modules["ota_boot"].blame("".join([chr(code) for code in last]))
         except Exception:
             pass  # no memory left, or no guard: the hint says enough
 
