@@ -79,11 +79,15 @@ def traceback():
         last = _console.traceback()
         if last:
             return last
+    return _left() or None
+
+
+def _left():
     try:
         with open(TRACEBACK, "rb") as file:
-            return file.read(_LAST) or None
+            return file.read(_LAST)
     except OSError:
-        return None
+        return b""  # there is none
 
 
 def forget():
@@ -282,8 +286,10 @@ class Console(io.IOBase):
 
     def _leave_traceback(self):
         try:
-            with open(TRACEBACK, "wb") as file:
-                file.write(self.traceback())
+            last = self.traceback()
+            if last != _left():  # one that dies again and again is written once
+                with open(TRACEBACK, "wb") as file:
+                    file.write(last)
         except Exception:
             pass  # no memory left, or no room on the flash
 

@@ -33,7 +33,6 @@ def uname():
 _second = None  # the console's second end
 _print = print
 _write = stdout.buffer.write
-_line_end = bytearray(b"\r\n")  # what the board makes of "\n" on its console
 
 
 def dupterm(stream, index=0):
@@ -49,11 +48,11 @@ class _Console(io.IOBase):
     def write(self, data):
         global _second
         if isinstance(data, str):
-            data = bytearray(data.encode())
+            data = data.encode()
         _write(data)
         if _second is not None and data:
             try:
-                _second.write(_line_end if data == b"\n" else data)
+                _second.write(b"\r\n" if data == b"\n" else data)
             except Exception:
                 _second = None
                 _print("dupterm: Exception in write() method, deactivating")
@@ -64,9 +63,9 @@ _console = _Console()
 _console.buffer = _console
 
 
-def _board_print(*args, sep=" ", end="\n", file=None):
+def _say(*args, sep=" ", end="\n", file=None):
     _print(*args, sep=sep, end=end, file=file or _console)
 
 
-def _board_print_exception(error, file=None):
+def _tell(error, file=None):
     _print_exception(error, file or _console)

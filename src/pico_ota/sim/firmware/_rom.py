@@ -22,11 +22,10 @@ def _install():
             del modules[name].__file__  # what is built into the firmware has none
     global _console
     ours = modules["os"]
+    builtins.print = ours._say
     _console = ours._console
-    board = modules["sys"]
-    board.stdout = board.stderr = _console
-    board.print_exception = ours._board_print_exception
-    builtins.print = ours._board_print
+    modules["sys"].print_exception = ours._tell
+    modules["sys"].stdout = modules["sys"].stderr = _console
     for name in ("_chip", "_rom", "_flash"):
         modules.pop(name, None)
     for name in ("machine", "network", "rp2", "socket", "os", "sys"):
