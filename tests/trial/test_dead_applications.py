@@ -106,8 +106,7 @@ CASES = {
         NOT_CONFIRMED,
     ),
     "brings a broken console watch": (
-        {**rig.repacked({"/ota/console.py": BROKEN_WATCH}), "/main.py": b"1 / 0
-"},
+        {**rig.repacked({"/ota/console.py": BROKEN_WATCH}), "/main.py": b"1 / 0\n"},
         SILENT,
     ),
     "hides a module of its own by a folder": ({"/lib/time/__init__.py": b"X = 1\n"}, ANY),
