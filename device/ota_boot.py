@@ -20,7 +20,7 @@ STARTS = ('/boot.py', '/ota_boot.py', '/ota_boot.mpy')
 NEXT = {('idle', 'begin'): 'staging', ('idle', 'rollback'): 'reverting', ('staging', 'commit'): 'committed', ('staging', 'abort'): 'idle', ('committed', 'replaced'): 'trial', ('committed', 'installed'): 'idle', ('committed', 'failed'): 'reverting', ('trial', 'attempt'): 'trial', ('trial', 'confirm'): 'idle', ('trial', 'rollback'): 'reverting', ('trial', 'expire'): 'reverting', ('reverting', 'restored'): 'idle'}
 STATES = ('idle', 'staging', 'committed', 'trial', 'reverting')
 ignored = None
-_FIELDS = (('state', str), ('version', str), ('previous', str), ('next', str), ('id', str), ('signer', str), ('plan', str), ('trial', int), ('tries', int), ('reason', str), ('last', list), ('floor', str), ('next_floor', str), ('dirty', int), ('changed', str))
+_FIELDS = (('state', str), ('version', str), ('previous', str), ('next', str), ('id', str), ('signer', str), ('plan', str), ('old', str), ('trial', int), ('tries', int), ('reason', str), ('last', list), ('floor', str), ('next_floor', str), ('dirty', int), ('changed', str))
 class Damaged(Exception): pass
 def after(state, event): return NEXT.get((state, event))
 def heal():
@@ -71,14 +71,17 @@ def clear(path):
     if is_dir(path): os.rmdir(path)
 def load():
     global ignored
-    ignored = None
-    raw = b''
+    ignored = raw = values = None
     try:
         with open('/.ota/state', 'rb') as file: raw = file.read(512 + 1)
     except OSError as error:
         if error.errno not in (2, 20): ignored = 'The state record cannot be read (%r).' % error
-    values = _decode(raw) if raw else None
-    if raw and values is None: ignored = 'The state record is damaged.'
+    if raw:
+        values = _decode(raw)
+        if values is None: ignored = 'The state record is damaged.'
+    elif not ignored:
+        for path in ('/.ota/plan', '/.ota/history') if raw is None else ('/.ota/plan', '/.ota/history', '/.ota/settings'):
+            if exists(path): ignored = 'The state record is lost.'
     record = {}
     for index, (name, kind) in enumerate(_FIELDS):
         known = values and index < len(values)
@@ -102,18 +105,19 @@ def save(record):
         raw = json.dumps(values).encode()
         if len(raw) <= 512 - 11: break
         _shorten(record)
-    try: file = open('/.ota/state', 'wb')
+    with _opened('/.ota/state') as file: file.write(b'1 %08x ' % crc32(raw)); file.write(raw)
+def _opened(path):
+    try: return open(path, 'wb')
     except OSError:
         if not is_dir('/.ota'): remove('/.ota'); os.mkdir('/.ota')
-        clear('/.ota/state')
-        file = open('/.ota/state', 'wb')
-    with file: file.write(b'1 %08x ' % crc32(raw)); file.write(raw)
+        clear(path)
+        return open(path, 'wb')
 def _shorten(record):
     last = record['last']
     if last and last[3]: last[3] = last[3][:len(last[3]) // 2]
     elif record['reason']: record['reason'] = record['reason'][:len(record['reason']) // 2]
-    elif record['changed'] and len(record['changed']) > 40:
-        record['changed'] = record['changed'][:40]
+    elif record['changed'] and len(record['changed']) > 32:
+        record['changed'] = record['changed'][:32]
     else: raise ValueError('record too long')
 def settle(record, version, outcome, reason):
     last = record['last']
@@ -123,7 +127,7 @@ def settle(record, version, outcome, reason):
             log.insert(0, last)
             raw = json.dumps(log[:7])
             while len(raw) > 512: log.pop(); raw = json.dumps(log[:7])
-            with open('/.ota/history', 'w') as file: file.write(raw)
+            with _opened('/.ota/history') as file: file.write(raw.encode())
     record['last'] = [last[0] + 1 if last else 1, version, outcome, plain(reason)]
 def history():
     try:
@@ -147,6 +151,12 @@ def sha256(path):
 def digest(path):
     try: return sha256(path)[:16]
     except (OSError, TypeError): return None
+def previous_digest(folder=''):
+    whole = hashlib.sha256()
+    for kind, name, _, _, _, path in lines('/.ota/plan'):
+        if kind in 'rRdD' and path != '/ota/keys.json':
+            whole.update(sha256(folder + '/' + name if folder else path) or b'-')
+    return hexlify(whole.digest()).decode()[:8]
 def plan_of(record):
     wanted = record['plan']
     if wanted and digest('/.ota/plan') == wanted: return '/.ota/plan'
@@ -285,10 +295,11 @@ def find_flaw():
         new, old = '/.ota/new' + '/' + name, '/.ota/old' + '/' + name
         if kind in 'aArR':
             if _is(new, size, sha):
-                if kind == 'R' and size_of(old) != size_of(path): return 'no copy of ' + path
+                if kind == 'R' and sha256(old) != sha256(path): return 'no copy of ' + path
             elif exists(new) or not _is(path, size, sha): return 'not staged as it was: ' + path
-        elif kind == 'D' and exists(path) and (size_of(old) != size_of(path)):
+        elif kind == 'D' and exists(path) and (sha256(old) != sha256(path)):
             return 'no copy of ' + path
+        elif kind == 'm' and size_of(new) >= 0: return 'not staged as it was: ' + path
     return None
 def _is(path, size, sha): return size_of(path) == int(size) and sha256(path) == sha
 def replace():
@@ -328,11 +339,11 @@ def _put_back(live, kind, name, size, sha, _, path):
     if kind in 'aAm':
         if not waiting: remove(path) if kind != 'm' else prune(path)
     elif kind == 'R' and waiting or (kind == 'D' and (not live) and exists(path)): pass
-    elif exists(old):
-        if kind in 'xX' and exists(path): prune(old)
-        else: _move(old, path)
-    elif kind in 'rRdD' and (not waiting):
-        return exists(path) and (not (kind in 'rR' and _is(path, size, sha)))
+    elif kind in 'xX':
+        if exists(old) and exists(path): prune(old)
+        elif exists(old): _move(old, path)
+    elif size_of(old) >= 0: _move(old, path)
+    else: return exists(path) and (waiting or not (kind in 'rR' and _is(path, size, sha)))
     return True
 _PATIENCE_S = const(15 * 60)
 _BAD_ENDS = {'exception': 'the application ended in an exception', 'bitten': 'the application hung: the watchdog restarted the board', 'end': 'the application came to its end', 'deadline': 'no good start in time', 'silent': 'the program ran, but never let the updater run: use asyncio, or call poll()'}
@@ -406,6 +417,7 @@ def _bring_up(rescue, supervise):
 def _replace(record, rescue):
     global _changed
     if record['tries'] >= 3: turn_back(record, 'could not be put in place'); return
+    if not record['tries']: record['old'] = previous_digest()
     record['tries'] += 1
     save(record)
     try:
@@ -444,7 +456,10 @@ def _revert(record, rescue):
     global _changed, ignored
     if record['tries'] < 2 * 3: record['tries'] += 1; save(record)
     live = record['next'] is None
-    try: failed = restore(live)
+    try:
+        failed = restore(live)
+        if not failed and record['old'] not in (None, previous_digest()):
+            failed = 'the previous files are not as they were'
     except OSError as error:
         if record['tries'] < 2 * 3: _start_over(error)
         raise
@@ -456,7 +471,7 @@ def _revert(record, rescue):
     settle(record, record['next'] or record['version'], 'reverted', reason)
     if failed: record['version'] = None
     elif live: record['version'] = record['previous'] or None
-    for name in ('previous', 'next', 'id', 'signer', 'plan', 'reason', 'next_floor'):
+    for name in ('previous', 'old', 'next', 'id', 'signer', 'plan', 'reason', 'next_floor'):
         record[name] = None
     record.update(state=after('reverting', 'restored'), tries=0, dirty=1)
     save(record)

@@ -45,12 +45,14 @@ def find_flaw():
         new, old = NEW + "/" + name, OLD + "/" + name
         if kind in "aArR":
             if _is(new, size, sha):
-                if kind == "R" and size_of(old) != size_of(path):
+                if kind == "R" and sha256(old) != sha256(path):
                     return "no copy of " + path
             elif exists(new) or not _is(path, size, sha):  # else it was done before a cut
                 return "not staged as it was: " + path
-        elif kind == "D" and exists(path) and size_of(old) != size_of(path):
+        elif kind == "D" and exists(path) and sha256(old) != sha256(path):
             return "no copy of " + path
+        elif kind == "m" and size_of(new) >= 0:
+            return "not staged as it was: " + path
     return None
 
 
@@ -128,12 +130,14 @@ def _put_back(live, kind, name, size, sha, _, path):
             remove(path) if kind != "m" else prune(path)
     elif (kind == "R" and waiting) or (kind == "D" and not live and exists(path)):
         pass  # what the copy is of has not gone
-    elif exists(old):
-        if kind in "xX" and exists(path):
+    elif kind in "xX":
+        if exists(old) and exists(path):
             prune(old)  # only some of it had gone; parents are made where they are missed
-        else:
+        elif exists(old):
             _move(old, path)
-    elif kind in "rRdD" and not waiting:
+    elif size_of(old) >= 0:
+        _move(old, path)
+    else:
         # Restored before a cut, or missing.
-        return exists(path) and not (kind in "rR" and _is(path, size, sha))
+        return exists(path) and (waiting or not (kind in "rR" and _is(path, size, sha)))
     return True

@@ -148,6 +148,8 @@ def _replace(record, rescue):
     if record["tries"] >= TRIES:
         turn_back(record, "could not be put in place")
         return
+    if not record["tries"]:
+        record["old"] = previous_digest()
     record["tries"] += 1
     save(record)
     try:
@@ -203,6 +205,8 @@ def _revert(record, rescue):
     live = record["next"] is None
     try:
         failed = restore(live)
+        if not failed and record["old"] not in (None, previous_digest()):
+            failed = "the previous files are not as they were"
     except OSError as error:
         if record["tries"] < 2 * TRIES:
             _start_over(error)
@@ -217,7 +221,7 @@ def _revert(record, rescue):
         record["version"] = None
     elif live:
         record["version"] = record["previous"] or None
-    for name in ("previous", "next", "id", "signer", "plan", "reason", "next_floor"):
+    for name in ("previous", "old", "next", "id", "signer", "plan", "reason", "next_floor"):
         record[name] = None
     record.update(state=after("reverting", "restored"), tries=0, dirty=1)
     save(record)

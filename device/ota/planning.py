@@ -191,7 +191,7 @@ class _Builder:
             self.need += cost(os.stat(path)[6])
         if path in self._there:
             self._there[path] = True
-        if path[:5] == "/ota/" and other:
+        if path[:5] == "/ota/" and companion(path):
             self._module = path
         self._write(does, "%04d" % (NAMED_FROM - number), size, sha, check, path)
         if other and kind(other) == "file" and not self._goes(other):
@@ -348,7 +348,7 @@ def _seal(record, need, facts):
     if record["previous"] is not None:
         # Not yet gone, but counted: without it there must be enough.
         transaction.check_room(need - _previous_room())
-        record["previous"] = record["plan"] = None
+        record["previous"] = record["plan"] = record["old"] = None
         records.save(record)
     records.empty(OLD)
     records.empty(NEW)

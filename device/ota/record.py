@@ -7,8 +7,8 @@ littlefs keeps it inside the directory and rewrites it atomically with one page:
 
     1 <crc32 of the rest, 8 hex> <JSON array of the values of _FIELDS, in that order>
 
-An empty or missing record is that of a new board. Any other that does not pass its check is
-ignored, never read as something else: the board boots what is live, and `ignored` says so.
+A board without a record is new. One that does not pass its check, or is missing where others of
+ours are, is never read as something else: the board boots what is live, and `ignored` says so.
 
 `/.ota/plan` is what an update does, one line a file, so that memory does not grow with it. Each
 line is `<kind> <name> <size> <sha256> <chksum> <path>`, with "-" for what there is not. A capital
@@ -36,6 +36,7 @@ BUILDING = "/.ota/building"  # a plan that is being made
 NEW = "/.ota/new"
 OLD = "/.ota/old"
 HISTORY = "/.ota/history"  # outcomes before the last one
+SETTINGS = "/.ota/settings"  # of ota/rescue.py
 KEYRING = "/ota/keys.json"  # keys that a release has put in place of the application's
 DESCRIPTION = "/.ota/description"  # as it came, until there is a plan of it
 
@@ -85,6 +86,7 @@ _FIELDS = (
     ("id", str),  # of the update: the SHA-256 of its description
     ("signer", str),  # id of the key that has signed it, None when none has
     ("plan", str),  # digest() of the plan, while there is one
+    ("old", str),  # previous_digest() from before they were replaced
     ("trial", int),  # seconds that the update has to prove itself, 0: no trial
     ("tries", int),  # starts used up in this state
     ("reason", str),  # why it is being undone
@@ -227,17 +229,22 @@ def load():
     What was damaged is said in `ignored`.
     """
     global ignored
-    ignored = None
-    raw = b""
+    ignored = raw = values = None
     try:
         with open(STATE, "rb") as file:
             raw = file.read(_MAX_RECORD + 1)
     except OSError as error:
         if error.errno not in (_ENOENT, _ENOTDIR):
             ignored = "The state record cannot be read (%r)." % error
-    values = _decode(raw) if raw else None
-    if raw and values is None:
-        ignored = "The state record is damaged."
+    if raw:
+        values = _decode(raw)
+        if values is None:
+            ignored = "The state record is damaged."
+    elif not ignored:
+        # It has 0 bytes where the very first writing was cut; the service may have been there.
+        for path in (PLAN, HISTORY) if raw is None else (PLAN, HISTORY, SETTINGS):
+            if exists(path):
+                ignored = "The state record is lost."
     record = {}
     for index, (name, kind) in enumerate(_FIELDS):
         known = values and index < len(values)
@@ -277,17 +284,21 @@ def save(record):
         if len(raw) <= _MAX_RECORD - 11:
             break
         _shorten(record)
+    with _opened(STATE) as file:
+        file.write(b"1 %08x " % crc32(raw))
+        file.write(raw)
+
+
+def _opened(path):
+    """Return the file *path* of ours, open for writing, whatever other hands have put there."""
     try:
-        file = open(STATE, "wb")
+        return open(path, "wb")
     except OSError:
         if not is_dir(HOME):
             remove(HOME)
             os.mkdir(HOME)
-        clear(STATE)  # a folder, made by other hands
-        file = open(STATE, "wb")
-    with file:
-        file.write(b"1 %08x " % crc32(raw))
-        file.write(raw)
+        clear(path)
+        return open(path, "wb")
 
 
 def _shorten(record):
@@ -297,8 +308,8 @@ def _shorten(record):
         last[3] = last[3][: len(last[3]) // 2]
     elif record["reason"]:
         record["reason"] = record["reason"][: len(record["reason"]) // 2]
-    elif record["changed"] and len(record["changed"]) > 40:
-        record["changed"] = record["changed"][:40]
+    elif record["changed"] and len(record["changed"]) > 32:
+        record["changed"] = record["changed"][:32]
     else:
         raise ValueError("record too long")
 
@@ -314,8 +325,8 @@ def settle(record, version, outcome, reason):
             while len(raw) > _MAX_RECORD:
                 log.pop()
                 raw = json.dumps(log[:7])
-            with open(HISTORY, "w") as file:
-                file.write(raw)
+            with _opened(HISTORY) as file:
+                file.write(raw.encode())
     record["last"] = [last[0] + 1 if last else 1, version, outcome, plain(reason)]
 
 
@@ -359,6 +370,19 @@ def digest(path):
         return sha256(path)[:16]
     except (OSError, TypeError):
         return None
+
+
+def previous_digest(folder=""):
+    """Return the digest of the files that the plan replaces and deletes, where they are live.
+
+    With *folder*, OLD, of what is kept of them there. The keyring is not among them: a roll-back
+    may change it, see ota/transaction.py. Raises OSError.
+    """
+    whole = hashlib.sha256()
+    for kind, name, _, _, _, path in lines(PLAN):
+        if kind in "rRdD" and path != KEYRING:
+            whole.update(sha256(folder + "/" + name if folder else path) or b"-")
+    return hexlify(whole.digest()).decode()[:8]
 
 
 def plan_of(record):

@@ -9,7 +9,7 @@ application runs, so that a running application never sees a mixture.
 from ota import record as records
 from ota.errors import Refused
 from ota.flash import UNIT, space
-from ota.record import KEYRING, NEW, OLD, TRIES, Damaged, exists
+from ota.record import KEYRING, NEW, OLD, TRIES, Damaged
 
 _sound = None  # digest of the plan that was last found undamaged
 
@@ -41,7 +41,7 @@ def load():
             if record["state"] in ("committed", "reverting"):
                 record["version"] = None  # perhaps files of two
             _forget(record)
-            record["previous"] = None
+            record["previous"] = record["old"] = None
     return record
 
 
@@ -91,7 +91,7 @@ def rollback():
         plan = records.plan_of(record)
     except Damaged:
         plan = None
-    if not plan or not _previous_is_whole(plan):
+    if not plan or record["old"] != records.previous_digest(OLD):
         raise Refused(409, "previous_damaged")
     if record["state"] == "idle":
         _keep_keys(plan)
@@ -109,13 +109,6 @@ def _keep_keys(plan):
             place = OLD if kind == "r" else NEW
             for _ in records.copy_steps(path, place + "/" + name):
                 pass
-
-
-def _previous_is_whole(plan):
-    for kind, name, _, _, _, _ in records.lines(plan):
-        if kind in "rRdD" and not exists(OLD + "/" + name):
-            return False
-    return True
 
 
 def check_room(need):

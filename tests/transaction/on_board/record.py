@@ -68,6 +68,16 @@ def test_a_torn_record_is_unknown():
     _write(b"")  # a new file whose first writing was cut
     assert records.load()["state"] == "idle"
     assert records.ignored is None
+    os.mkdir(records.OLD)
+    for path in (records.SETTINGS, records.PLAN, records.HISTORY):
+        open(path, "w").close()
+        assert records.load()["state"] == "idle"
+        assert records.ignored == "The state record is lost."
+        if path != records.SETTINGS:
+            os.remove(records.STATE)
+            assert records.load()["state"] == "idle" and records.ignored
+            _write(b"")
+        os.remove(path)
 
 
 def test_an_edited_record_is_unknown():
@@ -154,9 +164,8 @@ def test_the_longest_record_has_room_for_a_mark():
     record = records.load()
     for name, kind in records._FIELDS:
         if kind is str and name != "state":
-            record[name] = {"id": "0" * 64, "plan": "0" * 16, "signer": "0" * 16}.get(
-                name, "9" * 40
-            )
+            long = {"id": "0" * 64, "plan": "0" * 16, "old": "0" * 8, "signer": "0" * 16}
+            record[name] = long.get(name, "9" * 40)
     record["reason"] = "r" * 100
     record["last"] = [999, "9" * 40, "reverted", "r" * 100]
     record["changed"] = None
