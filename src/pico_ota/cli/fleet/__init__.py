@@ -7,6 +7,7 @@ from typing import ClassVar
 from ..verbs import Verb, VerbGroup
 
 _NETWORK = "Boards on this network"
+_SERVER = "Boards that poll a server"
 
 
 class FleetGroup(VerbGroup):
@@ -25,5 +26,9 @@ class FleetGroup(VerbGroup):
             _NETWORK, "Bring the previous version back on many boards.", "fleet.rollback"
         ),
         "status": Verb(_NETWORK, "Show what runs on each board.", "fleet.status"),
+        "serve": Verb(_SERVER, "Run an update server.", "fleet.serve"),
+        "token": Verb(_SERVER, "Make a board known to the server.", "fleet.token"),
+        "upload": Verb(_SERVER, "Put a release on the server.", "fleet.upload"),
+        "rollout": Verb(_SERVER, "Update boards in stages.", "fleet.rollout"),
     }
     aliases: ClassVar[dict[str, str]] = {"info": "status", "scan": "discover"}

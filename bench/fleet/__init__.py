@@ -1,0 +1,1 @@
+"""One update server and many boards that poll it."""
