@@ -219,6 +219,25 @@ def test_boards_that_register_at_once_break_nothing(serve, make_swu, tmp_path):
     again("upload", make_swu("1.1.0"))
 
 
+def test_status_says_what_the_server_knows(server):
+    with Boards(known(server, 2)):
+        for _ in range(100):
+            told = server("status")
+            if all(board["version"] for board in told["boards"]):
+                break
+    assert [board["id"] for board in told["boards"]] == ["pico-000", "pico-001"]
+    first = told["boards"][0]
+    wanted = {"address": "127.0.0.1", "version": "1.0.0", "state": "registered"}
+    assert wanted.items() <= first.items()
+    assert first["silent_s"] < 60
+    lines = pico_ota("fleet", "status", "--data", server.folder, check=0).stdout.splitlines()
+    assert lines[0].split() == ["id", "address", "version", "state", "asked"]
+    assert lines[1].split()[:4] == ["pico-000", "127.0.0.1", "1.0.0", "registered"]
+    one = server("status", "pico-001")
+    assert [board["id"] for board in one["boards"]] == ["pico-001"]
+    assert server("status", "pico-009", check=1)["boards"] == []
+
+
 def test_a_release_is_uploaded_once(server, make_swu, tmp_path):
     swu = make_swu("1.1.0")
     first, second = server("upload", swu), server("upload", swu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from ...errors import CredentialsError, UnreachableError
@@ -11,6 +12,7 @@ from ..options import verb
 from ..session import Session
 from ..status import outcome
 from .boards import HostsOption, JobsOption, Logins, Look, NamesArgument, chosen, look
+from .server import DataOption, ServerOption, connected
 
 
 @verb(device=True, many=True)
@@ -19,17 +21,23 @@ def command(
     names: NamesArgument = None,
     hosts: HostsOption = None,
     jobs: JobsOption = 16,
+    server: ServerOption = None,
+    data: DataOption = None,
 ) -> int:
     """Show what runs on each board, how its last update ended, and since when it runs.
 
-    Status 3 when a board does not answer, 4 when one does not take the password.
+    With --server or --data an update server is asked what the boards have told it. Status 3 when
+    a board or the server does not answer, 4 when one does not take the password.
 
     \b
     Examples:
       pico-ota fleet status --hosts fleet.toml
       pico-ota fleet status --hosts fleet.toml kitchen cellar
       pico-ota fleet status 192.168.1.7 192.168.1.9 --json
+      pico-ota fleet status --server http://fleet.local:8000
     """
+    if server is not None or data is not None:
+        return _of_server(session, server, data, [*(names or ()), *(hosts or ())])
     boards = chosen(session, hosts, names)
     logins = Logins(session, boards)
     with session.out.busy(f"asking {len(boards)} boards"):
@@ -46,6 +54,55 @@ def command(
         if any(isinstance(error, kind) for error in errors):
             return kind.exit_status
     return 1 if errors else 0
+
+
+def _of_server(session: Session, server: str | None, data: Path | None, names: list[str]) -> int:
+    from ...fleet_server.stages import spoken
+
+    with connected(server, data) as fleet:
+        boards = [board for board in fleet.boards() if not names or board.id in names]
+        url = fleet.url
+    missing = sorted(set(names) - {board.id for board in boards})
+    now = time.time()
+    session.out.result(
+        {
+            "server": url,
+            "boards": [
+                {
+                    "id": board.id,
+                    "address": board.address,
+                    "version": board.version,
+                    "state": board.state,
+                    "board": board.model,
+                    "revision": board.revision,
+                    "group": board.group,
+                    "silent_s": board.silent_s,
+                    "seen": None if board.silent_s is None else _stamp(now - board.silent_s),
+                }
+                for board in boards
+            ],
+        }
+    )
+    session.out.table(
+        ["id", "address", "version", "state", "asked"],
+        [
+            [
+                board.id,
+                board.address or "",
+                board.version or "none",
+                board.state,
+                "never" if board.silent_s is None else f"{spoken(board.silent_s)} ago",
+            ]
+            for board in boards
+        ],
+    )
+    for name in missing:
+        session.out.warn(f"the server does not know {name}.")
+    return 1 if missing else 0
+
+
+def _stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _row(each: Look) -> list[str]:
@@ -68,7 +125,7 @@ def _document(each: Look) -> dict[str, Any]:
         error = each.error
         word, text = (error.word, str(error)) if error else ("failed", "")
         return document | {"reached": False, "error": word, "message": text}
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_since(each.status)))
+    since = _stamp(_since(each.status))
     told = ("version", "state", "mode", "last", "previous", "board", "micropython", "uptime_s")
     return (
         document | {"reached": True, "since": since} | {key: each.status.get(key) for key in told}
