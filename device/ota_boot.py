@@ -23,9 +23,6 @@ ignored = None
 _FIELDS = (('state', str), ('version', str), ('previous', str), ('next', str), ('id', str), ('signer', str), ('plan', str), ('old', str), ('trial', int), ('tries', int), ('reason', str), ('last', list), ('floor', str), ('next_floor', str), ('dirty', int), ('changed', str))
 class Damaged(Exception): pass
 def after(state, event): return NEXT.get((state, event))
-def heal():
-    try: os.remove('/.ota/?')
-    except OSError: pass
 def _stat(path):
     try: return os.stat(path)
     except OSError as error:
@@ -50,12 +47,6 @@ def folders(top):
         for entry in os.ilistdir(folder):
             if entry[1] == 16384: found.append(folder + b'/' + entry[0])
     return found
-def prune(path):
-    if is_dir(path):
-        for folder in reversed(folders(path)):
-            try: os.rmdir(folder)
-            except OSError as error:
-                if error.errno != 39: raise
 def empty(top):
     if not is_dir(top): remove(top); return
     for folder in folders(top):
@@ -316,6 +307,12 @@ def _bring(kind, path, new, old):
     if kind == 'm' and exists(path): os.rmdir(new); return
     if kind == 'r' and (not exists(old)): _move(path, old)
     _move(new, path)
+def prune(path):
+    if is_dir(path):
+        for folder in reversed(folders(path)):
+            try: os.rmdir(folder)
+            except OSError as error:
+                if error.errno != 39: raise
 def _holds_file(top):
     found = False
     if is_dir(top):
@@ -414,6 +411,9 @@ def _bring_up(rescue, supervise):
         if supervise and record and record['changed'] and (not _trial_s):
             _trial_s = max(int(record['changed'].split(' ')[0]), 2)
             _by_hand = True
+def heal():
+    try: os.remove('/.ota/?')
+    except OSError: pass
 def _replace(record, rescue):
     global _changed
     if record['tries'] >= 3: turn_back(record, 'could not be put in place'); return

@@ -10,6 +10,8 @@ import os
 # ENOTDIR, EISDIR, ENOTEMPTY. Any other error is one of the flash.
 _IN_THE_WAY = (17, 20, 21, 39)
 
+_ENOTEMPTY = const(39)
+
 _moves = 0
 
 
@@ -88,6 +90,20 @@ def _bring(kind, path, new, old):
     if kind == "r" and not exists(old):
         _move(path, old)
     _move(new, path)
+
+
+def prune(path):
+    """Remove the folder *path* and those below it, unless there is a file in them.
+
+    Raises OSError.
+    """
+    if is_dir(path):
+        for folder in reversed(folders(path)):
+            try:
+                os.rmdir(folder)
+            except OSError as error:
+                if error.errno != _ENOTEMPTY:  # the application keeps something there
+                    raise
 
 
 def _holds_file(top):

@@ -143,6 +143,17 @@ def _bring_up(rescue, supervise):
             _by_hand = True
 
 
+def heal():
+    """Force littlefs to finish an interrupted rename; writes nothing when there is none.
+
+    After a cut in a rename across folders a name is hidden until the first changing call.
+    """
+    try:
+        os.remove("/.ota/?")
+    except OSError:
+        pass
+
+
 def _replace(record, rescue):
     global _changed
     if record["tries"] >= TRIES:

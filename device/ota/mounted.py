@@ -11,7 +11,7 @@ from microdot import Request, Response
 
 import ota
 from ota.connection import POLICY, SAFE
-from ota.errors import Gone, answer_for
+from ota.errors import Gone, Refused, answer_for
 from ota.flash import space
 from ota.request import METHODS, Body, Head
 from ota.server import respond
@@ -46,8 +46,8 @@ class _Routes:
         ota.busy += 1
         try:
             return _response(*await self._answer(request))
-        except Gone:
-            return "", 499
+        except Gone:  # nobody reads it: for the application's own log
+            return _response(*answer_for(Refused(408, "timeout")))
         except Exception as error:
             # Here and not in Microdot, whose own answer gives no reason as JSON.
             if isinstance(error, MemoryError):
@@ -121,7 +121,10 @@ class _Source:
         """Read into memoryview *view*; return the count, 0 at the end. Raises Gone."""
         if not self._left:
             return 0
-        data = await self._stream.read(min(len(view), self._left))
+        try:
+            data = await self._stream.read(min(len(view), self._left))
+        except OSError:
+            data = b""
         if not data:
             raise Gone(104)
         view[: len(data)] = data

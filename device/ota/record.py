@@ -74,7 +74,6 @@ _MAX_RECORD = const(512)  # the largest file that littlefs keeps inline on this 
 _ENOENT = const(2)
 _ENOTDIR = const(20)
 _EISDIR = const(21)
-_ENOTEMPTY = const(39)
 _CHUNK = const(1024)
 
 # name and type; all but a number may be None
@@ -105,17 +104,6 @@ class Damaged(Exception):
 def after(state, event):
     """Return the state that *event* leads to from *state*, None where the table has no row."""
     return NEXT.get((state, event))
-
-
-def heal():
-    """Force littlefs to finish an interrupted rename; writes nothing when there is none.
-
-    After a cut in a rename across folders a name is hidden until the first changing call.
-    """
-    try:
-        os.remove("/.ota/?")
-    except OSError:
-        pass
 
 
 def _stat(path):
@@ -180,20 +168,6 @@ def folders(top):
             if entry[1] == 0x4000:
                 found.append(folder + b"/" + entry[0])
     return found
-
-
-def prune(path):
-    """Remove the folder *path* and those below it, unless there is a file in them.
-
-    Raises OSError.
-    """
-    if is_dir(path):
-        for folder in reversed(folders(path)):
-            try:
-                os.rmdir(folder)
-            except OSError as error:
-                if error.errno != _ENOTEMPTY:  # the application keeps something there
-                    raise
 
 
 def empty(top):

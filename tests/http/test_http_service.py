@@ -243,11 +243,23 @@ def test_a_changed_address_is_answered_to(make_pico):
 # --- in an application's own server -----------------------------------------------------------
 
 
+LOGGING = """
+@app.after_request
+async def log(request, response):
+    print(request.method, response.status_code)
+
+
+async def main("""
+
+
 @pytest.fixture
 def mounted(make_pico):
     pico = make_pico("mounted", start=False)
+    main = (Path(__file__).parents[1] / "apps" / "mounted" / "main.py").read_text()
+    main = main.replace("async def main(", LOGGING).encode()
     # The application's own: nothing of the updater needs it.
-    write_files(pico.image, {"/lib/microdot.py": Path(microdot.__file__).read_bytes()})
+    micro = Path(microdot.__file__).read_bytes()
+    write_files(pico.image, {"/main.py": main, "/lib/microdot.py": micro})
     pico.start()
     pico.wait_listening(20)
     assert ask(pico, "GET", "/", authorization=None).body == b"the application"
@@ -274,6 +286,19 @@ def test_mounted_it_serves_everything_below_its_prefix(mounted):
     assert moved.status == 201, moved
     assert ask(mounted, "DELETE", "/ota/fs/dir", x_ota_recursive="yes").status == 204
     assert ask(mounted, "GET", "/ota/api/v1/status").json["state"] == "idle"
+
+
+def test_mounted_a_connection_that_is_lost_is_no_defect(mounted):
+    whole = request(mounted, "PUT", "/ota/fs/x.bin", bytes(50_000))
+    for leave in (Wire.hang_up, lambda wire: wire.socket.close()):
+        events = mounted.console().count("PUT 408")
+        wire = Wire(mounted).send(whole[:30_000])
+        until(lambda: ask(mounted, "GET", "/ota/api/v1/status").json["upload"])
+        leave(wire)
+        assert until(lambda n=events: mounted.console().count("PUT 408") > n, 10)
+    assert "Traceback" not in mounted.console()
+    assert "500" not in mounted.console()
+    assert ask(mounted, "GET", "/ota/fs/x.bin").status == 404
 
 
 def test_mounted_the_same_people_are_let_in(mounted):

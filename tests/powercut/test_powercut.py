@@ -122,7 +122,7 @@ def _bring(kind, path, new, old):
     ),
     "a start trusts names before anything heals them": (
         "one file moved",
-        ("device/ota/record.py", "heal", "def heal():\n    pass\n"),
+        ("guard/run.py", "heal", "def heal():\n    pass\n"),
     ),
     "the trial begins before the files are in place": (
         "replace, add, delete",
