@@ -123,6 +123,7 @@ async def status(device, head):
             "micropython": ".".join([str(part) for part in implementation.version[:3]]),
             "mpy": implementation._mpy,
             "uptime_s": service.uptime_ms // 1000,
+            "trial_deadline_s": service.trial_deadline_s,
             "flash": {"total": total, "free": free, "block": block},
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
             "wifi": {"rssi": _rssi(service.wifi_service)},

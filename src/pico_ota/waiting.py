@@ -13,7 +13,7 @@ from .remote import Remote
 RESTART_LIMIT_S = 90.0
 OUTCOME_LIMIT_S = 900.0
 
-# A trial of which nobody knows how long it is: service_ota.py gives it this long by default.
+# What service_ota.py gives a trial by default: of one that an older device does not tell.
 TRIAL_S = 180.0
 _LONGEST_TRIAL_S = 86400.0  # guard/trial.py
 
@@ -156,10 +156,12 @@ class Watch:
         last = status.get("last") or {}
         if last.get("outcome") == "reverted":
             rescue = " It is in rescue mode now." if status.get("mode") == "rescue" else ""
+            back = f"{status.get('version') or 'What ran before'} runs again, as it was."
+            if not is_restored(status):
+                back = "What ran before is not wholly back: push a whole set, or a release."
             raise RevertedError(
                 f"{last.get('version')} was tried and taken back: {last.get('reason')}. "
-                f"{status.get('version') or 'What ran before'} runs again, as it was.{rescue} "
-                "What the application printed went to the board's USB console.",
+                f"{back}{rescue} What the application printed went to the board's USB console.",
                 {"reason": last.get("reason")},
             )
         if version is not None and status.get("version") != version:
@@ -191,6 +193,18 @@ class Watch:
     def _pause(self) -> None:
         self._looks += 1
         self._remote.sleep(_OFTEN_S if self._looks <= _OFTEN_TIMES else _SELDOM_S)
+
+
+def is_restored(status: dict[str, Any]) -> bool:
+    """Whether the last update, which was taken back, has left the device as it was before."""
+    return "; not restored: " not in str((status.get("last") or {}).get("reason"))
+
+
+def deadline_s(status: dict[str, Any]) -> float:
+    """How long a device with this *status* gives a start, a good one or not, before it acts."""
+    told = status.get("trial_deadline_s")
+    known = isinstance(told, (int, float)) and 0 <= told <= _LONGEST_TRIAL_S
+    return float(told) if known else TRIAL_S  # type: ignore[arg-type]
 
 
 def _left_s(status: dict[str, Any]) -> float:

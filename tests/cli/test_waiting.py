@@ -3,7 +3,7 @@
 import pytest
 
 from pico_ota.errors import PicoOtaError, RefusedError, RevertedError, UnreachableError
-from pico_ota.waiting import Watch
+from pico_ota.waiting import Watch, deadline_s
 
 CONFIRMED = {"version": "2", "outcome": "confirmed", "reason": None}
 
@@ -145,6 +145,26 @@ def test_what_never_answers_is_waited_for_as_long_as_its_trial_lasts():
     assert 180 < remote.now < 270
     with pytest.raises(RevertedError, match="not confirmed in time"):
         watch.outcome("2")
+
+
+def test_the_deadline_of_an_idle_device_is_known_before_its_restart():
+    assert deadline_s({"trial_deadline_s": 600}) == 600
+    for odd in (
+        {},
+        {"trial_deadline_s": None},
+        {"trial_deadline_s": -1},
+        {"trial_deadline_s": 1e9},
+    ):
+        assert deadline_s(odd) == 180
+
+
+def test_what_is_not_wholly_back_is_not_said_to_be():
+    reason = "not confirmed in time; not restored: no previous /main.py"
+    last = {"version": "2", "outcome": "reverted", "reason": reason}
+    watch, _, _ = watch_of({"state": "idle", "version": None, "last": last})
+    with pytest.raises(RevertedError, match="not wholly back") as caught:
+        watch.outcome("2")
+    assert "as it was" not in str(caught.value)
 
 
 def test_the_deadline_that_the_device_tells_counts():

@@ -41,6 +41,7 @@ class Delivery:
         read: gives the content of a path.
         signature: of the description, if any.
         report: for ``--json``; filled as it goes.
+        trial_s: how long the device gives it to prove itself.
         bars: shows how far the transfer is, of so many bytes.
     """
 
@@ -51,6 +52,7 @@ class Delivery:
     signature: bytes = b""
     report: dict[str, Any] = field(default_factory=dict)
     bars: Callable[[Out, int], Bars] = Bars
+    trial_s: float = TRIAL_S
 
     def dry_run(self) -> Plan:
         """Show what would happen, found out without changing anything, and return it."""
@@ -135,7 +137,7 @@ class Delivery:
             out.say(f"Committed {version}: the device restarts. 'pico-ota status' shows the end.")
             return
         out.say(f"Committed {version}. Restarting…")
-        trial_s = TRIAL_S if self.description.trial else 0.0
+        trial_s = self.trial_s if self.description.trial else 0.0
         watch = Watch(self.remote, out.say, trial_s=trial_s, confirm=ending.confirm)
         try:
             with out.busy("waiting for the device"):

@@ -18,6 +18,7 @@ from ..release.description import Description
 from ..release.paths import check_package
 from ..remote import Remote
 from ..versions import default_version
+from ..waiting import deadline_s
 from .delivery import Delivery, Ending
 from .output import amount, count
 from .session import Session
@@ -97,7 +98,12 @@ class Push:
         self._report = {"version": version, "from": status.get("version")}
         here = {file.path: file for file in files}
         return Delivery(
-            self._out, remote, listed, lambda path: here[path].read(), report=self._report
+            self._out,
+            remote,
+            listed,
+            lambda path: here[path].read(),
+            report=self._report,
+            trial_s=deadline_s(status),
         )
 
     def _chosen_sources(self) -> list[Path]:

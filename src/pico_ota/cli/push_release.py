@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..waiting import deadline_s
 from .delivery import Delivery, Ending
 from .output import amount, count
 from .session import Session
@@ -36,6 +37,7 @@ def run(session: Session, path: Path, dry_run: bool, ending: Ending, force: bool
         report: dict[str, Any] = {"version": listed.version, "from": status.get("version")}
         read = contents.__getitem__
         delivery = Delivery(session.out, remote, listed, read, release.signature, report)
+        delivery.trial_s = deadline_s(status)
         if dry_run:
             delivery.dry_run()
             session.out.say("Dry run: nothing was changed.")

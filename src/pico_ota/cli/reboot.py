@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import PicoOtaError
+from ..errors import PicoOtaError, RefusedError
 from .options import verb
 from .session import Session
 
@@ -31,14 +31,18 @@ def command(
       pico-ota reboot
       pico-ota reboot --rescue
     """
-    from ..waiting import Watch
+    from ..waiting import TRIAL_S, Watch, deadline_s
 
     out = session.out
     with session.remote() as remote:
+        try:
+            trial_s = deadline_s(remote.status())
+        except RefusedError:  # it may lack the memory for this, and a restart helps
+            trial_s = TRIAL_S
         answer = remote.reboot("rescue" if rescue else "normal")
         if wait:
             out.say("Restarting…")
-            watch = Watch(remote, out.say)
+            watch = Watch(remote, out.say, trial_s=trial_s)
             with out.busy("waiting for the device"):
                 watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
             status = remote.status()

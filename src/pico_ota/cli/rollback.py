@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import PicoOtaError
 from .options import verb
 from .session import Session
 
@@ -24,7 +25,7 @@ def command(
       pico-ota rollback
       pico-ota rollback --no-wait
     """
-    from ..waiting import Watch
+    from ..waiting import Watch, is_restored
 
     out = session.out
     with session.remote() as remote:
@@ -39,5 +40,7 @@ def command(
         with out.busy("waiting for the device"):
             watch.restart(boot_id, int(answer.get("restart_ms", 1000)))
             status = watch.idle()
+    if not is_restored(status):
+        raise PicoOtaError(f"the version before is not wholly back: {status['last']['reason']}.")
     out.say(f"{status.get('name')} runs {status.get('version') or 'what it did before'}.", "green")
     out.result(status)

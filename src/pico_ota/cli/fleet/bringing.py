@@ -20,7 +20,7 @@ from ...errors import (
 )
 from ...fleet.hosts import Board
 from ...remote import Remote
-from ...waiting import TRIAL_S, Watch
+from ...waiting import Watch, deadline_s
 from ..delivery import Delivery, Ending
 from ..output import Out
 from ..progress import Bars
@@ -172,7 +172,7 @@ class Bringing:
             # Of an earlier run, or somebody else's: it has to end first.
             self._report["state"] = "committed"
             self._tell("trying", None)
-            status = Watch(remote, trial_s=TRIAL_S).idle()
+            status = Watch(remote, trial_s=deadline_s(status)).idle()
             self._report.clear()
         known = decided(status, version, self._limits.force)
         if known is not None:
@@ -185,6 +185,7 @@ class Bringing:
             self._what.signature,
             self._report,
             lambda out, total: Percent(self._progress, total),
+            deadline_s(status),
         )
         delivery.run(Ending(), status.get("previous") is not None)
         return Result(str(self._report["outcome"]))
