@@ -17,6 +17,7 @@ if [ "$what" = test ]; then
     need cpio cpio
     need openssl openssl
     need curl curl
+    need wget wget
     need git git
     need valgrind valgrind
     # What the node inside playwright is linked with; no package of ours depends on it.

@@ -7,7 +7,7 @@ import hashlib
 import network
 import os
 import time
-from binascii import b2a_base64, hexlify, unhexlify
+from binascii import a2b_base64, b2a_base64, hexlify, unhexlify
 from micropython import const
 
 from ota.errors import Refused
@@ -46,10 +46,9 @@ class Access:
             raise Refused(400, "bad_host")
         host = host.lower()
         if host not in self._hosts and not self._is_ours(host):
-            raise Refused(421, "wrong_host", host)
+            raise Refused(421, "wrong_host", host, host)
         origin = head.headers.get("origin")
-        # Exactly equal: 'null', https and other ports are other sites.
-        if origin is not None and origin.lower() != "http://" + host:
+        if origin is not None and not self._is_our_page(origin.lower(), host):
             raise Refused(403, "wrong_origin", host, origin)
         if head.path == _OPEN_PATH and head.method in ("GET", "HEAD"):
             return
@@ -59,6 +58,12 @@ class Access:
         if head.method == "POST" and "x-requested-with" not in head.headers:
             raise Refused(403, "missing_header")
 
+    def _is_our_page(self, origin, host):
+        # Exactly equal: 'null' and other ports are other sites. Behind a TLS proxy it is https.
+        return origin == "http://" + host or (
+            origin[:8] == "https://" and origin[8:] in self._hosts
+        )
+
     def _is_ours(self, host):
         service = self._service
         at = host.rfind(":")
@@ -67,8 +72,10 @@ class Access:
         if service.port is not None and host[len(name) :] not in _ports(service.port):
             return False
         called = (host_name(service) or "").lower()
-        return name in ("127.0.0.1", "localhost", ip(service.wifi_service)) or (
-            called and name in (called, called + ".local")
+        return (
+            name in ("127.0.0.1", "localhost", ip(service.wifi_service))
+            or name in self._hosts
+            or (called and name in (called, called + ".local"))
         )
 
     def _check_credentials(self, head, address):
@@ -85,6 +92,8 @@ class Access:
                 raise Refused(429, "too_many_tries", wait_s, retry_after=wait_s)
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
         refused = Refused(401, "unauthorized/missing")
+        if token[:1] == "O":  # an empty user name, which stands for the one that there is
+            token = self._with_user(token)
         if scheme.lower() == "basic" and token:
             # Compared in a time that does not depend on where they differ.
             difference = 0
@@ -103,6 +112,15 @@ class Access:
         challenge = 'xBasic realm="pico-ota"' if scripted else 'Basic realm="pico-ota"'
         refused.headers = (("WWW-Authenticate", challenge),)
         raise refused
+
+    def _with_user(self, token):
+        try:
+            pair = a2b_base64(token)
+        except ValueError:
+            return token
+        if pair[:1] == b":":
+            token = b2a_base64(self._service.auth[0].encode() + pair).decode()
+        return token
 
     def is_password(self, password):
         """Return True when *password* is the one that is asked for."""

@@ -70,6 +70,25 @@ async def info(device, head):
     return 200, answer, ()
 
 
+async def version(device, head):
+    """Tell what clients of CircuitPython's web workflow, such as circup, ask for first."""
+    service, implementation = device.service, sys.implementation
+    answer = {
+        "web_api_version": 4,
+        "version": _micropython(),
+        "board_id": implementation._machine,
+        "board_name": implementation._machine,
+        "hostname": host_name(service),
+        "ip": ip(service.wifi_service),
+        "port": service.port,
+    }
+    return 200, answer, ()
+
+
+def _micropython():
+    return ".".join([str(part) for part in sys.implementation.version[:3]])
+
+
 def reply(service, sock):
     """Take one datagram from *sock*, and answer it if it looks for devices. Raises OSError.
 
@@ -120,7 +139,7 @@ async def status(device, head):
             "ip": ip(service.wifi_service),
             "mode": service.mode,
             "board": implementation._machine,
-            "micropython": ".".join([str(part) for part in implementation.version[:3]]),
+            "micropython": _micropython(),
             "mpy": implementation._mpy,
             "uptime_s": service.uptime_ms // 1000,
             "trial_deadline_s": service.trial_deadline_s,

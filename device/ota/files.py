@@ -102,12 +102,11 @@ async def delete(device, head):
         device.changing(path)
         if kind == "file":
             os.remove(paths.real(path))
-        elif head.headers.get("x-ota-recursive") == "yes":
-            await _remove_tree(path)
         else:
-            for _ in flash.entries(path):
-                raise Refused(409, "not_empty/folder", path)
-            os.rmdir(paths.real(path))
+            if head.headers.get("x-ota-recursive") == "no":
+                for _ in flash.entries(path):
+                    raise Refused(409, "not_empty/folder", path)
+            await _remove_tree(path)
     device.service.log("%s was deleted" % path)
     return 204, None, ()
 
@@ -295,7 +294,12 @@ class _Reader:
 
 
 def _listing(folder):
-    piece = '{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % flash.space()
+    free, total, block = flash.space()
+    piece = '{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % (
+        free // block,
+        total // block,
+        block,
+    )
     comma = ""
     for name, is_dir, size in flash.entries(folder):
         path = flash.join(folder, name)

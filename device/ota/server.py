@@ -42,6 +42,7 @@ _BELOW = ("/fs/", "/api/v1/update/files/")
 _ROUTES = """
 GET / api page any
 GET /api/v1/info api info any
+GET /cp/version.json api version any
 GET /api/v1/status api status any
 GET /api/v1/progress server progress any
 GET /api/v1/log api log any

@@ -132,7 +132,8 @@ class Remote(Client):
                 raise ValueError("more names than a flash can hold")
             if any(not 0 <= entry.size < MAX_FILE for entry in entries):
                 raise ValueError("a file larger than a flash")
-            space = Space(*(int(answer[key]) for key in ("total", "free", "block_size")))
+            block = int(answer["block_size"])
+            space = Space(int(answer["total"]) * block, int(answer["free"]) * block, block)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise AnswerError(
                 f"{self.target} lists {folder} in an unknown form ({error}). "
@@ -229,8 +230,8 @@ class Remote(Client):
         return self.request("PUT", _url(path, folder=True)).status_code == 201
 
     def delete(self, path: str, *, recursive: bool = False, protected: bool = False) -> None:
-        """Delete a file, or with *recursive* a folder with all in it."""
-        headers = {"X-OTA-Recursive": "yes"} if recursive else {}
+        """Delete a file or an empty folder, or with *recursive* a folder with all in it."""
+        headers = {"X-OTA-Recursive": "yes" if recursive else "no"}
         # A lost answer to a first try must not turn into "not found" by the second.
         self.request("DELETE", _url(path), headers=headers | _protected(protected), retry=False)
 

@@ -124,7 +124,7 @@ def test_every_route_is_described_and_no_other():
     routes.remove(("GET", ""))  # the page
     assert len(routes) > 15
     described = set()
-    for methods, path in re.findall(r"`((?:GET|PUT|POST|DELETE|MOVE)) (/[\w/]+)", HTTP):
+    for methods, path in re.findall(r"`((?:GET|PUT|POST|DELETE|MOVE)) (/[\w/.]+)", HTTP):
         described.add((methods, path.rstrip("/")))
     assert described == routes
 
@@ -190,7 +190,9 @@ def test_the_limits_are_those_of_the_code():
         ("device/ota/server.py", "_RESTART_MS", 1000, "restarts a second later"),
         ("device/ota/access.py", "_FREE_TRIES", 10, "after ten wrong tries"),
         ("device/ota/access.py", "_MAX_WAIT_S", 60, "doubles up to 60 s"),
-        ("device/ota/log.py", "_MAX_CHARS", 1500, "about 1500 characters"),
+        ("device/ota/log.py", "_RING", 1024, "about 1000 bytes"),
+        ("device/ota/console.py", "_RING", 1536, "The last 1.5 KB are kept"),
+        ("device/ota/console.py", "_LAST", 512, "traceback (512 bytes)"),
     ):
         assert number(path, name) == value
         assert words in HTTP

@@ -12,13 +12,13 @@ def full(make_pico):
     pico = make_pico("hungry")
     put(pico, "/file.bin", b"old" * 1000)
     free = ask(pico, "GET", "/fs/").json["free"]
-    put(pico, "/filler", bytes(free - FREE_BLOCKS * 4096 - 8192))
+    put(pico, "/filler", bytes((free - FREE_BLOCKS - 2) * 4096))
     return pico
 
 
 def test_what_does_not_fit_is_refused_before_its_body_is_read(full):
     before = full.flash_operations
-    free = ask(full, "GET", "/fs/").json["free"]
+    free = ask(full, "GET", "/fs/").json["free"] * 4096
     with Wire(full) as wire:
         # Not a byte of the body is sent.
         wire.send(request(full, "PUT", "/fs/file.bin", content_length=str(free)))

@@ -2,6 +2,7 @@
 
 import os
 import time
+from binascii import b2a_base64
 
 from harness import disk, fill, mount, raises, read, refused, write
 
@@ -55,6 +56,10 @@ def head(method="GET", path="/fs/", **headers):
     return made
 
 
+def basic(user, password):
+    return "Basic " + b2a_base64(("%s:%s" % (user, password)).encode()).decode().strip()
+
+
 def test_credentials_are_compared_whole():
     guard = guarding()
     guard.check(head(), "1")
@@ -89,6 +94,38 @@ def test_hosts():
         refused(421, "wrong_host", guard.check, head(host=host), "1")
     for host in ("", None):
         refused(400, "bad_host", guard.check, head(host=host), "1")
+
+
+def test_a_name_that_the_router_gives_is_allowed_with_the_port_or_any():
+    guard = guarding(allowed_hosts=("pico.fritz.box", "pico.lan", "pico.home.arpa:8080"))
+    for host in ("pico.fritz.box:8080", "pico.fritz.box", "PICO.lan:8080", "pico.home.arpa:8080"):
+        guard.check(head(host=host), "1")
+    for host in ("pico.fritz.box:80", "pico.home.arpa", "a.pico.lan:8080", "fritz.box:8080"):
+        refused(421, "wrong_host", guard.check, head(host=host), "1")
+
+
+def test_behind_a_tls_proxy_the_page_is_https():
+    guard = guarding(allowed_hosts=("pico.example.org",))
+    for host in ("pico.example.org", "192.168.1.7:8080"):  # as the proxy passes it on, or not
+        guard.check(head("PUT", host=host, origin="https://pico.example.org"), "1")
+    for origin in (
+        "https://evil",
+        "null",
+        "https://pico.example.org.evil",
+        "https://pico.example.org:444",
+        "https://192.168.1.7:8080",
+        "http://pico.example.org",
+    ):
+        other = head("PUT", host="192.168.1.7:8080", origin=origin)
+        refused(403, "wrong_origin", guard.check, other, "1")
+
+
+def test_an_empty_user_name_stands_for_the_one_there_is():
+    guard = guarding(auth=("admin", "o:ta"))
+    guard.check(head(authorization=basic("", "o:ta")), "1")
+    for pair in (("", "ota"), ("", ""), ("", ":o:ta"), ("x", "o:ta"), (":", "o:ta")):
+        refused(401, "unauthorized", guard.check, head(authorization=basic(*pair)), "1")
+    refused(401, "unauthorized", guard.check, head(authorization="Basic O"), "1")
 
 
 def test_a_board_without_a_name_or_an_address_answers_to_none():
