@@ -20,6 +20,8 @@ if [ "$what" = test ]; then
     need wget wget
     need git git
     need valgrind valgrind
+    # Debian keeps it in /usr/sbin, which is not in everybody's PATH.
+    [ -x /usr/sbin/mosquitto ] || need mosquitto mosquitto
     # What the node inside playwright is linked with; no package of ours depends on it.
     /sbin/ldconfig -p | grep -q 'libatomic\.so\.1' || packages="$packages libatomic1"
 fi

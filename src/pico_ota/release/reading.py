@@ -214,7 +214,17 @@ def _at_most(head: archive.Head, limit: int) -> None:
         )
 
 
-def _suits_board(wanted: Conditions, device: Device) -> None:
+def check_suits(wanted: Conditions | Description, device: Device) -> None:
+    """Check that a *device* may run what is described.
+
+    Raises:
+        ReleaseError: ``wrong_board``, ``old_micropython``, ``downgrade`` or ``mpy_incompatible``.
+    """
+    _suits_board(wanted, device)
+    _suits(wanted, device)
+
+
+def _suits_board(wanted: Conditions | Description, device: Device) -> None:
     if device.board is None or device.revision in dict(wanted.boards).get(device.board, ()):
         return
     listed = ", ".join(board for board, _ in wanted.boards) or "no board at all"
@@ -223,7 +233,7 @@ def _suits_board(wanted: Conditions, device: Device) -> None:
     )
 
 
-def _suits(wanted: Conditions, device: Device) -> None:
+def _suits(wanted: Conditions | Description, device: Device) -> None:
     if device.micropython is not None and _triple(device.micropython) < _triple(
         wanted.micropython
     ):

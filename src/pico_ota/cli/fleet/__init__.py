@@ -18,6 +18,9 @@ class FleetGroup(VerbGroup):
     """
 
     verbs: ClassVar[dict[str, Verb]] = {
+        "bridge": Verb(
+            _NETWORK, "Show boards in Home Assistant, and update them from there.", "fleet.bridge"
+        ),
         "discover": Verb(_NETWORK, "Find boards, and list them in a file.", "fleet.discover"),
         "push": Verb(
             _NETWORK, "Bring a release to many boards, a few of them first.", "fleet.push"

@@ -153,22 +153,27 @@ class Look:
     error: PicoOtaError | None = None
 
 
+def ask(session: Session, board: Board, logins: Logins, stopping: threading.Event) -> Look:
+    """Ask *board* for its status; nothing is waited for any more once *stopping* is set."""
+
+    def pause(seconds: float) -> None:
+        stopping.wait(seconds)
+
+    if stopping.is_set():
+        return Look(board, None)
+    try:
+        with connect(session, board, logins, pause) as remote:
+            remote.info()
+            return Look(board, remote.status())
+    except PicoOtaError as error:
+        return Look(board, None, error)
+
+
 def look(session: Session, boards: list[Board], logins: Logins, jobs: int) -> Iterator[Look]:
     """Ask *boards* for their status, *jobs* at once; in their order."""
     stopped = threading.Event()
-
-    def ask(board: Board) -> Look:
-        if stopped.is_set():
-            return Look(board, None)
-        try:
-            with connect(session, board, logins) as remote:
-                remote.info()
-                return Look(board, remote.status())
-        except PicoOtaError as error:
-            return Look(board, None, error)
-
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
-            yield from pool.map(ask, boards)
+            yield from pool.map(lambda board: ask(session, board, logins, stopped), boards)
         finally:
             stopped.set()
