@@ -25,6 +25,7 @@ PROMISED = {
     "docs/cli.md",
     "docs/design.md",
     "docs/format.md",
+    "docs/home-assistant.md",
     "docs/http.md",
     "docs/measured.md",
     "docs/python.md",
