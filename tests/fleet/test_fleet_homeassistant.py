@@ -137,10 +137,7 @@ _KEYS = ("Optional", "Required", "Exclusive")
 def keys_of(tree, constants):
     """The keys that schemas take: `Optional(CONF_NAME)` and `Required("name")`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in (
-            "Optional",
-            "Required",
-        ):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _KEYS:
             key = node.args[0]
             if isinstance(key, ast.Constant):
                 yield key.value
