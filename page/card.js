@@ -23,7 +23,7 @@ export function face(headline, detail, ...buttons) {
   ui.detail.textContent = detail;
   ui.buttons.replaceChildren(...buttons);
   show(true, ui.work);
-  show(false, ui.error);
+  show(false, ui.error, ui.trace);
   say(headline);
   if (lost) ui.headline.focus({ preventScroll: true });
 }
@@ -32,6 +32,8 @@ export function face(headline, detail, ...buttons) {
 export function fail(failure) {
   ui.error.textContent = failure.message;
   show(true, ui.error);
+  show(failure.traceback, ui.trace);
+  ui.trace.textContent = failure.traceback;
   say(failure.message);
   ui.buttons.append(rescueFrom(failure) || "");
 }

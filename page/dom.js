@@ -50,6 +50,17 @@ export function renew(node, key, make) {
   node.replaceChildren(...make().filter(Boolean));
 }
 
+const MOST = 100000; // characters: two or three thousand lines
+
+/** Adds *text* to a box that scrolls; who looks at its end goes on to do so. */
+export function append(box, text) {
+  if (!text) return;
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 30;
+  box.append(text);
+  if (box.textContent.length > MOST) box.textContent = box.textContent.slice(-MOST * 0.8);
+  if (atEnd) box.scrollTop = box.scrollHeight;
+}
+
 /** A coloured line of text and buttons. */
 export const line = (kind, text, ...buttons) => el("div", { className: "note " + kind }, el("span", {}, text), ...buttons);
 

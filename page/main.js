@@ -4,6 +4,7 @@ import { hooks } from "./api.js";
 import "./login.js";
 import { connected, follow, online } from "./status.js";
 import { aim, startUpload } from "./upload.js";
+import { startConsole } from "./console.js";
 import { startEditor } from "./edit.js";
 import { open, startBrowser } from "./browser.js";
 
@@ -16,3 +17,4 @@ startUpload();
 follow();
 startBrowser(aim);
 startEditor();
+startConsole();

@@ -105,7 +105,7 @@ async function prove(job, answer) {
   const { version, outcome, reason } = last || {};
   if (!outcome || version !== job.version) throw new Failure(1, { message: "The update did not go live. The log may tell why." });
   if (outcome === "reverted") {
-    throw new Failure(1, { message: `Reverted because ${reason || "the new files did not prove themselves"}. The old files are back.` });
+    throw new Failure(1, { traceback: device.traceback, message: `Reverted because ${reason || "the new files did not prove themselves"}. The old files are back.` });
   }
   step(4);
   job.live?.();

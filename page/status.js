@@ -1,7 +1,7 @@
 // What the device says of itself: facts, banners, history, log, and the buttons that restart it.
 
 import { call, get, hooks } from "./api.js";
-import { button, bytes, duration, el, line, note, renew, say, show, sleep, twice, ui } from "./dom.js";
+import { append, button, bytes, duration, el, line, note, renew, say, show, sleep, twice, ui } from "./dom.js";
 import { comeBack, patience, settle } from "./restart.js";
 
 const REST = 10000; // unasked, the device unloads what answers: do not keep it there for a clock
@@ -88,11 +88,8 @@ export async function quietly(action) {
 
 async function readLog() {
   const { next, lines } = await get("/api/v1/log?since=" + logNext, { tries: 0 });
-  const { log } = ui;
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
-  if (!logNext) log.textContent = "";
-  log.append(...lines.map((line) => line + "\n"));
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (!logNext) ui.log.textContent = "";
+  append(ui.log, lines.map((line) => line + "\n").join(""));
   logNext = next;
 }
 
@@ -117,13 +114,14 @@ const banner = (kind, text, ...buttons) => {
   return line(kind, text, ...buttons);
 };
 
-function paintBanners({ state, version, trial, supervised, changed = [], update, warnings = [], ignored }, rescue) {
+function paintBanners({ state, version, trial, supervised, changed = [], update, warnings = [], ignored, traceback }, rescue) {
   // The default password has a banner of its own, where it can be changed.
   const other = [...warnings, ignored].filter((text) => text && !/default password/.test(text));
   const part = update && ui.work.hidden && [update.version, bytes(update.received), bytes(update.bytes)];
   renew(ui.banners, [rescue, trial && state, !supervised, changed, version, part, other].join(), () => [
     rescue && banner("alarm", "Rescue mode: only Wi-Fi and the updater run, not the application. Update it, roll back, or restart normally.",
       button("Restart normally", () => restart("normal"))),
+    rescue && traceback && el("pre", { className: "bad" }, traceback),
     trial && banner("warn", `${version} is on trial. If it does not prove itself, the old files come back.`,
       button("Keep it now", keep), twice("Undo it", "Really undo?", rollBack)),
     supervised && banner("warn", "Files changed by hand have to prove themselves now. If they do not, the device restarts into rescue mode."),
