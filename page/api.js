@@ -84,7 +84,7 @@ let waited = false;
 export async function pause(failure, n, signal) {
   signal?.throwIfAborted();
   const { status, retry_after } = failure;
-  const later = [409, 429, 503].includes(status) && Math.min(60, retry_after) * 1000;
+  const later = [409, 503].includes(status) && Math.min(60, retry_after) * 1000;
   const wait = status ? later : Math.min(8000, 500 * 2 ** n);
   if (!wait) return false;
   waited = true;
@@ -108,7 +108,7 @@ export async function call(method, path, options = {}) {
         if (waited) hooks.waiting((waited = false));
         return answer;
       } catch (e) {
-        if (e.status === 401) await hooks.login(authorization && e.message);
+        if (e.status === 401 || e.status === 429) await hooks.login(authorization && e.message, e.retry_after);
         else if (n >= (options.tries ?? 2) || !(await pause(e, n, options.signal))) throw e;
       }
       options.signal?.throwIfAborted();

@@ -12,7 +12,7 @@ let folder = "/";
 /** Shows *path*, a folder that ends in "/", or the present one again. */
 export const open = (path = folder) =>
   attempt(async () => {
-    const files = (await list(path)).filter(({ name }) => path + name !== "/.ota");
+    const files = await list(path);
     // Folders first, the updater's own last.
     const rank = ({ name, directory }) => 2 * isUpdater(path + name) - directory;
     files.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));

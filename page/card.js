@@ -3,7 +3,7 @@
 import { button, bytes, count, duration, el, say, show, ui } from "./dom.js";
 import { rescueFrom } from "./status.js";
 
-/** `sending`: bytes are on their way; `running`: or their fate is being watched. */
+/** `sending`: bytes are on their way; `running`: or their fate is being watched; `rechosen`: takes a file that was chosen again. */
 export const work = { sending: false, running: false };
 
 export const differs = (f) => /new|^changed/.test(f.kind);
@@ -11,7 +11,9 @@ export const differs = (f) => /new|^changed/.test(f.kind);
 /** True for a file of the updater itself: it is left alone unless the person says otherwise. */
 export const held = (f) => f.guarded && differs(f) && !ui.guarded.checked;
 
-export const unsent = (files) => files.filter((f) => !/written|deleted/.test(f.state));
+const over = (f) => /sent|saved|deleted|live/.test(f.state);
+
+export const unsent = (files) => files.filter((f) => !over(f));
 export const sum = (files) => files.reduce((total, f) => total + f.size, 0);
 
 /** What the card says now, and what can be done. */
@@ -56,7 +58,7 @@ export function paintRows(files) {
   ui.rows.replaceChildren(...shown.map((f) => f.row));
 }
 
-const COLOURS = { written: "good", deleted: "good", new: "good", changed: "warn", uploading: "warn", delete: "bad", failed: "bad" };
+const COLOURS = { saved: "good", live: "good", deleted: "good", "taken back": "bad", new: "good", changed: "warn", uploading: "warn", delete: "bad", failed: "bad" };
 
 /** Brings the row of a file up to date. */
 export function paint(f) {
@@ -64,15 +66,18 @@ export function paint(f) {
     f.chip = el("span");
     f.bar = el("progress", { max: f.size || 1, ariaLabel: f.path });
     f.reason = el("small");
-    f.row = el("li", {}, el("span", { className: "name mono" }, f.path), el("span", { className: "size" }, bytes(f.size)), f.chip, f.bar, f.reason);
+    const input = el("input", { type: "file", className: "unseen", onchange: () => work.rechosen(f, input.files[0]) });
+    f.pick = el("label", { className: "button small" }, "Choose it again", input);
+    f.row = el("li", {}, el("span", { className: "name mono" }, f.path), el("span", { className: "size" }, bytes(f.size)), f.chip, f.bar, f.reason, f.pick);
   }
   const word = held(f) ? "updater, left alone" : work.sending || f.state !== "waiting" ? f.state : f.kind;
   f.chip.textContent = word;
   f.chip.className = "chip " + COLOURS[word];
   f.row.className = held(f) || f.kind === "unchanged" ? "calm" : "";
-  f.bar.value = f.size ? f.sent : f.state === "written";
+  f.bar.value = f.size ? f.sent : over(f);
   show(work.sending && differs(f) && !held(f), f.bar);
   f.reason.textContent = f.why || "";
+  show(f.stale && !work.running, f.pick);
 }
 
 /** Returns a function that paints amount, speed over the last seconds and time left. */

@@ -1,18 +1,26 @@
 // The page's own question for a password. A browser that already sends one is never asked.
 
 import { call, hooks, useCredentials } from "./api.js";
-import { note, show, ui } from "./dom.js";
+import { duration, note, show, ui } from "./dom.js";
 import { attempt } from "./status.js";
 
-/** Shows the form with the device's *refusal*, if any, until it is sent. Requests queue, so one asks at a time. */
-hooks.login = (refusal) =>
+/**
+ * Shows the form until it is sent, with the device's *refusal*, if any, and closed for *wait* seconds. Requests queue,
+ * so one asks at a time.
+ */
+hooks.login = (refusal, wait) =>
   new Promise((done) => {
     const before = document.activeElement;
     const shown = !ui.main.hidden;
     show(false, ui.main);
     show(true, ui.login);
-    show(refusal, ui.refusal);
-    ui.refusal.textContent = refusal;
+    show(refusal || wait, ui.refusal);
+    const count = (s) => {
+      ui.enter.disabled = s > 0;
+      ui.refusal.textContent = s > 0 ? `Too many wrong passwords. Wait ${duration(s)}.` : wait ? "Try again now." : refusal;
+      if (s > 0) setTimeout(count, 1000, s - 1);
+    };
+    count(wait);
     ui.link.textContent = "Locked";
     ui.link.className = "chip warn";
     ui.password.value = "";

@@ -6,6 +6,8 @@ import { connected, follow, online } from "./status.js";
 import { aim, startUpload } from "./upload.js";
 import { startConsole } from "./console.js";
 import { startEditor } from "./edit.js";
+import { ui } from "./dom.js";
+import { downloadAll } from "./tar.js";
 import { open, startBrowser } from "./browser.js";
 
 hooks.waiting = (ms, failure) =>
@@ -18,3 +20,4 @@ follow();
 startBrowser(aim);
 startEditor();
 startConsole();
+ui.all.onclick = downloadAll;

@@ -10,10 +10,16 @@ const matcher = (patterns) => new RegExp(patterns.map((text) => {
   return (text[0] === "/" ? "^" : "(^|/)") + names + "(/|$)";
 }).join("|"), "u");
 
-const [JUNK, UPDATER, SETTINGS] = [junk, updater, settings].map(matcher);
+const [UPDATER, SETTINGS] = [updater, settings].map(matcher);
+const JUNK = Object.entries(junk).map(([why, patterns]) => [matcher(patterns), why]);
 
-/** True for what stays at home; *rel* is a path below the folder that is sent. */
-export const isJunk = (rel) => JUNK.test(rel);
+/** Why *rel*, a path below the folder that is sent, stays at home, as "name (reason)"; nothing when it does not. */
+export function junkOf(rel) {
+  for (const [pattern, why] of JUNK) {
+    const found = pattern.exec(rel);
+    if (found) return `${found[0].replaceAll("/", "")} (${why})`;
+  }
+}
 
 /** True for a device path that the updater itself needs. */
 export const isUpdater = (path) => UPDATER.test(path.slice(1));

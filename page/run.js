@@ -3,7 +3,8 @@
 import { Failure } from "./api.js";
 import { open } from "./browser.js";
 import { face, fail, meter, paint, paintRows, step, sum, unsent, work } from "./card.js";
-import { button, bytes, count, duration, show, twice, ui } from "./dom.js";
+import { button, bytes, count, duration, show, sleep, twice, ui } from "./dom.js";
+import { STALE } from "./plan.js";
 import { comeBack, patience, settle } from "./restart.js";
 import { abandon, begin, commit, remove, save, stage } from "./send.js";
 import { accept, counting, device, online, proof, quietly, refresh, restart } from "./status.js";
@@ -31,6 +32,7 @@ export async function run(job) {
   if (update) step(0);
   paintRows(job.rows);
   tick();
+  ui.head.scrollIntoView({ block: "nearest" });
   await quietly(() => (update ? sendUpdate : sendFiles)(job).catch((e) => ended(job, e)));
   work.sending = work.running = false;
   paintRows(job.rows);
@@ -38,16 +40,17 @@ export async function run(job) {
 }
 
 // One file after the other. One that fails does not stop the others, a device that is gone does.
-async function each({ signal, changed }, files, action) {
+async function each({ signal, changed, how }, files, action) {
   for (const f of unsent(files)) {
     changed(f, { state: "uploading", why: "", sent: 0 });
     try {
       // A file that changed since it was chosen cannot be read any more, and a request would not say so.
       await f.file?.slice(0, 1).arrayBuffer().catch(() => {
-        throw new Failure(1, { message: "The file has changed on this computer: choose it again." });
+        f.stale = true;
+        throw new Failure(1, { message: STALE.why });
       });
       await action(f);
-      changed(f, { state: f.file ? "written" : "deleted", sent: f.size });
+      changed(f, { state: how === "update" ? "sent" : f.file ? "saved" : "deleted", sent: f.size });
     } catch (e) {
       changed(f, { state: "failed", why: signal.aborted ? "Cancelled." : e.message });
       if (!e.status || e.status === 503 || e.error === "stale_session") throw e;
@@ -72,8 +75,9 @@ async function sendUpdate(job) {
   // What the device has not, now: at a second try some may be there already, and what was there when
   // it was compared may be gone.
   for (const f of job.unchanged) if (need.has(f.path)) job.files.push(Object.assign(f, { kind: "changed" }));
-  for (const f of job.files) job.changed(f, need.has(f.path) ? { state: "waiting", sent: 0 } : { state: "written", sent: f.size });
+  for (const f of job.files) job.changed(f, need.has(f.path) ? { state: "waiting", sent: 0 } : { state: "sent", sent: f.size });
   await each(job, job.files, (f) => stage(job, f));
+  job.took = spent(job);
   // Where the answer got lost the device has committed all the same, and its state tells the rest.
   await prove(job, await commit(job).catch((e) => {
     if (!/wrong_state|stale_session/.test(e.error)) throw e;
@@ -97,19 +101,41 @@ async function prove(job, answer) {
   step(2);
   const back = seconds ? `Back after ${seconds} s. ` : "";
   face("On trial", back, leave());
+  const become = (word, gone) => {
+    for (const f of job.files) job.changed(f, { state: word });
+    for (const f of job.gone) job.changed(f, { state: gone });
+  };
   const { last } = await settle((now) => {
     if (now) accept(now);
+    if (now?.trial) become("live", "deleted");
     else online("Not answering", "bad");
     ui.detail.textContent = back + (!now ? "No answer now; it may be restarting." : proof(now.trial));
   }, signal);
   const { version, outcome, reason } = last || {};
   if (!outcome || version !== job.version) throw new Failure(1, { message: "The update did not go live. The log may tell why." });
   if (outcome === "reverted") {
+    become("taken back", "taken back");
     throw new Failure(1, { traceback: device.traceback, message: `Reverted because ${reason || "the new files did not prove themselves"}. The old files are back.` });
   }
   step(4);
+  become("live", "deleted");
   job.live?.();
-  face(`${outcome[0].toUpperCase()}${outcome.slice(1)}: ${version} is running`, back + spent(job), button("Done", job.close, "main"));
+  face(`${outcome[0].toUpperCase()}${outcome.slice(1)}: ${version} is running`, back + job.took, button("Done", job.close, "main"));
+}
+
+// Tries again until the device takes it: *other* is done, or nobody has gone on with it for long.
+async function wait(job, { version }) {
+  const { signal } = (stop = new AbortController());
+  work.running = true;
+  face(`Waiting until “${version}” is done…`, "", button("Cancel", () => stop.abort()));
+  let e = { error: "busy" };
+  while (e?.error === "busy" && !signal.aborted) {
+    await sleep(4000, signal);
+    e = await begin({ ...job, signal }).then(() => null, (failure) => failure);
+  }
+  work.running = false;
+  if (signal.aborted) job.close();
+  else job.again();
 }
 
 // What a person can do after something went wrong.
@@ -129,12 +155,15 @@ async function ended(job, e) {
       await drop(job);
     }
     if (e.error === "busy") await refresh();
-    const other = update && !job.begun && device.update && device.update.id !== job.id;
+    const other = update && !job.begun && device.update;
+    if (!cancelled && other && other.id !== job.id) {
+      return face(`Somebody is sending “${other.version}” just now`, "Nothing on the device has changed.",
+        button("Wait", () => wait(job, other), "main"), twice("Drop theirs and send mine", "Really drop it?", () => drop().then(job.again)), close);
+    }
     const left = unsent([...job.files, ...job.gone]).length;
     const here = !update ? "" : /idle|staging/.test(device.state) ? "Nothing on the device has changed." : "It was too late: the device installs it.";
     face(cancelled ? "Cancelled" : "Not finished", here,
-      other ? twice("Drop theirs and send mine", "Really drop it?", () => drop().then(job.again), "main")
-        : button(left ? `Retry failed (${left})` : "Try again", job.again, "main"),
+      button(left ? `Retry failed (${left})` : "Try again", job.again, "main"),
       job.begun && !cancelled ? button("Drop the update", () => drop(job).then(job.close)) : close);
   }
   if (!cancelled) fail(e);

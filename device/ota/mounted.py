@@ -52,7 +52,7 @@ class _Routes:
             # Here and not in Microdot, whose own answer gives no reason as JSON.
             if isinstance(error, MemoryError):
                 ota.use(None)
-            return _response(*answer_for(error))
+            return _response(*answer_for(error, request.headers.get("Accept", "")))
         finally:
             ota.busy -= 1
 

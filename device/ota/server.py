@@ -204,7 +204,8 @@ class Server:
             lost = isinstance(error, OSError) and connection.head is None
             if lost or isinstance(error, Gone):
                 raise
-            answer = answer_for(error)
+            head = connection.head
+            answer = answer_for(error, head.headers.get("accept", "") if head else "")
             if connection.answered:
                 return False  # an answer is half sent: only a cut tells the client
             gc.collect()

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-_LISTS: dict[str, list[str]] = json.loads(
+_LISTS: dict[str, Any] = json.loads(
     Path(__file__).with_name("never.json").read_text(encoding="utf-8")
 )
 #: Stays at home; a project file can take each back with "!".
-JUNK = tuple(_LISTS["junk"])
+JUNK = tuple(pattern for patterns in _LISTS["junk"].values() for pattern in patterns)
 _STAYS = (*_LISTS["updater"], *_LISTS["settings"])
 
 

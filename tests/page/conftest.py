@@ -53,7 +53,7 @@ def page_js(tmp_path_factory):
     entry, bundle = folder / "entry.js", folder / "page.mjs"
     names = ("archive", "description", "never", "sha256")
     entry.write_text("".join(f'export * from "{ROOT}/page/{name}.js";\n' for name in names))
-    esbuild = [str(build_page._esbuild()), str(entry), "--bundle", "--format=esm"]
+    esbuild = [build_page.tool("esbuild"), str(entry), "--bundle", "--format=esm"]
     subprocess.run([*esbuild, f"--outfile={bundle}", "--log-level=warning"], check=True)
     program = str(Path(sys.executable).with_name("node"))
 

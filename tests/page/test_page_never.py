@@ -7,8 +7,8 @@ from pico_ota import never
 from pico_ota.ignore import Ignore
 
 ASK = """
-    const { isJunk, isSpared, isUpdater } = page;
-    return input.map((path) => [isJunk(path.slice(1)), isSpared(path), isUpdater(path)]);
+    const { junkOf, isSpared, isUpdater } = page;
+    return input.map((path) => [!!junkOf(path.slice(1)), isSpared(path), isUpdater(path)]);
 """
 NEAR = """
     /main.py /lib/x.py /git /.gitx /x.git /a/.git/config /.git /lib/__pycache__/x.pyc

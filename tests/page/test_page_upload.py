@@ -49,7 +49,7 @@ def test_twenty_files_in_folders_become_one_update(pico, open_page, make_folder)
     assert len({share for share in seen["total"] if 0 < share < 1}) > 5
     assert set(seen["files"]) == set(files_below(folder))
     assert page.evaluate("Object.values(seen.files).every((shares) => shares.has(1))")
-    assert page.locator("#rows .chip", has_text="written").count() == 20
+    assert page.locator("#rows .chip", has_text="live").count() == 20
 
     assert page.inner_text("#release") == "2.0.0"
     assert "2.0.0" in page.inner_text("#history")
