@@ -206,7 +206,8 @@ export function startUpload() {
   }
   ui.inside.onchange = look;
   // What was compared already is not compared anew: that would take the buttons away below a click.
-  ui.target.onchange = () => chosen && normal() !== plan?.target && look();
+  // Later, since the focus is on its way to where the person types next.
+  ui.target.onchange = () => setTimeout(() => chosen && normal() !== plan?.target && look());
   // The whole page takes a drop: one that misses would make the browser open the file and leave.
   addEventListener("dragover", (event) => {
     event.preventDefault();

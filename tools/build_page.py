@@ -2,7 +2,7 @@
 
 ``page/index.html`` names one style sheet and one module. esbuild joins the modules, with the list
 of what is never sent and never deleted (``src/pico_ota/never.json``) among them; it and terser
-make both blocks short; they go into the HTML, and zopfli compresses that, without a time stamp: the
+make both blocks short; they go into the HTML, and zopfli compresses that, with no time stamp: the
 same sources give the same bytes.
 
 Writes ``device/ota/page.html.gz``, and ``device/ota/page.txt`` with the values of the two headers
