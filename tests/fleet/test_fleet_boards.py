@@ -201,3 +201,67 @@ def test_discover_saves_a_list(cli, device, here):
     result = cli("fleet", "discover", host, "--save", "bad.toml")
     assert result.status == 2
     assert (here / "bad.toml").read_text() == "[boards\n"
+
+
+def asked_for(cli, *options):
+    """The boards that a command talks to, with their order."""
+    told = json.loads(cli("fleet", "status", *options, "--json", "--retries=0").out)
+    return [board["name"] for board in told["boards"]]
+
+
+def test_ways_to_name_boards(cli, here, monkeypatch):
+    monkeypatch.setenv("PICO_OTA_PASSWORD", "x")
+    (here / "fleet.toml").write_text('[boards]\na = "127.0.0.1:1"\nb = "127.0.0.1:2"\n')
+    listed = ("--hosts", "fleet.toml")
+    assert asked_for(cli, *listed) == ["a", "b"]
+    assert asked_for(cli, *listed, "b", "a", "b") == ["b", "a"]
+    assert asked_for(cli, *listed, "-H", "b") == ["b"]
+    assert asked_for(cli, *listed, "127.0.0.1:2") == ["b"]
+    assert asked_for(cli, "--hosts", "fleet.toml,b") == ["b"]
+    assert asked_for(cli, "--hosts", "127.0.0.1:1", "127.0.0.1:2") == [
+        "127.0.0.1:1",
+        "127.0.0.1:2",
+    ]
+    assert asked_for(cli, "--hosts", "127.0.0.1:1,127.0.0.1:1", "-H", "127.0.0.1:1/") == [
+        "127.0.0.1:1"
+    ]
+    monkeypatch.setenv("PICO_OTA_HOST", "127.0.0.1:3")
+    assert asked_for(cli) == ["127.0.0.1:3"]
+    assert asked_for(cli, *listed) == ["a", "b"]
+    two = cli("fleet", "status", *listed, "--hosts", "other.toml")
+    assert two.status == 2
+    assert "expected one list of boards" in two.err
+
+
+def test_a_password_is_asked_for_once(cli, device, here, monkeypatch):
+    host = os.environ["PICO_OTA_HOST"]
+    password = os.environ.pop("PICO_OTA_PASSWORD")
+    asked = []
+
+    def ask(question):
+        asked.append(question)
+        return password
+
+    monkeypatch.setattr("pico_ota.credentials.prompt", lambda: ask)
+    assert cli("fleet", "status", host, host.replace("127.0.0.1", "localhost")).status == 0
+    assert asked == ["Password of the boards: "]
+
+
+def test_the_keyring_has_one_for_each(cli, device, monkeypatch):
+    host = os.environ["PICO_OTA_HOST"]
+    password = os.environ.pop("PICO_OTA_PASSWORD")
+    kept = {"admin@127.0.0.1": password, "admin@localhost": "another"}
+    monkeypatch.setattr("pico_ota.credentials._from_keyring", kept.get)
+    told = cli("fleet", "status", host, host.replace("127.0.0.1", "localhost"), "--json")
+    first, second = json.loads(told.out)["boards"]
+    assert first["reached"]
+    assert second["error"] == "credentials"
+
+
+def test_the_server_of_the_environment_is_asked_when_no_boards_are_named(cli, monkeypatch):
+    monkeypatch.setenv("PICO_OTA_FLEET", "http://127.0.0.1:1")
+    monkeypatch.setenv("PICO_OTA_FLEET_USER", "u")
+    monkeypatch.setenv("PICO_OTA_FLEET_PASSWORD", "p")
+    monkeypatch.setenv("PICO_OTA_PASSWORD", "x")
+    assert "which boards?" not in cli("fleet", "status").err
+    assert asked_for(cli, "127.0.0.1:2") == ["127.0.0.1:2"]

@@ -62,10 +62,17 @@ def test_good_and_broken_releases_and_the_way_back(picos, cli, here):
     assert versions(cli) == ["1.1.0"] * 3
     assert [board.flash_operations for board in picos][1:] == writes[1:]
 
+    # What is asked for all the same is done, on one board or on many.
+    host = picos[0].url.removeprefix("http://")
+    assert cli("push", good, "-H", host, "--force").status == 0
+    assert cli("fleet", "push", good, "--hosts", "fleet.toml", "--force", "b").status == 0
+    assert [b.flash_operations > w for b, w in zip(picos, writes, strict=True)] == [1, 1, 0]
+    assert cli("push", here / "app-1.1.0", "-H", host, "--force").status == 2
+
     back = cli("fleet", "rollback", "--hosts", "fleet.toml", "--from", "1.1.0")
     assert (back.status, back.err) == (0, "")
-    # The first has spent its previous set on the broken release.
-    assert versions(cli) == ["1.1.0", None, None]
+    # What was before is 1.1.0 itself, where that was forced.
+    assert versions(cli) == ["1.1.0", "1.1.0", None]
     again = cli("fleet", "rollback", "--hosts", "fleet.toml", "--json")
     assert again.status == 0
     assert {board["outcome"] for board in json.loads(again.out)["boards"]} == {"left"}

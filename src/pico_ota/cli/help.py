@@ -9,8 +9,8 @@ import typer
 
 def command(
     ctx: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[VERB]", help="Default: the overview.")
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERB]", help="Default: the overview.")
     ] = None,
 ) -> None:
     """Show what 'pico-ota VERB --help' shows.
@@ -19,14 +19,15 @@ def command(
     Examples:
       pico-ota help
       pico-ota help push
+      pico-ota help fleet push
     """
     overview: Any = ctx.parent
-    if name is None:
+    if not names:
         typer.echo(overview.get_help())
         return
-    _, found, _ = overview.command.resolve_command(overview, [name])
+    _, found, rest = overview.command.resolve_command(overview, names)
     found.main(
-        ["--help"],
+        [*rest, "--help"],
         prog_name=found.name,
         standalone_mode=False,
         parent=overview,

@@ -27,6 +27,8 @@ class Out:
         self.quiet = quiet
         self.verbose = verbose
         self.json = json
+        #: With ``json``: whether there are many documents, each on a line of its own.
+        self.lines = False
         self._live: Any = None
 
     def say(self, text: str = "", colour: str | None = None) -> None:
@@ -55,7 +57,7 @@ class Out:
     def result(self, document: Any) -> None:
         """The document of ``--json``."""
         if self.json:
-            print(dumps(document, indent=2))
+            print(dumps(document, indent=None if self.lines else 2))
 
     def line(self, document: Any) -> None:
         """One of many documents of ``--json``, on a line of its own."""

@@ -179,17 +179,21 @@ class _File:
 
 
 def chosen(boards: Iterable[Board], names: Iterable[str], path: Path) -> list[Board]:
-    """Those of *boards* that *names* names, in that order.
+    """Those of *boards* that *names* names, by name or by address, in that order.
 
     Raises:
         UsageError: there is none of that name in *path*.
     """
     by_name = {board.name: board for board in boards}
+    by_place = {board.target: board for board in by_name.values()}
+    found = []
     for name in names:
-        if name not in by_name:
+        board = by_name.get(name) or by_place.get(target.parse(name))
+        if board is None:
             known = ", ".join(list(by_name)[:20])
             raise UsageError(f"{path} lists no board '{name}'. Known are {known}.")
-    return [by_name[name] for name in dict.fromkeys(names)]
+        found.append(board)
+    return list(dict.fromkeys(found))
 
 
 # --- writing ---------------------------------------------------------------------------------

@@ -34,4 +34,11 @@ class FleetGroup(VerbGroup):
         "upload": Verb(_SERVER, "Put a release on the server.", "fleet.upload"),
         "rollout": Verb(_SERVER, "Update boards in stages.", "fleet.rollout"),
     }
-    aliases: ClassVar[dict[str, str]] = {"info": "status", "scan": "discover"}
+    aliases: ClassVar[dict[str, str]] = {
+        "deploy": "push",
+        "info": "status",
+        "list": "status",
+        "ls": "status",
+        "scan": "discover",
+        "update": "push",
+    }

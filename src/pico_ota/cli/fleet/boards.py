@@ -49,33 +49,28 @@ def chosen(session: Session, hosts: list[str] | None, names: list[str] | None) -
     """
     given = [text for entry in hosts or () for text in entry.split(",") if text]
     files = [Path(text) for text in given if lists.is_file(text)]
-    loose = [text for text in given if not lists.is_file(text)] + list(names or ())
+    loose = [text for text in given if not lists.is_file(text)]
+    loose += [*(names or ()), *session.settings.hosts]
     if len(files) > 1:
-        raise UsageError("expected one list of boards behind --hosts, got " + _and(files) + ".")
-    boards: list[Board] = []
+        raise UsageError(
+            f"expected one list of boards behind --hosts, got {files[0]} and {files[1]}."
+        )
     if files:
         listed = lists.load(files[0])
-        boards = lists.chosen(listed, loose, files[0]) if loose else listed
-        loose = []
-    loose += session.settings.hosts
-    if not boards and not loose and os.environ.get("PICO_OTA_HOST"):
+        return lists.chosen(listed, loose, files[0]) if loose else listed
+    if not loose and os.environ.get("PICO_OTA_HOST"):
         loose = [os.environ["PICO_OTA_HOST"]]
-    known = {board.target for board in boards}
+    by_place: dict[target.Target, Board] = {}
     for text in loose:
         where = target.parse(text)
-        if where not in known:
-            known.add(where)
-            boards.append(Board(text, where))
+        by_place.setdefault(where, Board(text, where))
+    boards = list(by_place.values())
     if not boards:
         raise UsageError(
             "which boards? Give --hosts fleet.toml, or their names. "
             "'pico-ota fleet discover --save fleet.toml' writes a list of those here."
         )
     return boards
-
-
-def _and(files: Iterable[Path]) -> str:
-    return " and ".join(str(file) for file in files)
 
 
 class Logins:

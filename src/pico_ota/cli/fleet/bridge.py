@@ -68,6 +68,7 @@ def command(
     """
     from .bridging import Bridge, Plan
 
+    session.out.lines = True
     url = mqtt or os.environ.get(VARIABLE)
     if not url:
         raise UsageError(f"which broker? Give --mqtt mqtt://HOST, or set {VARIABLE}.")

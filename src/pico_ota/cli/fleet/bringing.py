@@ -141,6 +141,7 @@ class Bringing:
     def run(self) -> Result:
         """Bring it there, follow it to its outcome, and raise nothing."""
         try:
+            self._check()
             with connect(self._session, self._board, self._logins, self._sleep) as remote:
                 return self._run(remote)
         except RevertedError as error:

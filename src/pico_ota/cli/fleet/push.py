@@ -80,6 +80,7 @@ def command(
     from .bringing import Limits, parcel
     from .pushing import Pushing, Rules
 
+    session.out.lines = True
     rules = Rules(canary, jobs, max_failures)
     limits = Limits(durations.parse(deadline, "--deadline"), force)
     boards = chosen(session, hosts, names)

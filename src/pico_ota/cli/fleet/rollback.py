@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import typer
 
-from ...errors import CredentialsError, PicoOtaError, UnreachableError
+from ...errors import CredentialsError, PicoOtaError, StoppedError, UnreachableError
 from ...fleet.hosts import Board, as_json
 from ..options import verb
 from ..session import Session
@@ -42,30 +43,39 @@ def command(
     logins = Logins(session, boards)
     rows: list[dict[str, Any]] = []
     worst = 0
+    stopping = threading.Event()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        work = [pool.submit(_back, session, board, logins, version) for board in boards]
+        work = [pool.submit(_back, session, board, logins, version, stopping) for board in boards]
         try:
             for board, each in zip(boards, work, strict=True):
                 outcome, text, status = each.result()
                 rows.append(as_json(board) | {"outcome": outcome, "message": text})
                 session.out.say(f"{board.name}: {text.rstrip('.')}.")
                 worst = _worse(worst, status)
-        except BaseException:
-            for each in work:
-                each.cancel()
-            raise
+        finally:
+            stopping.set()
     session.out.result({"boards": rows})
     return worst
 
 
 def _back(
-    session: Session, board: Board, logins: Logins, version: str | None
+    session: Session,
+    board: Board,
+    logins: Logins,
+    version: str | None,
+    stopping: threading.Event,
 ) -> tuple[str, str, int]:
     """Outcome, a line on it, and the exit status that it stands for."""
     from ...waiting import Watch
 
+    def pause(seconds: float) -> None:
+        if stopping.wait(seconds):
+            raise StoppedError("interrupted: the board goes on by itself.")
+
     try:
-        with connect(session, board, logins) as remote:
+        if stopping.is_set():
+            raise StoppedError("interrupted before it was asked.")
+        with connect(session, board, logins, pause) as remote:
             boot_id = str(remote.info()["boot_id"])
             status = remote.status()
             runs = status.get("version")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def command(
 ) -> int:
     """Show what runs on each board, how its last update ended, and since when it runs.
 
-    With --server or --data an update server is asked what the boards have told it. Status 3 when
+    With --server or --data an update server is asked what the boards have told it; so it is when
+    PICO_OTA_FLEET says which one and no boards are named. Status 3 when
     a board or the server does not answer, 4 when one does not take the password.
 
     \b
@@ -36,7 +38,8 @@ def command(
       pico-ota fleet status 192.168.1.7 192.168.1.9 --json
       pico-ota fleet status --server http://fleet.local:8000
     """
-    if server is not None or data is not None:
+    named = names or hosts or session.settings.hosts
+    if server or data or (_server_is_set() and not named):
         return _of_server(session, server, data, [*(names or ()), *(hosts or ())])
     boards = chosen(session, hosts, names)
     logins = Logins(session, boards)
@@ -54,6 +57,10 @@ def command(
         if any(isinstance(error, kind) for error in errors):
             return kind.exit_status
     return 1 if errors else 0
+
+
+def _server_is_set() -> bool:
+    return any(os.environ.get(name) for name in ("PICO_OTA_FLEET", "PICO_OTA_FLEET_DATA"))
 
 
 def _of_server(session: Session, server: str | None, data: Path | None, names: list[str]) -> int:
