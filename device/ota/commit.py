@@ -14,7 +14,7 @@ from ota.errors import Refused
 from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, entries, kind
 from ota.paths import real
 from ota.record import NEW, OLD, PLAN, STARTS, exists, lines
-from ota.staging import FILES, check_session, check_whole, received
+from ota.transaction import CRITICAL, FILES, check_session, received
 
 _LISTED = const(20)  # of missing files, in one answer
 _MAX_START = const(32768)  # a boot.py is read and compiled whole
@@ -167,7 +167,7 @@ async def _check_complete():
             count += 1
             if count <= _LISTED:
                 missing.append(path)
-        else:
+        elif path in CRITICAL:
             check_whole(path, NEW + "/" + name)
     if count:
         raise Refused(409, "missing", count, need=missing, count=count)
@@ -210,6 +210,18 @@ async def _copy_folders(top, twin):
 
 
 # --- what the board starts with -----------------------------------------------------------------
+
+
+def check_whole(path, content):
+    """Raise Refused(422) when the file *content* would do harm as *path*, one of CRITICAL."""
+    if path in STARTS:
+        check_start(path, content)
+    else:
+        trust = load("trust")
+        trust.check_size(path, os.stat(content)[6])
+        with open(content, "rb") as file:
+            # One that cannot be read would end all updates of this device.
+            trust.parse(file.read())
 
 
 def check_start(path, content):

@@ -148,8 +148,8 @@ class _Round:
     async def _register(self, href, version):
         path = self._link.path_of(href) if href else self._base + "/configData"
         data = {
-            "hw_boardname": _from_description("board_name") or "unknown",
-            "hw_revision": _from_description("REVISION"),
+            "hw_boardname": _from_conditions("board_name") or "unknown",
+            "hw_revision": _from_conditions("REVISION"),
             "sw_version": version or "unknown",
             "micropython": ".".join([str(part) for part in sys.implementation.version[:3]]),
             "updater": ota.__version__,
@@ -353,17 +353,14 @@ class _Round:
         """Read the head of the archive and make the plan; return the job, which is kept."""
         updates = ota.load("updates")
         archive = updates.Archive(source, device.buffer)
-        version = None
 
-        def judge(path, loose):
-            nonlocal version
-            version = _from_description("version_of", path, loose)
+        def judge(version):
             found = verdict(version, self._kept.get("release"))
             if found:
                 raise found
 
         async with device.write_lock("fleet", source.size):
-            session, _, entry = await updates.take_head(device, archive, judge)
+            session, version, entry = await updates.take_head(device, archive, judge)
         begins = archive.position - (span(entry[0]) if entry else 0)
         job = [action, session, last[0] if last else 0, version, mark, begins, source.etag]
         self._kept["job"] = job
@@ -378,9 +375,9 @@ def _phase(module, function, *args):
     return getattr(ota.use(module), function)(*args)
 
 
-def _from_description(name, *args):
-    found = getattr(ota.load("description"), name)
-    return found(*args) if callable(found) else found
+def _from_conditions(name):
+    found = getattr(ota.load("conditions"), name)
+    return found() if callable(found) else found
 
 
 # --- what the server says ----------------------------------------------------------------------

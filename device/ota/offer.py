@@ -81,14 +81,14 @@ def verdict(version, release):
                 why = "%s was undone here before: %s" % (version, entry[3])
                 return Unwanted("none", why)
             break
-    description = ota.load("description")
-    if description.is_below(version, running):
+    conditions = ota.load("conditions")
+    if conditions.is_below(version, running):
         why = "%s is older than %s, which runs." % (version, running)
         return Unwanted("none", why)
-    if running and not description.parse(running):
+    if running and not conditions.parse(running):
         # Somebody works on this board: that is not undone by what was there before.
         for other in [release] + [entry[1] for entry in past]:
-            if other and (other == version or description.is_below(version, other)):
+            if other and (other == version or conditions.is_below(version, other)):
                 why = "%s runs, brought by hand; only what is newer than %s replaces it."
                 return Unwanted("none", why % (running, other))
 

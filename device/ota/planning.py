@@ -34,24 +34,24 @@ import os
 
 from ota import record as records
 from ota import transaction
-from ota.description import Conditions, Text, compare
+from ota.description import Lists
 from ota.errors import Refused
 from ota.flash import DIRECTORY, ENTRY, RESERVE, companion, cost, digest_steps, freed, kind, walk
-from ota.record import BUILDING, DESCRIPTION, NAMED_FROM, NEW, OLD, PLAN, is_dir, lines
+from ota.record import BUILDING, NAMED_FROM, NEW, OLD, PLAN, is_dir, lines
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
 _PACKAGE = ("/ota/__init__.py", "/ota/modules.pack", "/ota/errors.py", "/ota/errors.mpy")
 
 
-async def prepare(device, session, signer):
-    """Begin the update that the text in DESCRIPTION asks for, or go on with it.
+async def prepare(device, session, facts):
+    """Begin the update *session* that the text in DESCRIPTION asks for, or go on with it.
 
-    *session* is its id, *signer* the key that has signed it, or None. Another update gives way
-    when nobody has gone on with it for a while. Raises Refused.
+    *facts* is what conditions.read() has found. Another update gives way when nobody has gone on
+    with it for a while. Raises Refused.
     """
     record = transaction.load()
     if record["state"] == "staging":
-        if (record["id"], record["signer"]) == (session, signer):
+        if (record["id"], record["signer"]) == (session, facts["signer"]):
             return
         if record["id"] != session and not device.lease_over():
             raise Refused(409, "busy/other", record["next"], id=record["id"])
@@ -59,28 +59,15 @@ async def prepare(device, session, signer):
         device.service.log("The update that was staged before was dropped.")
         record = transaction.load()
     transaction.after(record, "begin")
-    service = device.service
-    conditions = Conditions(Text(DESCRIPTION), not service.require_signed and signer is None)
-    conditions.require((service.min_version, record["floor"]))
+    lists = Lists(*facts.pop("lists"))
+    facts["id"] = session
     _make_home(record)
     try:
-        need = await _build(conditions.entries())
-        facts = {"next": conditions.version, "id": session, "signer": signer}
-        facts["trial"] = service.trial_deadline_s if conditions.trial else 0
-        # Without a signature nobody vouches for the floor, and anybody could lock all others out.
-        facts["next_floor"] = _higher(conditions.floor, record["floor"]) if signer else None
-        _seal(record, need, facts)
+        _seal(record, await _build(lists.entries()), facts)
     except BaseException:
         _undo()
         raise
-    service.log("Update to %s begins." % conditions.version)
-
-
-def _higher(floor, known):
-    """Return the higher of two floors, which may be None: it never sinks."""
-    if floor is None or known is None:
-        return floor or known
-    return floor if compare(floor, known) > 0 else known
+    device.service.log("Update to %s begins." % facts["next"])
 
 
 async def build_again(record):
@@ -99,7 +86,7 @@ async def build_again(record):
 
 
 def _listed_in_plan():
-    """Yield the entries of the description as Conditions.entries() does, from the plan."""
+    """Yield the entries of the description as Lists.entries() does, from the plan."""
     for does, name, size, sha, check, path in lines(PLAN):
         if does in "aArR=":
             yield NAMED_FROM - int(name), path, int(size), sha, check
@@ -183,8 +170,7 @@ class _Builder:
         does = None
         for does in self._does(path, size, sha):
             yield None
-        # In a folder that is only made now there is nothing yet.
-        other = None if self._made else companion(path)
+        other = companion(path)
         if does != "=":
             self.need += cost(size)
         if does == "R":
@@ -194,7 +180,8 @@ class _Builder:
         if path[:5] == "/ota/" and companion(path):
             self._module = path
         self._write(does, "%04d" % (NAMED_FROM - number), size, sha, check, path)
-        if other and kind(other) == "file" and not self._goes(other):
+        # In a folder that is only made now there is nothing yet.
+        if other and not self._made and kind(other) == "file" and not self._goes(other):
             self._delete(self._name_behind("p", 0), other)
 
     def _does(self, path, size, sha):

@@ -14,10 +14,9 @@ from micropython import const
 
 from ota import load, paths, transaction
 from ota.errors import Refused
-from ota.record import KEYRING, NAMED_FROM, NEW, PLAN, STARTS, lines, make_parents
+from ota.record import NAMED_FROM, NEW, PLAN, lines, make_parents
+from ota.transaction import CRITICAL, FILES, check_session, received
 
-#: Kinds of lines of the plan that stand for a file; see ota/planning.py.
-FILES = "aArR="
 _CHUNK = const(1024)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
 _ENOSPC = const(28)
@@ -113,23 +112,6 @@ def answer():
 
 
 # --- what is here -------------------------------------------------------------------------------
-
-
-def check_session(head):
-    """Return the record. Raises Refused(409) when the request *head* is for another update."""
-    record = transaction.load()
-    claimed = head.headers.get("x-ota-session")
-    if claimed is not None and claimed != (record["state"] == "staging" and record["id"]):
-        raise Refused(409, "stale_session")
-    return record
-
-
-def received(name):
-    """Return how many bytes of the staged file *name* are here, -1 if none was begun."""
-    try:
-        return os.stat(NEW + "/" + name)[6]
-    except OSError:
-        return -1
 
 
 def files():
@@ -304,24 +286,12 @@ class Writer:
         """See that a complete file can be started with. Raises Refused(422) and drops it else."""
         if self.size == 0:
             self._check()
-        if self.received == self.size and self._target:
+        if self.received == self.size and self._target and self._path in CRITICAL:
             try:
-                check_whole(self._path, self._target)
+                load("commit").check_whole(self._path, self._target)
             except Refused:
                 os.remove(self._target)
                 raise
-
-
-def check_whole(path, content):
-    """Raise Refused(422) when the file *content* would do harm as *path*: a keyring, a start."""
-    if path in STARTS:
-        load("commit").check_start(path, content)
-    elif path == KEYRING:
-        trust = load("trust")
-        trust.check_size(path, os.stat(content)[6])
-        with open(content, "rb") as file:
-            # One that cannot be read would end all updates of this device.
-            trust.parse(file.read())
 
 
 def _no_space(error):

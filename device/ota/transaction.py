@@ -6,10 +6,17 @@ The live files themselves are replaced and restored by the guard alone (ota_boot
 application runs, so that a running application never sees a mixture.
 """
 
+import os
+
 from ota import record as records
 from ota.errors import Refused
 from ota.flash import UNIT, space
-from ota.record import KEYRING, NEW, OLD, TRIES, Damaged
+from ota.record import KEYRING, NEW, OLD, STARTS, TRIES, Damaged
+
+#: Kinds of lines of the plan that stand for a file; see ota/planning.py.
+FILES = "aArR="
+#: Files that could do harm to more than the application; see check_whole() in ota/commit.py.
+CRITICAL = STARTS + (KEYRING,)
 
 _sound = None  # digest of the plan that was last found undamaged
 
@@ -45,10 +52,21 @@ def load():
     return record
 
 
-def staged():
-    """Return the record while an update is being staged, None otherwise."""
+def check_session(head):
+    """Return the record. Raises Refused(409) when the request *head* is for another update."""
     record = load()
-    return record if record["state"] == "staging" else None
+    claimed = head.headers.get("x-ota-session")
+    if claimed is not None and claimed != (record["state"] == "staging" and record["id"]):
+        raise Refused(409, "stale_session")
+    return record
+
+
+def received(name):
+    """Return how many bytes of the staged file *name* are here, -1 if none was begun."""
+    try:
+        return os.stat(NEW + "/" + name)[6]
+    except OSError:
+        return -1
 
 
 def _forget(record):

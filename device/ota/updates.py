@@ -4,8 +4,9 @@ The body is an archive, whole or only its head. The description is hashed on its
 signature checked, and only then read, line by line, into a plan; each file is then staged where
 it stands in the archive. Whatever is not as described ends in Refused: nothing live has changed.
 
-Verifying, planning, taking files and committing are phases of their own: what one of them needs
-is unloaded for the next. So no module of theirs is kept here. The archive is read by pulling:
+Verifying, reading what the update needs, planning, taking files and committing are phases of their
+own: what one of them needs is unloaded for the next. So no module of theirs is kept here. The
+archive is read by pulling:
 
     entry = await archive.next()             # (name, size, check), None at the end
     await archive.content(size, write)
@@ -53,9 +54,9 @@ async def begin(device, head):
 async def take_head(device, archive, judge=None):
     """Check the head of *archive* and begin its update, or go on with it.
 
-    Returns (id, signer, entry) as take_head() in ota/trust.py does. *judge* is a function of the
-    path of the description, once its signature was checked, and of whether nobody has signed it;
-    what it raises ends this. Raises Refused.
+    Returns (id, version, entry), *entry* being the first one behind the head, or None. *judge* is
+    a function of the version, once the signature was checked; what it raises ends this. Raises
+    Refused.
     """
     if not is_dir(HOME):
         remove(HOME)
@@ -64,13 +65,12 @@ async def take_head(device, archive, judge=None):
         session, signer, entry = await _phase(
             "trust", "take_head", archive, device.service, DESCRIPTION
         )
-        if judge:
-            judge(DESCRIPTION, signer is None)
-        await _phase("planning", "prepare", device, session, signer)
+        facts = _phase("conditions", "read", device.service, signer, judge)
+        await _phase("planning", "prepare", device, session, facts)
     finally:
         remove(DESCRIPTION)
     device.renew_lease()
-    return session, signer, entry
+    return session, facts["next"], entry
 
 
 def _phase(module, function, *args):

@@ -36,7 +36,7 @@ def check_service(username, password, port, min_version):
     if not isinstance(port, int) or not 0 < port < 65536:
         raise ValueError("port is a number from 1 to 65535, got %r" % (port,))
     # Hardly ever given, and the module is a large one.
-    if min_version is not None and load("description").parse(min_version) is None:
+    if min_version is not None and load("conditions").parse(min_version) is None:
         raise ValueError("min_version is a version like 1.4.0, got %r" % (min_version,))
 
 

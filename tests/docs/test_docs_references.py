@@ -179,7 +179,7 @@ def test_the_limits_are_those_of_the_code():
         ("device/ota/connection.py", "_STALL_MS", 1000, "within a body {} s"),
         ("device/ota/connection.py", "_UNTAKEN_MS", 1000, "is not taken for {} s"),
         ("device/ota/trust.py", "_MAX_TEXT", 1024, "a description of {} KiB"),
-        ("device/ota/description.py", "_MAX_BYTES", 1 << 20, "{} MiB"),
+        ("device/ota/conditions.py", "_MAX_BYTES", 1 << 20, "{} MiB"),
         ("device/ota/server.py", "_WAIT_MS", 1000, "waits up to {} s"),
     ):
         value, rest = divmod(number(path, name), divisor)
@@ -207,17 +207,17 @@ def test_the_limits_of_the_format_are_those_of_the_code():
         ("device/ota/updates.py", "_BLOCK", "a multiple of {}, and there"),
         ("device/ota/updates.py", "_HEADER", "a header of {} bytes"),
         ("device/ota/description.py", "_MAX_LINE", "fewer than {} bytes"),
-        ("device/ota/description.py", "_MAX_BOARDS", "at most {};"),
-        ("device/ota/description.py", "_MAX_VERSION", "at most {} characters"),
+        ("device/ota/conditions.py", "_MAX_BOARDS", "at most {};"),
+        ("device/ota/conditions.py", "_MAX_VERSION", "at most {} characters"),
         ("device/ota/paths.py", "_MAX_STEM", "last {} characters of the name"),
-        ("device/ota/description.py", "_MAX_BYTES", "{MiB} MiB;"),
+        ("device/ota/conditions.py", "_MAX_BYTES", "{MiB} MiB;"),
         ("device/ota/description.py", "MAX_ENTRIES", "files and deletions together 1\u2013{}"),
     ):
         value = number(path, name)
         wanted = words.format(value, KiB=value // 1024, MiB=value >> 20)
         assert wanted in FORMAT, (path, name)
     assert number("device/ota/trust.py", "_MAX_KEYS") == 4  # "one to four keys"
-    architectures = literal("device/ota/description.py", "_ARCHITECTURES")
+    architectures = literal("device/ota/conditions.py", "_ARCHITECTURES")
     assert "absent when there is none | " + ", ".join(f"`{a}`" for a in architectures) in FORMAT
 
 

@@ -46,7 +46,7 @@ sys.modules["network"] = sys
 
 import ota  # noqa: E402
 import ota_boot  # noqa: E402
-from ota import commit, description, flash, record, staging, transaction, trust  # noqa: E402
+from ota import commit, conditions, flash, record, transaction, trust  # noqa: E402
 from ota.errors import Gone, Refused  # noqa: E402
 from ota.request import Body, Head  # noqa: E402
 from ota.server import Device, find  # noqa: E402
@@ -191,7 +191,7 @@ def prepare(request):
     Service.public_key = request.get("keys")
     Service.require_signed = request.get("required", Service.public_key is not None)
     Service.min_version = request.get("floor")
-    description.board_name = lambda: request.get("board", "RPI_PICO_W")
+    conditions.board_name = lambda: request.get("board", "RPI_PICO_W")
     if request.get("force"):
         device.service.lease = None
 
@@ -206,7 +206,7 @@ def take(request, archive):
         return {"gone": True}
     staged = {}
     for kind, name, _, _, _, path in record.lines(record.PLAN):
-        if kind in staging.FILES:
+        if kind in transaction.FILES:
             where = path if kind == "=" else record.NEW + "/" + name
             if record.exists(where):
                 staged[path] = digest(where)
@@ -292,9 +292,9 @@ def answer_to(request, archive):
             return peak(request, archive)
         if op == "compare":
             for text in (request["one"], request["other"]):
-                if not description.parse(text):
+                if not conditions.parse(text):
                     raise ValueError(text)
-            return {"sign": description.compare(request["one"], request["other"])}
+            return {"sign": conditions.compare(request["one"], request["other"])}
         if op == "keys":
             return {"ids": [key.id for key in trust.load(request.get("keys"))]}
         return take(request, archive)

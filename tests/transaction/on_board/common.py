@@ -6,7 +6,7 @@ import os
 import world
 from ramflash import RamFlash
 
-from ota import description, errors, record, transaction, trust
+from ota import conditions, errors, record, transaction, trust
 from ota.errors import Refused
 from ota.flash import space
 
@@ -134,7 +134,7 @@ def accept_signatures():
 
     This holds for the requests until the next power_on().
     """
-    description.board_name = lambda: "RPI_PICO_W"
+    conditions.board_name = lambda: "RPI_PICO_W"
     trust.Key.verifies = lambda self, signature, digest: True
     form = {"alg": "rsa-pkcs1-sha256", "e": 65537, "n": "f" * 512}
     try:

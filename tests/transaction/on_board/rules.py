@@ -21,7 +21,7 @@ from common import (
     untouched,
 )
 
-from ota import commit, description, paths, record
+from ota import commit, conditions, paths, record
 from ota.errors import Refused
 
 SHA = "0123456789abcdef" * 4
@@ -57,7 +57,7 @@ def test_versions():
 
 def test_a_push_may_leave_out_boards_and_floor():
     board()
-    description.board_name = lambda: "RPI_PICO_W"
+    conditions.board_name = lambda: "RPI_PICO_W"
     rows = files_of("/x")
     _taken(describe(rows))
     _taken(describe(rows, boards=[BOARD]))
@@ -342,7 +342,7 @@ def test_a_description_cut_or_changed_anywhere_is_none():
     text = text.replace(b"trial", b'mpy = "6.3";\nfloor = "2.0.0";\ntrial').replace(
         b'2.0"', b'2.0.0"'
     )
-    description.board_name = lambda: "RPI_PICO_W"
+    conditions.board_name = lambda: "RPI_PICO_W"
     _taken(text)
     for length in range(1, len(text)):
         _refused(400, "bad_description", text[:length])
