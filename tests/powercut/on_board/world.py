@@ -24,10 +24,14 @@ class _Machine:
         raise Restart()
 
 
-class _CrashWatch:
+class _Console:
     @staticmethod
     def begin(urgent):
         pass
+
+    @staticmethod
+    def forget():
+        ota.load("record").remove("/.ota/traceback")
 
 
 class _Rescue:
@@ -53,12 +57,12 @@ import ota  # noqa: E402
 import ota_boot  # noqa: E402
 
 # What runs beside the application is not what is proved here.
-sys.modules["ota.console"] = ota.console = _CrashWatch
+sys.modules["ota.console"] = ota.console = _Console
 sys.modules["ota.rescue"] = ota.rescue = _Rescue
 
 # All of it now: then the flash is mounted in place of the host's files. And it stays.
 ota.busy = 2
-_MODULES = "updates trust description planning staging commit files api server chip"
+_MODULES = "updates trust conditions description planning staging commit files api server chip"
 for _name in _MODULES.split(" "):
     ota.load(_name)
 from ota import record, request, server, staging, transaction  # noqa: E402
