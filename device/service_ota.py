@@ -52,6 +52,10 @@ class OTAUpdateService:
     *rescue_after_resets*, 1 to 15, counts each restart of the program's own as a death, and so
     many in a row lead to rescue mode: not for an application that sleeps by `machine.deepsleep`.
 
+    *auth_password* may also be what is kept of one, `sha256:` and the SHA-256 (64 hex) of
+    `user:pico-ota:password`. With *basic* False nobody logs in by Basic, which sends the password
+    in clear: only by Digest.
+
     Raises ValueError for an empty user name or password, or a number out of range.
     """
 
@@ -78,6 +82,7 @@ class OTAUpdateService:
         min_version=None,
         rescue_after_resets=0,
         fleet=None,
+        basic=True,
     ):
         ota.once("wifi_help", "check_service", auth_username, auth_password, port, min_version)
         if not 0 <= rescue_after_resets <= 15:
@@ -85,6 +90,9 @@ class OTAUpdateService:
         self._is_connected = ota.once("wifi_help", "connected_function", wifi_service)
         self.wifi_service = wifi_service
         self.auth = (auth_username, auth_password)
+        self.basic = basic
+        #: "digest" or "basic": how somebody last logged in since the password was set, or None.
+        self.login = None
         self.name = name
         self.host = host
         self.allowed_hosts = allowed_hosts

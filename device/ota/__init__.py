@@ -23,7 +23,7 @@ busy = 0
 PACK = "/ota/modules.pack"
 
 # What stays until nobody is connected any more, and what stays even then.
-_SERVING = " server connection request access errors "
+_SERVING = " server connection request access digest errors "
 _RESIDENT = " listener log console chip fleet "
 # Modules of the firmware that a file of the application may be called like (micropython-lib
 # extends built-in modules that way). asyncio is not among them: there is one loop for all.

@@ -7,10 +7,14 @@ import hashlib
 import network
 import os
 import time
-from binascii import a2b_base64, b2a_base64, hexlify, unhexlify
+from binascii import a2b_base64, b2a_base64, hexlify
 from micropython import const
 
+from ota import load
 from ota.errors import Refused
+
+#: Part of what is kept of a password: another one would make all passwords wrong.
+REALM = "pico-ota"
 
 _OPEN_PATH = "/api/v1/info"
 
@@ -21,11 +25,36 @@ _MAX_WAIT_S = const(60)
 # because others try.
 _MAX_ADDRESSES = const(8)
 
-# The password that was set over the air, one line of hex: the digest of the credentials that the
-# application was constructed with, and the digest that replaces it.
+# The password that was set over the air, one line of hex: the secret that the application was
+# constructed with, and the one that replaces it.
 _FOLDER = "/.ota"
 _FILE = "/.ota/password"
 _LENGTH = 64 + 1 + 64
+
+
+def sha256(text):
+    """Return the SHA-256 (64 hex) of *text*."""
+    return hexlify(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def is_sha256(text):
+    """Return True when *text* is a SHA-256 in lower case hex."""
+    return len(text) == 64 and not text.strip("0123456789abcdef")
+
+
+def secret_of(user, password):
+    """Return what is kept of *password*, or of what is kept of it already behind "sha256:"."""
+    if password[:7] == "sha256:":
+        return password[7:]
+    return sha256("%s:%s:%s" % (user, REALM, password))
+
+
+def same(one, other):
+    """Compare two texts in a time that does not depend on where they differ."""
+    difference = len(one) ^ len(other)
+    for left, right in zip(one.encode(), other.encode()):
+        difference |= left ^ right
+    return not difference
 
 
 class Access:
@@ -33,9 +62,10 @@ class Access:
 
     def __init__(self, service):
         self._service = service
-        self._constructed = self._digest_of(service.auth[1])
-        #: SHA-256 of the credentials that are asked for.
-        self.digest = self._stored() or self._constructed
+        self._digest = None
+        self._constructed = secret_of(*service.auth)
+        #: SHA-256 (64 hex) of the credentials that are asked for.
+        self.secret = self._stored() or self._constructed
         self._hosts = [host.lower() for host in service.allowed_hosts]
         self._failures = {}  # address -> [count, ticks_ms of the last]
 
@@ -50,13 +80,15 @@ class Access:
         origin = head.headers.get("origin")
         if origin is not None and not self._is_our_page(origin.lower(), host):
             raise Refused(403, "wrong_origin", host, origin)
-        if head.path == _OPEN_PATH and head.method in ("GET", "HEAD"):
-            return
-        self._check_credentials(head, address)
+        if head.path != _OPEN_PATH or head.method not in ("GET", "HEAD"):
+            self._check_credentials(head, address)
         # No form and no image can send it, so another site's page cannot change anything. All
         # other methods that change something make a browser ask first, and nothing says yes.
         if head.method == "POST" and "x-requested-with" not in head.headers:
             raise Refused(403, "missing_header")
+        announced = head.announced()
+        if announced is not None:
+            head.body.expect(announced)
 
     def _is_our_page(self, origin, host):
         # Exactly equal: 'null' and other ports are other sites. Behind a TLS proxy it is https.
@@ -90,72 +122,80 @@ class Access:
             if 0 <= passed < wait_ms:
                 wait_s = (wait_ms - passed + 999) // 1000
                 raise Refused(429, "too_many_tries", wait_s, retry_after=wait_s)
-        scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        refused = Refused(401, "unauthorized/missing")
-        if token[:1] == "O":  # an empty user name, which stands for the one that there is
-            token = self._with_user(token)
-        if scheme.lower() == "basic" and token:
-            # Compared in a time that does not depend on where they differ.
-            difference = 0
-            for one, other in zip(hashlib.sha256(token.strip().encode()).digest(), self.digest):
-                difference |= one ^ other
-            if not difference:
-                failures.pop(address, None)
-                return
-            known = failures.setdefault(address, [0, 0])
-            known[0] += 1
-            known[1] = time.ticks_ms()
-            refused = Refused(401, "unauthorized/wrong")
-        # A request of a script gets a scheme that no browser knows, so none opens its own dialog
-        # over the page's form.
-        scripted = "x-requested-with" in head.headers
-        challenge = 'xBasic realm="pico-ota"' if scripted else 'Basic realm="pico-ota"'
-        refused.headers = (("WWW-Authenticate", challenge),)
-        raise refused
+        scheme, _, given = head.headers.get("authorization", "").partition(" ")
+        scheme, given = scheme.lower(), given.strip()
+        login = "digest"
+        try:
+            if scheme in ("digest", "xdigest") and given:
+                if not self._nonces().check(head, given, self.secret):
+                    login = self._service.login
+            elif scheme == "basic" and given:
+                login = scheme
+                self._check_basic(given)
+            else:
+                raise Refused(401, "unauthorized/missing")
+        except Refused as refused:
+            why = refused.args[0].split("/")[1]
+            if why == "wrong":
+                known = failures.setdefault(address, [0, 0])
+                known[0] += 1
+                known[1] = time.ticks_ms()
+            refused.headers = self._nonces().offers(head, scheme, why)
+            raise
+        failures.pop(address, None)
+        self._service.login = login
 
-    def _with_user(self, token):
+    def _check_basic(self, token):
+        """Raise Refused unless *token* is the right user and password."""
+        if not self._service.basic:
+            raise Refused(401, "unauthorized/basic")
         try:
             pair = a2b_base64(token)
+            # Exactly as it is written: decoding passes over what does not belong there.
+            exact = b2a_base64(pair).strip() == token.encode()
+            user, _, password = (pair if exact else b"").decode().partition(":")
         except ValueError:
-            return token
-        if pair[:1] == b":":
-            token = b2a_base64(self._service.auth[0].encode() + pair).decode()
-        return token
+            user = password = ""
+        given = sha256("%s:%s:%s" % (user or self._service.auth[0], REALM, password))
+        if not same(given, self.secret):
+            raise Refused(401, "unauthorized/wrong")
+
+    def _nonces(self):
+        """Return the Digest, loading it if need be. Raises MemoryError."""
+        if self._digest is None:
+            self._digest = load("digest").Digest(self._service)
+        return self._digest
 
     def is_password(self, password):
         """Return True when *password* is the one that is asked for."""
-        return self.digest == self._digest_of(password)
+        return self.secret == secret_of(self._service.auth[0], password)
 
-    def change(self, password):
-        """Ask for *password* from now on, as long as the application is constructed as it is.
+    def change(self, secret):
+        """Ask for the password of *secret* from now on, as long as the application is as it is.
 
         Raises OSError.
         """
-        digest = self._digest_of(password)
         try:
             os.mkdir(_FOLDER)
         except OSError:
             pass  # there already; any other trouble shows at open
         # In place: littlefs makes a rewrite visible at close(), all or nothing.
         with open(_FILE, "wb") as target:
-            target.write(hexlify(self._constructed) + b" " + hexlify(digest))
-        self.digest = digest
-
-    def _digest_of(self, password):
-        """Return the SHA-256 (bytes) of the one header value that *password* makes."""
-        pair = "%s:%s" % (self._service.auth[0], password)
-        return hashlib.sha256(b2a_base64(pair.encode()).strip()).digest()
+            target.write("%s %s" % (self._constructed, secret))
+        self.secret = secret
+        self._service.login = None
 
     def _stored(self):
-        """Return the digest that change() has stored; a damaged file reads as none.
+        """Return the secret that change() has stored; a damaged file reads as none.
 
         When the application comes with other credentials than before, those win.
         """
         try:
             with open(_FILE, "rb") as source:
                 line = source.read(_LENGTH + 1)
-            if len(line) == _LENGTH and line[:65] == hexlify(self._constructed) + b" ":
-                return unhexlify(line[65:])
+            if len(line) == _LENGTH and line.startswith(self._constructed.encode() + b" "):
+                found = line[65:].decode()
+                return found if is_sha256(found) else None
         except (OSError, ValueError):
             return None
 

@@ -7,7 +7,7 @@ from binascii import hexlify
 from micropython import const
 
 import ota
-from ota.access import host_name, ip
+from ota.access import REALM, host_name, ip, is_sha256, secret_of, sha256
 from ota.errors import Refused
 
 # The page as it is sent, and its ETag and policy on a line each; tools/build_page.py makes both.
@@ -63,8 +63,8 @@ async def info(device, head):
         "service": "pico-ota",
         "release": ota.__version__,
         "name": host_name(service),
-        "auth": "Basic",
-        "realm": "pico-ota",
+        "auth": "Digest, Basic" if service.basic else "Digest",
+        "realm": REALM,
         "boot_id": service.boot_id,
     }
     return 200, answer, ()
@@ -150,6 +150,7 @@ async def status(device, head):
             "traceback": _traceback(),
             "require_signed": service.require_signed,
             "default_password": default,
+            "login": service.login,
             "upload": device.upload,
             "fleet": service.fleet and _fleet(service, service.fleet, warnings),
             "warnings": warnings,
@@ -288,11 +289,26 @@ def _wants_text(head):
 
 async def password(device, head):
     """Set a new password; it is asked for from the next request on."""
-    word = (await head.body.json()).get("password")
-    try:
-        ota.once("wifi_help", "check_credentials", device.service.auth[0], word)
-    except ValueError as error:
-        raise Refused(400, "bad_password", str(error))
-    device.access.change(word)
+    asked, access, user = await head.body.json(), device.access, device.service.auth[0]
+    if "masked" in asked:
+        masked, salt = asked["masked"], asked.get("salt")
+        if not _is_secret(masked) or not _is_secret(salt):
+            raise Refused(400, "bad_password/masked")
+        mask = sha256("%s:new password:%s" % (access.secret, salt))
+        secret = "%064x" % (int(masked, 16) ^ int(mask, 16))
+    elif not device.service.basic:
+        raise Refused(400, "bad_password/off")
+    else:
+        word = asked.get("password")
+        try:
+            ota.once("wifi_help", "check_credentials", user, word)
+        except ValueError as error:
+            raise Refused(400, "bad_password/clear", str(error))
+        secret = secret_of(user, word)
+    access.change(secret)
     device.service.log("The password was changed.")
     return 204, None, ()
+
+
+def _is_secret(value):
+    return isinstance(value, str) and is_sha256(value)

@@ -9,8 +9,9 @@ from ota.errors import Gone, Refused, answer_for
 from ota.listener import NO_MEMORY
 from ota.request import METHODS, Body
 
-# Size of the buffer in bytes: the longest request line or header line.
-_BUFFER = const(1024)
+# Size of the buffer in bytes: the longest request line or header line, such as the credentials of
+# Digest, which repeat the address.
+_BUFFER = const(1280)
 # Milliseconds that a client may take: for a whole request head, between two requests, and
 # between two reads or writes of a body (the slowest flash writes 8 KB/s, so a client that waits
 # for us is never that slow). Between two requests longer than common clients keep a connection

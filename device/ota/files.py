@@ -4,10 +4,8 @@ A file is replaced at once: written aside, checked, and renamed over the old one
 """
 
 import asyncio
-import hashlib
 import json
 import os
-from binascii import hexlify
 from micropython import const
 
 from ota import flash, load, paths
@@ -73,19 +71,19 @@ async def put(device, head):
         _still_open(device)
         existed = flash.kind(path) is not None
         await _check_conditions(device, head, path)
-        expected = _announced(head.headers)
+        head.body.hash()
         flash.check_space(length, path)
         incoming = _Incoming(path)
         try:
             await head.body.pump(writing.counting(incoming.write), device.buffer)
             # A folder may have been made at this name while the body came in.
             _check_target(path)
-            tag = incoming.publish(expected, device)
+            incoming.publish(device)
             device.replaced(path)
         finally:
             incoming.close()
     device.service.log("%s written, %d bytes" % (path, length))
-    return 204 if existed else 201, None, (("ETag", '"%s"' % tag),)
+    return 204 if existed else 201, None, (("ETag", '"%s"' % head.body.sha256),)
 
 
 async def delete(device, head):
@@ -241,16 +239,6 @@ def _names(text, digest):
     return False
 
 
-def _announced(headers):
-    text = headers.get("x-content-sha256")
-    if text is None:
-        return None
-    text = text.lower()
-    if len(text) != 64 or text.strip("0123456789abcdef"):
-        raise Refused(400, "bad_digest/header", text[:70])
-    return text
-
-
 # --- out ----------------------------------------------------------------------------------------
 
 
@@ -329,29 +317,20 @@ class _Incoming:
 
     def __init__(self, path):
         self._path = path
-        self._sha = hashlib.sha256()
         self._received = 0
         _make_folders(_INCOMING)
         self._file = open(_INCOMING, "wb")
 
     def write(self, view):
         """Add the bytes of memoryview *view*. Raises Refused(507) when the flash is full."""
-        self._sha.update(view)
         try:
             self._file.write(view)
         except OSError as error:
             raise self._full(error)
         self._received += len(view)
 
-    def publish(self, expected, device):
-        """Make the file live in one step and return its SHA-256 (64 hex).
-
-        *expected* is the digest to compare with, or None. Raises Refused(422) when it differs, or
-        when the board would not start with it.
-        """
-        found = hexlify(self._sha.digest()).decode()
-        if expected is not None and found != expected:
-            raise Refused(422, "digest_mismatch/body", expected=expected, found=found)
+    def publish(self, device):
+        """Make the file live in one step. Raises Refused(422) if the board could not start."""
         # Renaming a file that is still open for writing would lose data without an error.
         file, self._file = self._file, None
         try:
@@ -363,7 +342,6 @@ class _Incoming:
         device.changing(self._path)
         _make_folders(self._path)
         os.rename(_INCOMING, self._path)
-        return found
 
     def close(self):
         """Forget the file; harmless after publish."""
@@ -420,7 +398,7 @@ async def _copy(source, target, device):
                     break
                 incoming.write(view[:count])
                 await asyncio.sleep_ms(0)
-        incoming.publish(None, device)
+        incoming.publish(device)
     finally:
         incoming.close()
 

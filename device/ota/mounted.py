@@ -58,6 +58,7 @@ class _Routes:
 
     async def _answer(self, request):
         head = Head(request.method, request.url[len(self.url_pattern) :], 1)
+        head.target = request.url
         for name in request.headers:
             head.headers[name.lower()] = request.headers[name]
         head.finish()
@@ -84,7 +85,10 @@ def _response(status, body, headers):
         found["Content-Type"] = "application/json"
         # Made before the head is sent, as in ota/connection.py.
         body = _pieces(next(body, b""), body)
-    found.update(headers)
+    for name, value in headers:
+        if name in found and name == "WWW-Authenticate":
+            value = [found[name], value]  # Microdot's way to say a header twice
+        found[name] = value
     return Response(body, status, found)
 
 

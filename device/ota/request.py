@@ -3,9 +3,12 @@
 Only headers that some route uses are kept: a browser's cookies cost bytes on the wire, no heap.
 """
 
+import hashlib
 import json
+from binascii import hexlify
 from micropython import const
 
+from ota.access import is_sha256
 from ota.errors import Gone, Refused
 
 #: What some route answers to.
@@ -28,6 +31,8 @@ class Head:
 
     def __init__(self, method, target, version):
         self.method = method
+        #: As it was asked for, the prefix of an application that serves us included.
+        self.target = target
         #: Of HTTP: 0 for 1.0, 1 for 1.1.
         self.version = version
         #: The target in front of its "?" and behind, still percent-encoded.
@@ -49,6 +54,14 @@ class Head:
             if key == name:
                 return value
         return ""
+
+    def announced(self):
+        """Return the SHA-256 that the body is said to have, None when nothing is said.
+
+        First in the query, which is part of what Digest signs; anybody can add a header.
+        """
+        said = self.asked("sha256") or self.headers.get("x-content-sha256")
+        return said if said is None else said.lower()
 
     def finish(self):
         """Enter what follows from the headers.
@@ -79,10 +92,50 @@ class Body:
     def __init__(self, source, length):
         self._source = source
         self.length = length
+        self._sha = self._expected = None
+        #: SHA-256 (64 hex) of the whole once it is read, after hash() or expect().
+        self.sha256 = None
+
+    def hash(self):
+        """Have `sha256` made on the way."""
+        self._sha = self._sha or hashlib.sha256()
+
+    def expect(self, text):
+        """Take no body for whole but the one with the SHA-256 *text*. Raises Refused(400)."""
+        if not is_sha256(text):
+            raise Refused(400, "bad_digest/header", text[:70])
+        self._expected = text
+        self.hash()
+
+    def is_compared(self, text):
+        """Leave it to somebody else to compare the whole with the SHA-256 *text*."""
+        if self._expected == text:
+            self._sha = None
 
     def readinto(self, view):
-        """Read into memoryview *view*; awaited, the count, 0 at the end. Raises Gone."""
-        return self._source.readinto(view)
+        """Read into memoryview *view*; awaited, the count, 0 at the end.
+
+        Raises Gone, and Refused(422) at the end when another body was announced.
+        """
+        # Not in a frame of its own where it can be helped: the C stack is small.
+        return self._source.readinto(view) if self._sha is None else self._read(view)
+
+    async def _read(self, view):
+        count = await self._source.readinto(view)
+        self._took(view[:count])
+        return count
+
+    def _took(self, view):
+        if self._sha is None:
+            return
+        if view:
+            self._sha.update(view)
+            return
+        self.sha256 = hexlify(self._sha.digest()).decode()
+        self._sha = None
+        if self._expected not in (None, self.sha256):
+            about = {"expected": self._expected, "found": self.sha256}
+            raise Refused(422, "digest_mismatch/body", **about)
 
     async def read_small(self, limit=_SMALL):
         """Return the whole body as bytes. Raises Refused(413) when it is longer than *limit*."""
@@ -97,6 +150,7 @@ class Body:
             if not count:
                 raise Gone(104)
             at += count
+        self._took(b"")
         return bytes(data)
 
     async def json(self, limit=_SMALL):
@@ -115,7 +169,7 @@ class Body:
     async def pump(self, write, buf):
         """Hand the whole body to *write* (a function of a memoryview) through *buf*.
 
-        Raises what *write* raises, and Gone.
+        Raises what *write* raises, Gone, and Refused(422) when another body was announced.
         """
         view = memoryview(buf)
         source = self._source
@@ -127,9 +181,11 @@ class Body:
             # Full chunks only: small network pieces would cost a flash call each.
             if filled and (not count or filled == len(view)):
                 # Other tasks run in between: a read waits for its turn when this has taken long.
+                self._took(view[:filled])
                 write(view[:filled])
                 filled = 0
             if not count:
+                self._took(b"")
                 return
 
 

@@ -2,7 +2,8 @@
 
 What it needs to be reachable is one JSON object in SETTINGS, at most 512 bytes so that littlefs
 rewrites it with one page: what the service was constructed with at its first start, and at its
-last good one. The passwords stand there as in the application; no request can read the file.
+last good one. The password of the Wi-Fi stands there as in the application, that of updates as its
+SHA-256; no request can read the file.
 """
 
 import asyncio
@@ -33,7 +34,10 @@ def settings_of(service):
     found = {"ssid": network[0], "password": network[1]}
     extras = ota.once("wifi_help", "extras_of", wifi)
     found["hostname"], found["country"], found["address"] = extras
-    found["user"], found["key"] = service.auth
+    found["user"] = service.auth[0]
+    found["key"] = "sha256:" + ota.once("access", "secret_of", *service.auth)
+    if not service.basic:
+        found["basic"] = False
     found["signed"], found["min_version"] = service.require_signed, service.min_version
     found["public_key"] = service.public_key
     found["port"], found["trial_s"] = service.wanted_port, service.trial_deadline_s
@@ -123,6 +127,7 @@ def begin(why):
         public_key=found.get("public_key"),
         require_signed=found.get("signed"),
         min_version=found.get("min_version"),
+        basic=found.get("basic", True),
     )
     service.mode = "rescue"
     service.notes.append("Rescue mode: %s" % why)

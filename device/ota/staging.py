@@ -39,6 +39,8 @@ async def put(device, head):
         entry = _find(device, record["plan"], path)
         if int(entry[2]) != total:
             raise Refused(400, "wrong_size", path, int(entry[2]), total)
+        if length == total:
+            head.body.is_compared(entry[3])
         writer = Writer(entry)
         try:
             await writer.begin(offset, device.buffer)

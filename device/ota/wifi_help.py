@@ -46,6 +46,9 @@ def check_credentials(username, password):
         raise ValueError("auth_username is a text without ':', got %r" % (username,))
     if not isinstance(password, str) or not password:
         raise ValueError("auth_password is empty: anybody could replace the program")
+    kept = password[7:]
+    if password[:7] == "sha256:" and (len(kept) != 64 or kept.strip("0123456789abcdef")):
+        raise ValueError("auth_password behind 'sha256:' is 64 hex digits in lower case")
     if len(password) > 128:
         raise ValueError("auth_password has at most 128 characters, got %d" % len(password))
 

@@ -183,9 +183,13 @@ def test_the_updater_inside_of_another_application_asks_for_the_password(board, 
     with httpx.Client(base_url=pico.url) as http:
         page = http.get("/ota/")
         assert page.status_code == 401
-        assert page.headers["WWW-Authenticate"] == 'Basic realm="pico-ota"'
-        script = http.get("/ota/api/v1/status", headers={"X-Requested-With": "page"})
-        assert script.headers["WWW-Authenticate"] == 'xBasic realm="pico-ota"'
+        digest, basic = page.headers.get_list("WWW-Authenticate")
+        assert digest.startswith('Digest realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256')
+        assert basic == 'Basic realm="pico-ota"'
+        script = http.get("/ota/api/v1/status", headers={"X-Requested-With": "pico-ota"})
+        assert script.headers.get_list("WWW-Authenticate")[1] == 'xBasic realm="pico-ota"'
+        signed = http.get("/ota/fs/", auth=httpx.DigestAuth("admin", "otapico"))
+        assert signed.json()["writable"] is True
         # Open, as without a prefix.
         assert http.get("/ota/api/v1/info").json()["name"] == "pico-lamp"
 

@@ -1,5 +1,6 @@
 """Who is let in: host, origin, custom header, credentials, wrong tries."""
 
+import re
 import time
 from base64 import b64encode
 
@@ -28,6 +29,12 @@ READS = [
 
 def b64(text):
     return b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+CHALLENGE = re.compile(
+    r'(x?)Digest realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256, nonce="[0-9a-f]{48}", '
+    r'charset=UTF-8, (x?)Basic realm="pico-ota"'
+)
 
 
 def host_of(board):
@@ -67,7 +74,7 @@ BAD_CREDENTIALS = {
 def test_bad_credentials_are_answered_401_with_a_challenge(board, name):
     answer = ask(board, "GET", "/fs/", authorization=BAD_CREDENTIALS[name], x_requested_with=None)
     refused(answer, 401, "unauthorized")
-    assert answer.headers["www-authenticate"] == 'Basic realm="pico-ota"'
+    assert CHALLENGE.fullmatch(answer.headers["www-authenticate"])
 
 
 @pytest.mark.parametrize("name", BAD_CREDENTIALS)
@@ -99,9 +106,12 @@ def test_a_wrong_user_and_a_wrong_password_get_the_same_answer(board):
 
 
 def test_a_script_gets_a_scheme_that_no_browser_knows(board):
-    answer = ask(board, "GET", "/fs/", authorization=None)
-    assert answer.status == 401
-    assert answer.headers["www-authenticate"] == 'xBasic realm="pico-ota"'
+    for value, x in (("curl", ""), ("pico-ota", "x"), ("XMLHttpRequest", "x")):
+        answer = ask(board, "GET", "/fs/", authorization=None, x_requested_with=value)
+        assert answer.status == 401
+        found = CHALLENGE.fullmatch(answer.headers["www-authenticate"])
+        assert found, answer
+        assert found.groups() == (x, x)
 
 
 @pytest.mark.parametrize(("method", "target"), READS + WRITES)

@@ -36,6 +36,10 @@ NAMES = [
 VALUES = [
     "", "x", "HOST", "http://HOST", "null", "close", "keep-alive", "100-continue", "chunked", "0",
     "5", "-1", "99999", "999999999", "9" * 50, "bytes 0-1/2", "bytes */*", "*", '"x"', "/fs/x",
+    "Digest ", 'Digest nonce="', 'Digest username="a', "Digest nc=" + "f" * 300,
+    'Digest response="0", response="0"', "xDigest " + "=," * 200, 'Digest uri="\\", a',
+    'Digest username="admin", realm="pico-ota", nonce="0", uri="/", qop=auth, nc=1, cnonce="", '
+    'response="' + "0" * 64 + '"',
     "Basic ", "Basic " + "A" * 400, basic(USER, "wrong"), "Bearer x", "text/plain", "yes",
     "\xff\xfe", "\0", "a" * 900, ":", "\r", "0" * 64,
 ]  # fmt: skip

@@ -5,9 +5,23 @@ import socket
 import time
 from pathlib import Path
 
+import httpx
 import microdot.microdot as microdot
 import pytest
-from wire import Answer, Wire, address_of, ask, digest, put, read, refused, request, until
+from wire import (
+    PASSWORD,
+    USER,
+    Answer,
+    Wire,
+    address_of,
+    ask,
+    digest,
+    put,
+    read,
+    refused,
+    request,
+    until,
+)
 
 from pico_ota.sim.image import write_files
 
@@ -313,10 +327,15 @@ def test_mounted_the_same_people_are_let_in(mounted):
         answer = ask(mounted, "PUT", "/ota/fs/x.txt", b"x", **changes)
         refused(answer, status, word)
         if status == 401:
-            assert answer.headers["www-authenticate"] == 'xBasic realm="pico-ota"'
+            offered = answer.headers["www-authenticate"]
+            assert offered.startswith("Digest ")
+            assert offered.endswith(', Basic realm="pico-ota"')
         assert mounted.flash_operations == before
     answer = ask(mounted, "GET", "/ota/", authorization=None, x_requested_with=None)
-    assert answer.headers["www-authenticate"] == 'Basic realm="pico-ota"'
+    assert answer.headers["www-authenticate"].endswith(', Basic realm="pico-ota"')
+    with httpx.Client(base_url=mounted.url, auth=httpx.DigestAuth(USER, PASSWORD)) as web:
+        assert web.put("/ota/fs/x.txt", content=b"x").status_code == 201
+        assert web.delete("/ota/fs/x.txt").status_code == 204
     refused(ask(mounted, "PUT", "/ota/fs/boot.py", b"x"), 403, "protected")
     refused(ask(mounted, "GET", "/ota/fs/%2e%2e/x"), 400, "bad_path")
     refused(ask(mounted, "GET", "/ota/nothing"), 404, "not_found")

@@ -13,7 +13,7 @@ def test_info_tells_who_is_there(board):
     assert info["api"] == 1
     assert info["service"] == "pico-ota"
     assert info["name"] == "pico-test"
-    assert (info["auth"], info["realm"]) == ("Basic", "pico-ota")
+    assert (info["auth"], info["realm"]) == ("Digest, Basic", "pico-ota")
     assert len(info["boot_id"]) == 8
 
 

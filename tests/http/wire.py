@@ -146,8 +146,12 @@ class Wire:
         headers: dict[str, str] = {}
         for line in lines:
             name, _, value = line.partition(": ")
-            assert name.lower() not in headers, f"{name} came twice: {head}"
-            headers[name.lower()] = value
+            name = name.lower()
+            if name == "www-authenticate" and name in headers:  # one for each scheme
+                value = f"{headers[name]}, {value}"
+            else:
+                assert name not in headers, f"{name} came twice: {head}"
+            headers[name] = value
         return Answer(int(status), headers, self._body(method, int(status), headers))
 
     def _body(self, method: str, status: int, headers: dict[str, str]) -> bytes:

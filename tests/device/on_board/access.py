@@ -1,15 +1,16 @@
 """ota/access.py"""
 
+import hashlib
 import os
 import time
-from binascii import b2a_base64
+from binascii import b2a_base64, hexlify
 
 from harness import disk, fill, mount, raises, read, refused, write
 
-from ota import access
+from ota import access, digest
 from ota.access import Access
 from ota.errors import Refused
-from ota.request import Head
+from ota.request import Body, Head
 
 GOOD = "Basic YWRtaW46b3RhcGljbw=="  # admin:otapico
 
@@ -19,6 +20,9 @@ class Service:
 
     auth = ("admin", "otapico")
     allowed_hosts = ()
+    basic = True
+    login = None
+    uptime_ms = 0
     port = 8080
     name = "Pico-1"
 
@@ -63,20 +67,20 @@ def basic(user, password):
 def test_credentials_are_compared_whole():
     guard = guarding()
     guard.check(head(), "1")
-    good = guard.digest
-    for at in range(32):
-        for bit in range(8):
-            flipped = bytearray(good)
+    good = guard.secret
+    for at in range(64):
+        for bit in range(7):
+            flipped = bytearray(good.encode())
             flipped[at] ^= 1 << bit
-            guard.digest = bytes(flipped)
+            guard.secret = flipped.decode()
             refused(401, "unauthorized", guard.check, head(), "%d %d" % (at, bit))
             guard._failures.clear()
-    guard.digest = good
+    guard.secret = good
     guard.check(head(), "1")
 
 
 def test_credentials_in_other_scripts_work():
-    assert guarding(auth=("ü", "日本")).digest != guarding(auth=("u", "日本")).digest
+    assert guarding(auth=("ü", "日本")).secret != guarding(auth=("u", "日本")).secret
 
 
 def test_hosts():
@@ -248,36 +252,370 @@ def test_no_try_no_count():
 
 def test_the_challenge_depends_on_the_client():
     guard = guarding()
-    for given, scheme in (({}, "Basic"), ({"x_requested_with": "x"}, "xBasic")):
-        for authorization in (None, "Basic x"):
+    for given, x in (
+        ({}, ""),
+        ({"x_requested_with": "curl"}, ""),
+        ({"x_requested_with": "pico-ota"}, "x"),
+        ({"x_requested_with": "XMLHttpRequest"}, "x"),
+    ):
+        for authorization in (None, "Basic x", "Digest x"):
             error = raises(Refused, guard.check, head(authorization=authorization, **given), "1")
-            assert error.headers == (("WWW-Authenticate", scheme + ' realm="pico-ota"'),)
+            digest, basic = error.headers
+            assert basic == ("WWW-Authenticate", x + 'Basic realm="pico-ota"')
+            assert digest[1].startswith(
+                x + 'Digest realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256, nonce="'
+            )
+            assert "stale" not in digest[1]
+        guard._failures.clear()
+
+
+def test_without_basic_only_digest_is_offered_and_taken():
+    guard = guarding(basic=False)
+    for authorization in (None, "Basic x", GOOD):
+        error = raises(Refused, guard.check, head(authorization=authorization), "1")
+        assert [value.split(" ")[0] for _, value in error.headers] == ["Digest"]
+    assert not guard._failures  # nothing was compared, so nothing could be guessed
+    guard.check(signed(guard), "1")
+
+
+def test_an_empty_user_name_stands_for_the_configured_one():
+    guarding().check(head(authorization=basic(":otapico")), "1")
+    for pair in (":", "admin:", "Admin:otapico", "admin\0:otapico", ":admin:otapico"):
+        refused(401, "unauthorized", guarding().check, head(authorization=basic(pair)), "1")
+
+
+def test_what_is_kept_of_a_password_is_no_password():
+    kept = guarding().secret
+    other = guarding(auth=("admin", "sha256:" + kept))
+    assert other.secret == kept
+    other.check(head(), "1")
+    for word in (kept, "sha256:" + kept):
+        refused(401, "unauthorized", other.check, head(authorization=basic("admin:" + word)), "1")
+
+
+# --- Digest -------------------------------------------------------------------------------------
+
+
+def basic(pair):
+    return "Basic " + b2a_base64(pair.encode()).decode().strip()
+
+
+def sha(text):
+    return hexlify(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def offered(guard, name="nonce"):
+    """Return the nonce of a challenge, or another of its fields."""
+    error = raises(Refused, guard.check, head(authorization=None), "offered")
+    return digest._fields(error.headers[0][1].partition(" ")[2])[name]
+
+
+def signed(guard, nonce=None, count=1, qop="auth", body=None, **changed):
+    """Return a request that logs in by Digest, with these fields *changed* after signing."""
+    made = head(changed.pop("method", "GET"), changed.pop("target", "/fs/a%20b?since=1,nc=2"))
+    fields = {
+        "username": "admin",
+        "realm": "pico-ota",
+        "nonce": nonce or offered(guard),
+        "uri": changed.pop("signed_uri", made.target),
+        "algorithm": "SHA-256",
+        "qop": qop,
+        "nc": "%08x" % count,
+        "cnonce": "0a4f113b",
+    }
+    about = changed.pop("signed_method", made.method) + ":" + fields["uri"]
+    if qop == "auth-int":
+        about += ":" + (body or sha(""))
+    first = sha("admin:pico-ota:" + changed.pop("password", "otapico"))
+    fields["response"] = sha(
+        ":".join([first, fields["nonce"], fields["nc"], fields["cnonce"], qop, sha(about)])
+    )
+    scheme = changed.pop("scheme", "Digest")
+    if body:
+        made.headers["x-content-sha256"] = body
+        made.body = Body(None, 5)
+        made.length = 5
+    for name in changed:
+        fields[name] = changed[name]
+    parts = ['%s="%s"' % pair for pair in fields.items() if pair[1] is not None]
+    made.headers["authorization"] = "%s %s" % (scheme, ", ".join(parts))
+    return made
+
+
+def why(guard, request, address="1"):
+    error = raises(Refused, guard.check, request, address)
+    assert error.status == 401, error
+    return error.args[0].split("/")[1]
+
+
+def test_digest_lets_in_and_each_count_once():
+    guard = guarding()
+    nonce = offered(guard)
+    for count in (1, 2, 3, 200, 0xFFFFFF):
+        guard.check(signed(guard, nonce, count), "1")
+        assert why(guard, signed(guard, nonce, count)) == "stale"
+    for qop in ("auth", "auth-int"):
+        for scheme in ("digest", "xDigest", "DIGEST"):
+            guard.check(signed(guard, qop=qop, scheme=scheme), "1")
+
+
+def test_the_example_of_the_standard():
+    # RFC 7616, section 3.9.1, with its realm, user, password and nonces.
+    text = (
+        'username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", '
+        'algorithm=SHA-256, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", nc=00000001, '
+        'cnonce="f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", qop=auth, '
+        'response="753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1", '
+        'opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
+    )
+    secret = sha("Mufasa:http-auth@example.org:Circle of Life")
+    request = head(path="/dir/index.html")
+    found = digest.Digest(Service())
+    # Right but for the nonce, which is not ours.
+    error = raises(Refused, found.check, request, text, secret)
+    assert error.args[0] == "unauthorized/stale"
+    error = raises(
+        Refused, found.check, request, text.replace("nc=00000001", "nc=00000002"), secret
+    )
+    assert error.args[0] == "unauthorized/wrong"
+
+
+def test_digest_binds_method_address_query_and_body():
+    guard = guarding()
+    assert why(guard, signed(guard, signed_method="DELETE")) == "wrong"
+    for other in ("/fs/a%20b", "/fs/a%20b?since=1,nc=3", "/fs/a b?since=1,nc=2", ""):
+        assert why(guard, signed(guard, uri=other)) == "wrong"
+        assert why(guard, signed(guard, signed_uri=other)) == "uri"
+    good = sha("hello")
+    guard.check(signed(guard, method="PUT", qop="auth-int", body=good), "1")
+    request = signed(guard, method="PUT", qop="auth-int", body=good)
+    request.headers["x-content-sha256"] = sha("other")
+    assert why(guard, request) == "wrong"
+    # What is said in the address counts more than what anybody can add.
+    request = signed(guard, method="PUT", target="/fs/x?sha256=" + good)
+    request.length, request.body = 5, Body(None, 5)
+    request.headers["x-content-sha256"] = sha("other")
+    guard.check(request, "1")
+    assert request.body._expected == good
+
+
+def test_a_body_that_is_not_announced_cannot_be_signed():
+    guard = guarding()
+    request = signed(guard, method="PUT", qop="auth-int")
+    request.length = 5
+    error = raises(Refused, guard.check, request, "1")
+    assert error.args[0] == "unauthorized/hash"
+    assert 'qop="auth",' in error.headers[0][1]  # the way on, for a client that knows no more
+    assert error.headers[0][1].endswith("stale=true")
+
+
+def test_every_field_counts():
+    guard = guarding()
+    for name in ("nonce", "uri", "qop", "nc", "cnonce", "response"):
+        for value in (None, "", "x", "0", "A" * 900):
+            made = signed(guard)
+            scheme, _, text = made.headers["authorization"].partition(" ")
+            fields = digest._fields(text)
+            fields[name] = value
+            text = ", ".join(['%s="%s"' % pair for pair in fields.items() if pair[1] is not None])
+            made.headers["authorization"] = scheme + " " + text
+            assert why(guard, made, name + str(value)) == "wrong"
+        guard._failures.clear()
+    assert why(guard, signed(guard, password="otapic0")) == "wrong"
+    assert why(guard, signed(guard, qop="auth-conf")) == "wrong"
+    assert why(guard, signed(guard, qop="")) == "wrong"
+
+
+def test_a_nonce_that_is_forged_old_or_of_another_start_is_stale():
+    guard = guarding()
+    nonce = offered(guard)
+    for forged in (
+        offered(guarding()),
+        "",
+        "0" * 48,
+        nonce[:-1] + "g",
+        nonce[:-1],
+        nonce + "0",
+        "f" + nonce[1:],
+        nonce[:8] + "ffffffff" + nonce[16:],
+    ):
+        request = signed(guard, forged or "x")
+        assert why(guard, request) == "stale"
+    for count in ("00000000", "-0000001", "zz", "", "ffffffff", "f" * 300):
+        made = signed(guard, nonce)
+        made.headers["authorization"] = resigned(made.headers["authorization"], count)
+        assert why(guard, made) == "stale"
+    assert not guard._failures  # whoever sends these knows the password
+    guard.check(signed(guard, nonce), "1")
+    guard._service.uptime_ms += 300999
+    guard.check(signed(guard, nonce, 2), "1")
+    guard._service.uptime_ms += 1000
+    error = raises(Refused, guard.check, signed(guard, nonce, 3), "1")
+    assert error.headers[0][1].endswith(", stale=true")
+
+
+def resigned(text, count):
+    """Return the credentials *text* with another count, signed anew."""
+    scheme, _, rest = text.partition(" ")
+    fields = digest._fields(rest)
+    fields["nc"] = count
+    about = sha("GET:" + fields["uri"])
+    first = sha("admin:pico-ota:otapico")
+    fields["response"] = sha(
+        ":".join([first, fields["nonce"], count, fields["cnonce"], fields["qop"], about])
+    )
+    return scheme + " " + ", ".join(['%s="%s"' % pair for pair in fields.items()])
+
+
+def test_requests_may_overtake_each_other_a_little():
+    guard = guarding()
+    nonce = offered(guard)
+    for count in (30, 28, 29, 31, 7):
+        if count == 7:
+            assert why(guard, signed(guard, nonce, count)) == "stale"  # too far behind
+        else:
+            guard.check(signed(guard, nonce, count), "1")
+    for count in range(8, 28):
+        guard.check(signed(guard, nonce, count), "1")
+    for count in range(1, 32):
+        assert why(guard, signed(guard, nonce, count)) == "stale"
+    guard.check(signed(guard, nonce, 1000), "1")
+    for count in range(977, 1001):
+        if count < 1000:
+            guard.check(signed(guard, nonce, count), "1")
+        assert why(guard, signed(guard, nonce, count)) == "stale"
+    assert why(guard, signed(guard, nonce, 976)) == "stale"
+
+
+def test_many_nonces_take_no_memory_and_none_is_used_twice():
+    guard = guarding()
+    nonces = [offered(guard) for _ in range(40)]
+    first = nonces[0]
+    guard.check(signed(guard, first), "1")
+    for number, nonce in enumerate(nonces[1:]):
+        guard.check(signed(guard, nonce), "1")
+        guard.check(signed(guard, first, number + 2), "1")  # one that is in use stays
+    for nonce in nonces:
+        assert why(guard, signed(guard, nonce)) == "stale"
+    assert len(guard._digest._rows) == 8
+    # One that was made before others were forgotten, but never used, is not trusted any more.
+    early = offered(guard)
+    for _ in range(20):
+        guard.check(signed(guard), "1")
+    assert why(guard, signed(guard, early)) == "stale"
+
+
+def test_a_forged_nonce_takes_no_row():
+    guard = guarding()
+    nonce = offered(guard)
+    guard.check(signed(guard, nonce), "1")
+    for _ in range(50):
+        assert why(guard, signed(guard, password="wrong"), "attacker %d" % _) == "wrong"
+        guard._failures.clear()
+    guard.check(signed(guard, nonce, 2), "1")
+
+
+def test_a_browser_is_told_to_go_on_by_itself_and_a_script_is_not():
+    guard = guarding()
+    for scheme, x in (("Digest", ""), ("xDigest", "x")):
+        made = signed(guard, "0" * 48, scheme=scheme)
+        made.headers["x-requested-with"] = "pico-ota"
+        error = raises(Refused, guard.check, made, "1")
+        assert error.headers[0][1].startswith(x + "Digest ")
+        assert error.headers[0][1].endswith(", stale=true")
+    made = signed(guard, password="wrong")
+    made.headers["x-requested-with"] = "pico-ota"
+    assert raises(Refused, guard.check, made, "1").headers[0][1].startswith("xDigest ")
+
+
+def test_behind_a_proxy_that_changes_the_path_basic_remains():
+    guard = guarding()
+    error = raises(Refused, guard.check, signed(guard, signed_uri="/pico/fs/x"), "1")
+    assert [value.split(" ")[0] for _, value in error.headers] == ["Basic"]
+    error = raises(Refused, guarding(basic=False).check, signed(guard, signed_uri="/x"), "1")
+    assert [value.split(" ")[0] for _, value in error.headers] == ["Digest"]
+
+
+def test_a_wrong_digest_is_a_wrong_try():
+    access.time = Clock
+    guard = guarding()
+    for _ in range(10):
+        assert why(guard, signed(guard, password="wrong"), "a") == "wrong"
+    refused(429, "too_many_tries", guard.check, signed(guard), "a")
+
+
+def test_how_somebody_logged_in_last():
+    guard = guarding()
+    service = guard._service
+    assert service.login is None
+    nonce = offered(guard)
+    guard.check(signed(guard, nonce), "1")
+    assert service.login == "digest"
+    guard.check(head(), "1")
+    assert service.login == "basic"
+    guard.check(signed(guard, nonce, 2), "1")  # the login of before goes on
+    assert service.login == "basic"
+    guard.check(signed(guard), "1")
+    assert service.login == "digest"
+    guard.check(head(), "1")
+    guard.change(sha("x"))
+    assert service.login is None
+
+
+def test_odd_credentials_are_read_as_none():
+    for text in (
+        "",
+        "x",
+        "=",
+        '="',
+        'a="b',
+        'a="b\\"',
+        "a=1, a=1",
+        'a=1, A="1"',
+        "a=1, b",
+        ",,,",
+        '"' * 500,
+        "=" * 500,
+        "a=" * 500,
+    ):
+        found = digest._fields(text)
+        assert not {"nonce", "response"} & set(found), text
+    assert digest._fields('a="b, c=d", e=f , G="\\"x",h=') == {
+        "a": "b, c=d",
+        "e": "f",
+        "g": '\\"x',
+        "h": "",
+    }
 
 
 # --- the password that was set over the air ------------------------------------------------------
 
 
+def kept(word):
+    return access.secret_of("admin", word)
+
+
 def test_what_was_set_holds_after_a_restart():
     guard = guarding()
     assert guard.is_password("otapico")
-    guard.change("another")
+    guard.change(kept("another"))
     mount()
     for now in (guard, guarding()):
         assert now.is_password("another")
         assert not now.is_password("otapico")
-    guarding().change("a third")
+    guarding().change(kept("a third"))
     assert guarding().is_password("a third")
 
 
 def test_new_code_with_other_credentials_wins():
-    guarding().change("another")
+    guarding().change(kept("another"))
     assert guarding(auth=("admin", "of the code")).is_password("of the code")
     assert guarding(auth=("else", "otapico")).is_password("otapico")
     assert guarding().is_password("another")
 
 
 def test_a_damaged_file_reads_as_none():
-    guarding().change("another")
+    guarding().change(kept("another"))
     good = read("/.ota/password")
     for damaged in (
         b"",
@@ -297,18 +635,18 @@ def test_a_damaged_file_reads_as_none():
 
 def test_a_power_cut_leaves_the_old_or_the_new_password():
     guard = guarding()
-    guard.change("old")
+    guard.change(kept("old"))
     mount()
     before = disk.operations
-    guard.change("new")
+    guard.change(kept("new"))
     count = disk.operations - before
     assert count >= 1
     seen = []
     for cut in range(1, count + 2):
-        guard.change("old")
+        guard.change(kept("old"))
         disk.cut_at = disk.operations + cut
         try:
-            guard.change("new")
+            guard.change(kept("new"))
         except OSError:
             pass
         disk.cut_at = -1
@@ -321,10 +659,10 @@ def test_a_power_cut_leaves_the_old_or_the_new_password():
 
 def test_on_a_full_flash_it_works_or_says_so():
     guard = guarding()
-    guard.change("old")
+    guard.change(kept("old"))
     fill()
     try:
-        guard.change("new")
+        guard.change(kept("new"))
         expected = "new"
     except OSError:
         expected = "old"
@@ -335,11 +673,11 @@ def test_on_a_full_flash_it_works_or_says_so():
 def test_a_password_that_could_not_be_saved_is_not_asked_for():
     guard = guarding()
     write("/.ota/password/is a folder", b"")
-    raises(OSError, guard.change, "another")
+    raises(OSError, guard.change, kept("another"))
     assert guard.is_password("otapico")
     os.remove("/.ota/password/is a folder")
     os.rmdir("/.ota/password")
-    guard.change("another")
+    guard.change(kept("another"))
     assert guard.is_password("another")
 
 

@@ -10,6 +10,7 @@ from harness import disk, fill, mount, raises, read, refused, tree, write
 
 from ota import files, flash
 from ota.errors import Refused
+from ota.request import Body
 
 OLD, NEW = b"old" * 2000, b"new" * 2500
 
@@ -30,13 +31,37 @@ class Device:
         self.changed.append((path, read(path)))
 
 
+class Request:
+    """The head of a PUT, and its whole body."""
+
+    headers = {}
+
+    def __init__(self, data, expected):
+        self.length = len(data)
+        self._data = memoryview(data)
+        self.body = Body(self, self.length)
+        if expected:
+            self.body.expect(expected)
+
+    def take(self, view):
+        count = min(len(view), len(self._data))
+        view[:count] = self._data[:count]
+        self._data = self._data[count:]
+        return count
+
+    async def readinto(self, view):
+        return self.take(view)
+
+
 def replace(path, data, expected=None):
     """What the route of a PUT does."""
+    request = Request(data, expected)
+    request.body.hash()
     incoming = files._Incoming(path)
     try:
-        for at in range(0, len(data), 4096):
-            incoming.write(memoryview(data)[at : at + 4096])
-        return incoming.publish(expected, Device())
+        asyncio.run(request.body.pump(incoming.write, Device.buffer))
+        incoming.publish(Device())
+        return request.body.sha256
     finally:
         incoming.close()
 
@@ -78,7 +103,7 @@ def test_dropping_twice_and_after_publishing_is_harmless():
     incoming = files._Incoming("/f")
     incoming.write(memoryview(NEW))
     device = Device()
-    incoming.publish(None, device)
+    incoming.publish(device)
     assert device.changed == [("/f", None)]  # noted before it is done
     incoming.close()
     incoming.close()
@@ -113,7 +138,7 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
                 before = tree()
                 del before["/.ota/~incoming"]
                 try:
-                    incoming.publish(None, Device())
+                    incoming.publish(Device())
                 except (Refused, OSError) as error:
                     assert isinstance(error, Refused) or error.errno == 28
                     incoming.close()

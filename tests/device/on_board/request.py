@@ -11,7 +11,7 @@ from ota.connection import Connection
 from ota.errors import Gone
 from ota.request import Body
 
-_LONGEST = 1024  # bytes of a line
+_LONGEST = 1280  # bytes of a line
 
 
 class Client:

@@ -271,6 +271,8 @@ class Service:
         self.boot_id = "boot"
         self.mode = "normal"
         self.uptime_ms = 0
+        self.basic = True
+        self.login = None
         self.lines = []
 
     def log(self, line):

@@ -60,6 +60,7 @@ class Service:
     """What the handlers ask of an OTAUpdateService."""
 
     auth = ("admin", "secret")
+    basic = True
     name = "pico"
     wifi_service = None
     allowed_hosts = ()
