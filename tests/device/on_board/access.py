@@ -278,26 +278,16 @@ def test_without_basic_only_digest_is_offered_and_taken():
     guard.check(signed(guard), "1")
 
 
-def test_an_empty_user_name_stands_for_the_configured_one():
-    guarding().check(head(authorization=basic(":otapico")), "1")
-    for pair in (":", "admin:", "Admin:otapico", "admin\0:otapico", ":admin:otapico"):
-        refused(401, "unauthorized", guarding().check, head(authorization=basic(pair)), "1")
-
-
 def test_what_is_kept_of_a_password_is_no_password():
     kept = guarding().secret
     other = guarding(auth=("admin", "sha256:" + kept))
     assert other.secret == kept
     other.check(head(), "1")
     for word in (kept, "sha256:" + kept):
-        refused(401, "unauthorized", other.check, head(authorization=basic("admin:" + word)), "1")
+        refused(401, "unauthorized", other.check, head(authorization=basic("admin", word)), "1")
 
 
 # --- Digest -------------------------------------------------------------------------------------
-
-
-def basic(pair):
-    return "Basic " + b2a_base64(pair.encode()).decode().strip()
 
 
 def sha(text):
