@@ -11,7 +11,7 @@ from .advice import ADVICE
 from .client import Client, quoted
 from .errors import AnswerError, RefusedError
 from .paths import MAX_DEPTH, MAX_PATH
-from .shape import INFO, LOG, RESTART, STATUS
+from .shape import CONSOLE, INFO, LOG, RESTART, STATUS
 
 API = 1  # the version of the HTTP contract that is spoken here
 _CHUNK = 4096
@@ -94,6 +94,15 @@ class Remote(Client):
         """The lines numbered *since* and up, and the number to ask for next."""
         answer = self.json("GET", f"/api/v1/log?since={since}", LOG)
         return answer.get("next") or 0, answer.get("lines") or []
+
+    def console(self, since: int = 0) -> dict[str, Any]:
+        """What the program has printed from byte *since* of its start on, and its last traceback.
+
+        The fields of docs/http.md: boot_id, next, missed, text, traceback.
+        """
+        answer = self.json("GET", f"/api/v1/console?since={since}", CONSOLE)
+        empty = {"boot_id": "", "next": 0, "missed": 0, "text": "", "traceback": None}
+        return {name: answer.get(name) or value for name, value in empty.items()}
 
     def confirm(self) -> dict[str, Any]:
         """Keep what is on trial."""

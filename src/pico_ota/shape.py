@@ -30,9 +30,11 @@ STATUS: Shape = {
     "flash": {"total": int, "free": int},
     "memory": {"free": int},
     "wifi": {"rssi": int},
+    "traceback": str,
     "warnings": [str],
 }
 INFO: Shape = {"service": str, "name": str, "boot_id": str, "release": str}
+CONSOLE: Shape = {"boot_id": str, "next": int, "missed": int, "text": str, "traceback": str}
 LOG: Shape = {"next": int, "lines": [str]}
 BEGUN: Shape = {"need": [str], "bytes": int, "signer": str}
 STAGED: Shape = {"files": [{"path": str, "received": int}]}

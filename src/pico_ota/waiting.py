@@ -159,10 +159,12 @@ class Watch:
             back = f"{status.get('version') or 'What ran before'} runs again, as it was."
             if not is_restored(status):
                 back = "What ran before is not wholly back: push a whole set, or a release."
+            traceback = status.get("traceback")
+            said = "What it said:" if traceback else "'pico-ota log -f' shows what it prints."
             raise RevertedError(
                 f"{last.get('version')} was tried and taken back: {last.get('reason')}. "
-                f"{back}{rescue} What the application printed went to the board's USB console.",
-                {"reason": last.get("reason")},
+                f"{back}{rescue} {said}",
+                {"reason": last.get("reason"), "traceback": traceback},
             )
         if version is not None and status.get("version") != version:
             raise PicoOtaError(

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from pico_ota import trusted
-from pico_ota.cli.logs import Tail
+from pico_ota.cli.logs import UPDATER, Line, Tail
+from pico_ota.errors import RefusedError
 from pico_ota.remote import Remote
 from pico_ota.target import parse
 
@@ -87,12 +88,13 @@ def test_something_else_on_that_port_is_told_apart(cli, monkeypatch):
 def test_the_log_and_following_it_over_a_restart(own_device, cli):
     lines = cli("log").out.splitlines()
     assert any("Listening" in line for line in lines)
-    assert json.loads(cli("log", "--json").out)["lines"][: len(lines)] == lines
+    document = json.loads(cli("log", "--json").out)
+    assert [f"ota: {line}" for line in document["lines"]][: len(lines)] == lines
     command = [sys.executable, "-m", "pico_ota.cli", "log", "-f", "--interval", "0.2", "--json"]
     follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         first = json.loads(follower.stdout.readline())
-        assert first["line"] == lines[0]
+        assert (f"ota: {first['line']}", first["from"]) == (lines[0], "updater")
         assert cli("reboot").status == 0
         seen = []
         while "Restarting" not in "".join(seen):
@@ -114,10 +116,55 @@ def test_following_begins_anew_when_the_device_does():
         def log(self, since=0):
             return {0: (2, ["one", "two"]), 2: (2, [])}[since]
 
-    tail = Tail(Played(parse("pico")))
-    assert tail.new_lines() == ["one", "two"]
+    tail = Tail(Played(parse("pico")), UPDATER)
+    both = [Line(UPDATER, "one"), Line(UPDATER, "two")]
+    assert tail.new_lines() == both
     assert tail.new_lines() == []
-    assert tail.new_lines() == ["one", "two"]
+    assert tail.new_lines() == both
+
+
+def test_what_the_program_prints_is_given_in_lines_once():
+    class Played(Remote):
+        answers = iter(
+            [
+                (0, ("a", 10, 3, "cut off\nbegin")),
+                (10, ("a", 14, 0, "ning\n>>> ")),
+                (14, ("a", 14, 0, "")),
+                (14, ("a", 99, 7, "later\n")),
+                (99, ("b", 120, 0, "...")),
+                (0, ("b", 130, 5, "anew\n")),
+            ]
+        )
+
+        def console(self, since=0):
+            asked, answer = next(self.answers)
+            assert asked == since
+            names = ("boot_id", "next", "missed", "text")
+            return dict(zip(names, answer, strict=True))
+
+    tail = Tail(Played(parse("pico")), "program")
+    given = [[line.text for line in tail.new_lines()] for _ in range(5)]
+    assert given == [
+        ["cut off"],
+        ["beginning"],
+        [">>> "],
+        ["(7 bytes came too fast to be kept)", "later"],
+        ["anew"],
+    ]
+
+
+def test_a_device_without_a_console_has_its_log():
+    class Played(Remote):
+        def console(self, since=0):
+            raise RefusedError(404, "not_found", "There is nothing at /api/v1/console.", {})
+
+        def info(self, retry=True):
+            return {"boot_id": "a"}
+
+        def log(self, since=0):
+            return 1, ["one"]
+
+    assert Tail(Played(parse("pico"))).new_lines() == [Line(UPDATER, "one")]
 
 
 def test_reboot_comes_back_with_another_boot_id(own_device, cli):

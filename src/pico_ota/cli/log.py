@@ -1,18 +1,32 @@
-"""``pico-ota log``."""
+"""``pico-ota log`` and ``pico-ota monitor``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import UnreachableError
+from .logs import UPDATER, Line, Tail
 from .options import verb
 from .output import dumps
 from .session import Session
 
+
+class Source(StrEnum):
+    """Whose lines are shown."""
+
+    program = "program"
+    updater = "updater"
+
+
 IntervalOption = Annotated[
     float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Pause between looks.")
+]
+OnlyOption = Annotated[
+    Source | None, typer.Option("--only", help="Only what the program prints, or the updater.")
 ]
 
 
@@ -22,9 +36,13 @@ def command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, also over restarts.")
     ] = False,
+    only: OnlyOption = None,
     interval: IntervalOption = 1.0,
 ) -> None:
-    """Show the last lines that the updater wrote.
+    """Show what the updater and the program have said last.
+
+    The lines of the updater begin with 'ota:', as on the board's own console, unless only they
+    are shown. The device keeps the last 1.5 KB that the program prints.
 
     With --json it is one document; with --follow too, one document per line.
 
@@ -32,13 +50,15 @@ def command(
     Examples:
       pico-ota log
       pico-ota log -f
+      pico-ota log -f --only program
     """
-    _print(session, follow, interval)
+    _print(session, follow, only, interval)
 
 
 @verb(device=True)
 def monitor(
     session: Session,
+    only: OnlyOption = None,
     interval: IntervalOption = 1.0,
 ) -> None:
     """Follow the lines of the device until Ctrl-C: 'pico-ota log -f'.
@@ -47,18 +67,17 @@ def monitor(
     Examples:
       pico-ota monitor
     """
-    _print(session, True, interval)
+    _print(session, True, only, interval)
 
 
-def _print(session: Session, follow: bool, interval: float) -> None:
-    from .logs import Tail
-
+def _print(session: Session, follow: bool, only: Source | None, interval: float) -> None:
     with session.remote() as remote:
-        tail = Tail(remote)
+        tail = Tail(remote, only and only.value)
         lines = tail.new_lines()
         if not follow:
-            session.out.result({"next": tail.next, "lines": lines})
-        _show(session, lines, follow)
+            session.out.result(_document(tail, lines, only))
+            lines += tail.rest()
+        _show(session, lines, follow, only)
         while follow:
             remote.sleep(interval)
             try:
@@ -67,12 +86,24 @@ def _print(session: Session, follow: bool, interval: float) -> None:
                 session.out.detail(str(error))
                 remote.drop_connection()
                 lines = []
-            _show(session, lines, follow)
+            _show(session, lines, follow, only)
 
 
-def _show(session: Session, lines: list[str], follow: bool) -> None:
+def _document(tail: Tail, lines: list[Line], only: Source | None) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if only != Source.program:
+        updater = [line.text for line in lines if line.source == UPDATER]
+        document |= {"next": tail.next, "lines": updater}
+    if only != Source.updater:
+        document["console"] = tail.console
+    return document
+
+
+def _show(session: Session, lines: list[Line], follow: bool, only: Source | None) -> None:
     for line in lines:
         if not session.out.json:
-            session.out.show(line)
+            mine = line.source == UPDATER and only is None
+            session.out.show(f"ota: {line.text}" if mine else line.text, "dim" if mine else None)
         elif follow:
-            print(dumps({"line": line}), flush=True)
+            print(dumps({"line": line.text, "from": line.source}))
+    sys.stdout.flush()

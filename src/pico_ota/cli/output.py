@@ -67,12 +67,15 @@ class Out:
     def error(self, error: PicoOtaError) -> int:
         """Say what went wrong, once; returns the exit status."""
         print(f"pico-ota: {clean(str(error))}", file=sys.stderr)
+        details = getattr(error, "details", {})
+        for line in indented(details.get("traceback")):
+            print(line, file=sys.stderr)
         document = {
             "error": error.word,
             "message": str(error),
             "exit_status": error.exit_status,
         }
-        self.result(getattr(error, "details", {}) | document)
+        self.result(details | document)
         return error.exit_status
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -153,6 +156,11 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)
+
+
+def indented(text: object) -> list[str]:
+    """The lines of a traceback of a device, None or odd ones included, to be shown apart."""
+    return [f"    {clean(line)}" for line in str(text or "").splitlines()]
 
 
 def amount(size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .options import verb
-from .output import amount
+from .output import amount, indented
 from .session import Session
 
 
@@ -28,6 +28,8 @@ def command(session: Session) -> None:
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         session.out.show(f"{name.ljust(width)}  {text}")
+    for line in indented(status.get("traceback")):
+        session.out.show(line)
     for warning in status.get("warnings", ()):
         session.out.warn(str(warning))
     if status.get("default_password"):

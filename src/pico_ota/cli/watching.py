@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from ..errors import CredentialsError, PicoOtaError, UnreachableError
 from ..sync import Stamps
-from .logs import Tail
+from .logs import UPDATER, Tail
 from .push_files import Push
 from .session import Session
 
@@ -81,7 +81,7 @@ class Watching:
         self._listened = now
         try:
             for line in tail.new_lines():
-                self._out.say(f"  {line}", "dim")
+                self._out.say(f"  {line.text}", "dim" if line.source == UPDATER else None)
         except UnreachableError as error:
             self._out.detail(str(error))
             tail.drop_connection()

@@ -2,8 +2,7 @@
 
 import io
 import os as _host
-from sys import print_exception as _print_exception
-from sys import stdout
+from sys import print_exception, stdout
 
 __name__ = "os"
 
@@ -25,47 +24,56 @@ def uname():
     from collections import namedtuple
 
     version = ".".join([str(n) for n in sys.implementation.version[:3]])
-    fields = ("sysname", "nodename", "release", "version", "machine")
+    fields = "sysname nodename release version machine"
     machine = sys.implementation._machine
     return namedtuple("uname", fields)("rp2", "rp2", version, sys.version, machine)
 
 
-_second = None  # the console's second end
 _print = print
 _write = stdout.buffer.write
 
 
-def dupterm(stream, index=0):
-    """Copy the console to *stream* (an io.IOBase), None to stop; return the one before."""
-    global _second
-    before, _second = _second, stream
-    return before
-
-
 class _Console(io.IOBase):
-    # `sys.stdout` and `sys.stderr`. Allocates nothing for bytes: the heap may be full.
+    # `sys.stdout` and `sys.stderr`, with `stream` as second end. Allocates nothing for bytes: the
+    # heap may be full. `mode` is 1 where a line of a traceback has begun, 2 where it is one of the
+    # simulator's own, which the board has not; both in the pieces that MicroPython prints.
 
     def write(self, data):
-        global _second
         if isinstance(data, str):
             data = data.encode()
         _write(data)
-        if _second is not None and data:
+        if self.stream is not None and data:
             try:
-                _second.write(b"\r\n" if data == b"\n" else data)
+                if self.mode == 1:
+                    self.mode = 2 if data == b"<rom>" else 0
+                    if not self.mode:
+                        self.stream.write(b'  File "')
+                if data == b'  File "':
+                    self.mode = 1
+                elif not self.mode:
+                    self.stream.write(b"\r\n" if data == b"\n" else data)
+                elif data[-1] == 10:
+                    self.mode = 0
             except Exception:
-                _second = None
+                self.stream = None
                 _print("dupterm: Exception in write() method, deactivating")
         return len(data)
 
 
 _console = _Console()
-_console.buffer = _console
+_console.buffer, _console.stream, _console.mode = _console, None, 0
 
 
-def _say(*args, sep=" ", end="\n", file=None):
-    _print(*args, sep=sep, end=end, file=file or _console)
+def dupterm(stream, index=0):
+    """Copy the console to *stream* (an io.IOBase), None to stop; return the one before."""
+    before, _console.stream = _console.stream, stream
+    return before
+
+
+def _say(*args, **options):
+    options["file"] = options.get("file") or _console
+    _print(*args, **options)
 
 
 def _tell(error, file=None):
-    _print_exception(error, file or _console)
+    print_exception(error, file or _console)

@@ -16,7 +16,8 @@ import __main__
 def _install():
     # The stand-ins take the names of the board's modules; nothing of the host stays reachable.
     modules = sys.modules
-    for name in ("machine", "network", "rp2", "socket", "os", "sys"):
+    names = "machine network rp2 socket os sys".split(" ")  # noqa: SIM905 - a tuple would stay
+    for name in names:
         modules[name] = __import__("_" + name)
         if hasattr(modules[name], "__file__"):
             del modules[name].__file__  # what is built into the firmware has none
@@ -26,9 +27,7 @@ def _install():
     _console = ours._console
     modules["sys"].print_exception = ours._tell
     modules["sys"].stdout = modules["sys"].stderr = _console
-    for name in ("_chip", "_rom", "_flash"):
-        modules.pop(name, None)
-    for name in ("machine", "network", "rp2", "socket", "os", "sys"):
+    for name in names + ["chip", "rom", "flash"]:
         modules.pop("_" + name, None)
     modules["_rp2"] = modules["rp2"]  # the part of it that the board has in C
     for name in list(__main__.__dict__):
@@ -68,6 +67,7 @@ def _run(path):
 
 def start():
     """Boot; never returns."""
+    global _install, _mount
     import _flash
     import _sys
 
@@ -77,7 +77,7 @@ def start():
     # Now, since there may be no memory left at the end.
     greeting = _sys._banner() + '\nType "help()" for more information.\n'
     banner, prompt = bytearray(greeting.encode()), bytearray(b">>> ")
-    del _sys
+    del _sys, _install, _mount, greeting  # the room is the application's
     gc.collect()
     _chip.W[_STAGE] = _BOOT
     if _run("boot.py"):
