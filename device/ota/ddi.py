@@ -40,7 +40,7 @@ async def poll(service, fleet):
     """Ask the server once, do what it wants, and set when it is asked again."""
     known = fleet.known
     if known is None:
-        known = fleet.known = {"errors": 0, "sleep": _DEFAULT_S}
+        known = fleet.known = {"errors": 0, "sleep": _DEFAULT_S, "told": {}}
     link = Link(fleet)
     wait_s = 0
     try:
@@ -137,13 +137,19 @@ class _Round:
         return self._send("POST", action + "/feedback", {"id": _last(action), "status": status})
 
     async def _tell_once(self, action, execution, detail):
-        """Send feedback that changes nothing, unless it was the last that was sent."""
-        if self._known.get("told") != (action, detail):
+        """Send feedback that decides nothing, unless it is what was sent so last.
+
+        Returns False when the server has closed the action.
+        """
+        told = self._known["told"]
+        if told.get(execution) != (action, detail):
             try:
-                await self._tell(action, execution, "none", detail)
+                if not await self._tell(action, execution, "none", detail):
+                    return False
             except Refused:
-                return  # it is in the status all the same
-            self._known["told"] = (action, detail)
+                return True  # it is in the status all the same
+            told[execution] = (action, detail)
+        return True
 
     async def _register(self, href, version):
         path = self._link.path_of(href) if href else self._base + "/configData"
@@ -162,7 +168,7 @@ class _Round:
     async def _report(self, record):
         """Report the outcome of what was installed, if it has not been reported yet."""
         job, last = self._kept.get("job"), record["last"]
-        if not job or (record["state"] == "staging" and record["id"] == job[1]):
+        if not job or self._staged(record):
             return
         if last and last[0] > job[2] and last[1] == job[3]:
             action, version = job[0], job[3]
@@ -207,12 +213,7 @@ class _Round:
         stop = at(answer, "cancelAction", "stopId")
         job = self._kept.get("job")
         if job and _last(job[0]) == str(stop):
-            record = transaction.load()
-            if record["state"] == "staging" and record["id"] == job[1]:
-                transaction.abort()
-            del self._kept["job"]
-            _save(self._kept)
-        self._fleet.state, self._fleet.offered = "idle", None
+            self._withdrawn()
         # `canceled` would be right, but hawkBit closes it with this one only.
         await self._tell(path.split("?")[0], "closed", "success", "Cancelled.")
         return 1
@@ -280,8 +281,9 @@ class _Round:
     async def _refused(self, refused, action, mark):
         """Do what *refused* calls for; return the seconds until the next poll."""
         if refused.word == "fleet":
-            if refused.args[0] == "fleet/changed":
-                self._kept.pop("job", None)
+            job = self._kept.get("job")
+            if job and refused.args[0] == "fleet/changed":
+                job[4] = job[6] = None  # its head has to be read again
                 _save(self._kept)
             await self._tell_once(action, "proceeding", refused.message)
             raise refused
@@ -292,37 +294,41 @@ class _Round:
             self._fleet.state = "waiting"
             await self._tell_once(action, "proceeding", refused.message)
             return refused.extra.get("retry_after", 0)
-        record = transaction.load()
-        job = self._kept.get("job")
-        if job and record["state"] == "staging" and record["id"] == job[1]:
+        if self._staged(transaction.load()):
             transaction.abort()
         await self._fail(action, mark, refused.message)
         return 0
 
+    def _staged(self, record):
+        """Return the job when it is what is being staged, None otherwise."""
+        job = self._kept.get("job")
+        return job if job and record["state"] == "staging" and record["id"] == job[1] else None
+
     async def _install(self, action, version, path, size, mark, deployment):
-        record, job, service = transaction.load(), self._kept.get("job"), self._service
+        record, service = transaction.load(), self._service
         device = service._receive().device
-        staging = record["state"] == "staging"
-        if staging and (not job or record["id"] != job[1]) and not device.lease_over():
+        job = self._staged(record)
+        if record["state"] == "staging" and not job and not device.lease_over():
             raise Refused(409, "busy/other", record["next"])
         if not size or size > _MAX_ARCHIVE:
             raise Refused(413, "too_large/entry", "the archive", size, _MAX_ARCHIVE)
         device.prepare_buffer(True, "PUT")
         source = Download(self._link, path, size, None)
         self._fleet.state = "downloading"
-        if not staging or not job or record["id"] != job[1] or job[4] != mark:
-            wanted = verdict(version, self._kept.get("release")) is None
-            if wanted:
-                await self._tell(action, "proceeding", "none", "%s is accepted." % version)
-            job = await self._begin(device, source, action, mark, record["last"])
-            if not wanted:
-                await self._tell(action, "proceeding", "none", "%s is accepted." % job[3])
-        else:
+        if job and job[4] == mark:
             source.etag = job[6]
+        else:
+            wanted = verdict(version, self._kept.get("release")) is None
+            if wanted and not await self._accept(action, version):
+                return self._withdrawn()
+            job = await self._begin(device, source, action, mark, record["last"])
+            if not wanted and not await self._accept(action, job[3]):
+                return self._withdrawn()
         self._fleet.offered = job[3]
         await source.fetch(device, job[5], job[1], self._progress(action))
         device.renew_lease()
-        await self._tell(action, "downloaded", "none", "%s is here." % job[3])
+        if not await self._tell_once(action, "downloaded", "%s is here." % job[3]):
+            return self._withdrawn()
         if deployment.get("update") == "skip":
             self._fleet.state = "waiting"  # for a time at which the server lets it be installed
             return 0
@@ -332,11 +338,20 @@ class _Round:
         async with device.write_lock(PLAN, 0):
             check_ours(job[1])
             await _phase("commit", "go_live", device, False)
-        try:
-            await self._tell(action, "proceeding", "none", "%s is being installed." % job[3])
-        except Refused:
-            pass  # what it comes to is reported
+        await self._tell_once(action, "proceeding", "%s is being installed." % job[3])
         device.restart()
+        return 0
+
+    def _accept(self, action, version):
+        return self._tell_once(action, "proceeding", "%s is accepted." % version)
+
+    def _withdrawn(self):
+        """Drop what the server has closed meanwhile."""
+        if self._staged(transaction.load()):
+            transaction.abort()
+        if self._kept.pop("job", None):
+            _save(self._kept)
+        self._fleet.state, self._fleet.offered = "idle", None
         return 0
 
     def _progress(self, action):
@@ -354,7 +369,10 @@ class _Round:
         updates = ota.load("updates")
         archive = updates.Archive(source, device.buffer)
 
-        def judge(version):
+        def judge(session, version):
+            staged = self._staged(transaction.load())
+            if staged and session != staged[1]:
+                transaction.abort()  # what was offered before
             found = verdict(version, self._kept.get("release"))
             if found:
                 raise found

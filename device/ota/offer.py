@@ -231,7 +231,7 @@ class Download:
         while left:
             count = await self.readinto(view[filled : min(len(view), filled + left)])
             if not count:
-                raise Refused(502, "fleet/short", self.size, self.position)
+                raise Refused(400, "truncated", self.position)
             filled += count
             left -= count
             if filled == len(view) or not left:

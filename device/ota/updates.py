@@ -55,7 +55,7 @@ async def take_head(device, archive, judge=None):
     """Check the head of *archive* and begin its update, or go on with it.
 
     Returns (id, version, entry), *entry* being the first one behind the head, or None. *judge* is
-    a function of the version, once the signature was checked; what it raises ends this. Raises
+    a function of id and version, once the signature was checked; what it raises ends this. Raises
     Refused.
     """
     if not is_dir(HOME):
@@ -65,7 +65,8 @@ async def take_head(device, archive, judge=None):
         session, signer, entry = await _phase(
             "trust", "take_head", archive, device.service, DESCRIPTION
         )
-        facts = _phase("conditions", "read", device.service, signer, judge)
+        asked = judge and (lambda version: judge(session, version))
+        facts = _phase("conditions", "read", device.service, signer, asked)
         await _phase("planning", "prepare", device, session, facts)
     finally:
         remove(DESCRIPTION)

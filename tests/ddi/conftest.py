@@ -8,6 +8,7 @@ import httpx
 import pytest
 from ddi_server import Ddi
 
+from bench import protocol
 from pico_ota.release import Options, build, keygen
 from pico_ota.sim import SimulatedPico
 from pico_ota.sim.image import read_tree
@@ -62,6 +63,16 @@ class Board:
     def status(self):
         with httpx.Client(base_url=self.pico.url, auth=AUTH, timeout=20) as web:
             return web.get("/api/v1/status").raise_for_status().json()
+
+    def web(self):
+        headers = {"X-Requested-With": "tests"}
+        return httpx.Client(base_url=self.pico.url, auth=AUTH, headers=headers, timeout=30)
+
+    def push(self, version, files):
+        """Push *files* as a developer does, unsigned, and wait until they are confirmed."""
+        with self.web() as web:
+            protocol.push(web, version, files)
+        self.pico.wait_console(f"Version {version} is confirmed", 60)
 
     def tree(self):
         """Return {path: content} of the flash of a board that is off."""
