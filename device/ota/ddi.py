@@ -8,7 +8,7 @@ when there was something to report:
 
     job       [action, id of the update, number of the last outcome, version, mark, where the
               files begin in the archive, its ETag]: what is downloaded, or waits for its outcome
-    failed    path of the action of which a failure was reported last: gooseBit offers nothing more
+    failed    [action, reason] of the last failure that was reported: gooseBit offers nothing more
               to such a board until that board says that it goes on
     refused   marks of the last archives that were no good here
     release   the version that was installed last from a server
@@ -173,8 +173,9 @@ class _Round:
         if last and last[0] > job[2] and last[1] == job[3]:
             action, version = job[0], job[3]
             if last[2] == "reverted":
-                await self._tell(action, *_failure("%s was undone: %s" % (version, last[3])))
-                self._kept["failed"] = action
+                reason = "%s was undone: %s" % (version, last[3])
+                await self._tell(action, "closed", "failure", reason)
+                self._kept["failed"] = [action, reason]
             else:
                 await self._tell(action, "closed", "success", "%s is %s." % (version, last[2]))
                 self._kept["release"] = version
@@ -188,7 +189,8 @@ class _Round:
         if failed:
             count = self._known["quiet"] = self._known.get("quiet", 0) + 1
             if count >= _REOPEN:
-                await self._tell(failed, "proceeding", "none", "Ready for another release.")
+                text = "Ready for another release. The last one failed: %s" % failed[1]
+                await self._tell(failed[0], "proceeding", "none", text)
                 self._reopened()
 
     def _reopened(self):
@@ -201,10 +203,10 @@ class _Round:
         self._service.log("Fleet: %s" % reason)
         self._fleet.state, self._fleet.error = "refused", reason
         self._kept["refused"] = ([mark] + self._kept.get("refused", []))[:4]
-        self._kept["failed"] = action
+        self._kept["failed"] = [action, reason[:160]]
         self._kept.pop("job", None)
         _save(self._kept)
-        await self._tell(action, *_failure(reason))
+        await self._tell(action, "closed", "failure", reason)
 
     # --- cancel and consent --------------------------------------------------------------------
 
@@ -412,10 +414,6 @@ def _seconds(text):
         return _DEFAULT_S
     hours, minutes, seconds = [int(part) for part in parts]
     return max(1, min(hours * 3600 + minutes * 60 + seconds, _LONGEST_S))
-
-
-def _failure(reason):
-    return "closed", "failure", reason
 
 
 def _last(path):
