@@ -217,25 +217,32 @@ def test_a_server_that_says_nothing_is_given_up(server, make_board, make_release
     installs_afterwards(server, board, make_release)
 
 
-def test_an_endless_answer_ends(server, make_board, make_release):
-    def endless(handler):
-        handler.send_response(200)
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
-        with suppress(OSError):
-            while True:
-                handler.wfile.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+def endless_body(handler):
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
 
-    def endless_head(handler):
-        with suppress(OSError):
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-            while True:
-                handler.wfile.write(b"X-More: yes\r\n" * 100)
 
-    for answer in (endless, endless_head):
-        server.answers["/v1/[^/]+$"] = answer
-        board = make_board(server)
-        server.more_polls(1)
-        board.pico.wait_console("Fleet: ", 60)
-        unchanged(board)
+def endless_head(handler):
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            handler.wfile.write(b"X-More: yes\r\n" * 100)
+
+
+def endless_line(handler):
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"x" * 4096)
+
+
+@pytest.mark.parametrize("answer", [endless_body, endless_head, endless_line])
+def test_an_endless_answer_ends(answer, server, make_board, make_release):
+    server.answers["/v1/[^/]+$"] = answer
+    board = make_board(server)
+    board.pico.wait_console("Fleet: ", 60)
+    unchanged(board)
     installs_afterwards(server, board, make_release)

@@ -23,8 +23,10 @@ def test_after_a_failure_the_board_asks_to_be_offered_something_again(
 
     board = make_board(server)
     server.offer(broken, "2.1.0", "3")
-    server.told("closed", "failure")
+    server.wait(lambda: len(server.feedback) == 3)  # it is being installed
     server.withdraw()
+    server.told("closed", "failure")
+    server.more_polls()
     board.pico.power_cut()  # what was reported is known over a restart
     board.pico.start()
     board.pico.wait_listening(30)
