@@ -121,7 +121,7 @@ class Access:
             # Negative after six quiet days, when the counter has gone half round: long over.
             if 0 <= passed < wait_ms:
                 wait_s = (wait_ms - passed + 999) // 1000
-                raise Refused(429, "too_many_tries", wait_s, retry_after=wait_s)
+                raise Refused(429, "too_many_tries/wait", wait_s, retry_after=wait_s)
         scheme, _, given = head.headers.get("authorization", "").partition(" ")
         scheme, given = scheme.lower(), given.strip()
         login = "digest"

@@ -74,9 +74,9 @@ def answer_for(error, accept=""):
     body = error.body()
     if "text/html" in accept and error.status in (401, 429):
         if error.status == 401:
-            page = Refused(401, "page/password")
+            page = Refused(401, "unauthorized/page")
         else:
-            page = Refused(429, "page/wait", error.extra["retry_after"])
+            page = Refused(429, "too_many_tries/page", error.extra["retry_after"])
         body = iter((page.message.encode(),))
         headers += (("Content-Type", "text/html; charset=utf-8"),)
     return error.status, body, headers
