@@ -15,6 +15,7 @@ from pico_ota import __version__, project
 from pico_ota.cli.app import VERBS
 from pico_ota.devicefiles import device_files
 from pico_ota.errors import PicoOtaError
+from pico_ota.fleet import hosts
 
 
 def tool(name):
@@ -35,7 +36,13 @@ def test_the_command_line_reference_is_current():
 
 
 def test_the_project_file_shown_is_the_one_that_is_read(tmp_path):
-    (shown,) = [block.text for block in blocks("docs/cli.md") if block.language == "toml"]
+    shown, boards = [b.text for b in blocks("docs/cli.md") if b.language == "toml"]
+    (tmp_path / "fleet.toml").write_text(boards)
+    assert [board.name for board in hosts.load(tmp_path / "fleet.toml")] == [
+        "kitchen",
+        "garden",
+        "cellar",
+    ]
     assert set(tomllib.loads(shown)) == set(project._KINDS)
     (tmp_path / project.FILE_NAME).write_text(shown)
     assert project.load(tmp_path / project.FILE_NAME).ignore == ("*.md", "tests/")

@@ -5,6 +5,7 @@ import queue
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 from paho.mqtt.client import Client
@@ -46,6 +47,48 @@ class Mosquitto:
     def stop(self):
         self.process.terminate()
         self.process.wait(10)
+
+
+class Relay:
+    """Stands between a client and a broker, and can cut all connections."""
+
+    def __init__(self, port):
+        self._port = port
+        self._pairs = []
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port = self._door.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._door.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                return
+            self._pairs += [near, far]
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, source, sink):
+        try:
+            while data := source.recv(4096):
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    def cut(self):
+        for sock in self._pairs:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+        self._pairs.clear()
+
+    def close(self):
+        self._door.close()
+        self.cut()
 
 
 class Listener:

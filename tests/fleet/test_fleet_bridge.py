@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from mqtt import Listener, Mosquitto
+from mqtt import Listener, Mosquitto, Relay
 from stub import CONFIRM, OFF, REVERT, StubBoard
 
 from pico_ota.errors import UsageError
@@ -196,8 +196,7 @@ def test_a_release_that_is_taken_back_is_said_and_not_offered_again(start, liste
     assert _event(process, "ended")["outcome"] == "reverted"
 
 
-def test_a_kept_command_installs_nothing(start, listener, boards):
-    listener.publish(KITCHEN.install, "install", retain=True)
+def test_what_is_no_command_installs_nothing(start, listener, boards):
     start()
     listener.until(offered)
     listener.publish(CELLAR.install, "INSTALL")
@@ -207,6 +206,22 @@ def test_a_kept_command_installs_nothing(start, listener, boards):
     listener.last.clear()
     listener.until(offered)
     assert [board.commits for board in boards] == [0, 0]
+
+
+def test_a_command_that_the_broker_keeps_installs_nothing(start, mosquitto, listener, boards):
+    relay = Relay(mosquitto.port)
+    process = start(url=f"mqtt://127.0.0.1:{relay.port}")
+    listener.until(offered)
+    relay.cut()
+    listener.until(lambda last: last[Topics.BRIDGE] == "offline")
+    listener.publish(KITCHEN.install, "install", retain=True)
+    listener.until(lambda last: last[Topics.BRIDGE] == "online")
+    # The kept one came first; behind it one that counts.
+    listener.publish(CELLAR.install, "install")
+    listener.until(lambda last: last[CELLAR.state]["installed_version"] == "2.0.0")
+    assert _event(process, "install")["board"] == "the cellar"
+    assert boards[0].commits == 0
+    relay.close()
 
 
 def test_a_board_that_is_off_and_comes_back(start, listener, boards):
