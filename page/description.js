@@ -73,7 +73,7 @@ export function describe(version, files, gone) {
   return new TextEncoder().encode(lines.join("\n"));
 }
 
-const FILE = /^\{ filename = "(.+?)"; path = "(.+?)"; sha256 = "([0-9a-f]{64})"; size = (\d+); chksum = "[0-9A-F]{8}"; \},?$/gm;
+const FILE = /^\{ filename = "(.+?)"; path = "(.+?)"; sha256 = "([0-9a-f]{64})"; size = (\d+); chksum = "[0-9A-F]{8}"; (?:once = true; )?\},?$/gm;
 
 /** What the bytes of a description list: {version, files: [{name, path, sha, size}], gone}. Checking it is the device's business. */
 export function parse(description) {

@@ -126,12 +126,14 @@ async def _still_fits():
     """Return whether the live files are still as the plan found them."""
     retires = None  # the other form of the module before, which has to go with it
     made = "//"  # what paths in the last folder that is to be made begin with
-    for does, _, size, sha, _, path in lines(PLAN):
+    for does, name, size, sha, _, path in lines(PLAN):
         await asyncio.sleep_ms(0)
         if path.startswith(made):
             continue  # as that folder is missing
         here = kind(path)
-        if does == "=":
+        if does == "=" and transaction.is_once(name):
+            fits = here == "file"
+        elif does == "=":
             fits = here == "file" and os.stat(path)[6] == int(size)
             if fits:
                 step = None

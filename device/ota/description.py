@@ -101,10 +101,11 @@ class Lists:
         self._deletes = deletes
 
     def entries(self):
-        """Yield (number, path, size, sha256, chksum) of each file and deletion, sorted by path.
+        """Yield (number, path, size, sha256, chksum, once) of each file and deletion, by path.
 
-        *number* counts the files, and the deletions, which have None for the last three. Between
-        them None is yielded, for other tasks to run. Raises Refused.
+        *number* counts the files, and the deletions, which have None for the last four. *once*
+        says that the file is left alone where there is one. Between them None is yielded, for
+        other tasks to run. Raises Refused.
         """
         text = self._text
         text.expect("delete = (")
@@ -116,7 +117,8 @@ class Lists:
         gone = next(deletions, None)
         before, total, files, modules = "", 0, [], []
         for number in range(1, self._files + 1):
-            path, size, sha, check = _file(text, number, number == self._files, self._bytes)
+            made = _file(text, number, number == self._files, self._bytes)
+            path, size, sha, check, once = made
             if path <= before:
                 text.fail(path)
             before = path
@@ -127,7 +129,7 @@ class Lists:
                 gone = next(deletions, None)
             if gone and gone[1] == path:
                 raise Refused(400, "duplicate/twice", path)
-            yield number, path, size, sha, check
+            yield number, path, size, sha, check, once
         while gone:
             yield gone
             gone = next(deletions, None)
@@ -149,33 +151,35 @@ class Lists:
             _check_path(path, text)
             if path == "/boot.py":
                 raise Refused(403, "protected/boot")
-            yield number, path, None, None, None
+            yield number, path, None, None, None, None
 
 
 def _file(text, number, last, most):
-    """Return (path, size, sha256, chksum) of the next line of the list; *most* bytes at most."""
+    """Return (path, size, sha256, chksum, once) of the next line; *most* bytes at most."""
     line = text.take()
     # Nothing inside the quotes may hold a quote, so they part the line without a parser; and
     # what was understood has to give the same line again.
     try:
-        _, _, _, path, _, sha, size, check, _ = line.split('"')
+        _, _, _, path, _, sha, size, check, end = line.split('"')
         size = int(size[9:-11])
+        once = end.startswith("; once")
         good = "%08X" % int(check, 16) == check and hexlify(unhexlify(sha)).decode() == sha
     except ValueError:
         text.fail(line)
     _check_path(path, text)
     paths.check_brought(path)
-    wanted = '{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %d; chksum = "%s"; }%s'
+    wanted = '{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %d; chksum = "%s"; %s}%s'
+    mark = "once = true; " if once else ""
     name = paths.entry_name(number, path)
     if (
         not good
         or len(sha) != 64
         or not 0 <= size <= most
         or (size == 0 and sha != _EMPTY)
-        or line != wanted % (name, path, sha, size, check, "" if last else ",")
+        or line != wanted % (name, path, sha, size, check, mark, "" if last else ",")
     ):
         text.fail(line)
-    return path, size, sha, check
+    return path, size, sha, check, once
 
 
 def _check_path(path, text):

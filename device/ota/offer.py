@@ -258,4 +258,4 @@ def _staging():
 
 
 def _entry_name(listed):
-    return ota.load("paths").entry_name(NAMED_FROM - int(listed[1]), listed[5])
+    return ota.load("paths").entry_name(NAMED_FROM - int(listed[1][:4]), listed[5])

@@ -12,7 +12,7 @@ replaced is kept by copy, since nothing may ever be moved out of `/`:
     d D   a file that is deleted, also the `foo.py` that a `foo.mpy` retires, and the reverse
     m     a folder that is made; stands before the files in it
     x X   a folder that goes, with empty ones below it, since its last file is deleted
-    =     a file that is live already
+    =     a file that is live already, or that comes once and is there already, however it is now
     -     a file to be deleted that is not there
 
 The lines stand in the order of their paths, the folders that go behind them. What a line does not
@@ -23,7 +23,8 @@ used.
 called. **Names fall in the order in which files are moved away from there**, so that it is always
 the last one in its folder that is moved: in the middle of a rename littlefs loses sight of the
 next name in the folder that it moves from, and when its allocator looks for free blocks just then,
-it takes those of that file. File *n* of the description is "9999" less *n*; what stands between
+it takes those of that file. File *n* of the description is "9999" less *n*, with an "a" behind it
+if it comes once: it is only ever added, in either form if it is a module. What stands between
 two files is called like the latter, and "m" (a folder made for it), "d" (a deletion) or "p" (a
 form that the former retires) and a number that falls. Folders that go, which come back first of
 all, are "x" and such a number.
@@ -89,9 +90,16 @@ def _listed_in_plan():
     """Yield the entries of the description as Lists.entries() does, from the plan."""
     for does, name, size, sha, check, path in lines(PLAN):
         if does in "aArR=":
-            yield NAMED_FROM - int(name), path, int(size), sha, check
+            yield (
+                NAMED_FROM - int(name[:4]),
+                path,
+                int(size),
+                sha,
+                check,
+                transaction.is_once(name),
+            )
         elif does in "dD-" and name[4] == "d":
-            yield NAMED_FROM - int(name[5:]), path, None, None, None
+            yield NAMED_FROM - int(name[5:]), path, None, None, None, None
 
 
 def _make_home(record):
@@ -156,7 +164,7 @@ class _Builder:
         self.deletes = False
         self.need = RESERVE  # sixteenths of a block, at the worst moment
 
-    def add(self, number, path, size, sha, check):
+    def add(self, number, path, size, sha, check, once):
         """Enter a file, or with *size* None a deletion, yielding while a live file is hashed.
 
         Raises Refused when it contradicts what is on the board.
@@ -167,19 +175,26 @@ class _Builder:
         self._number = number
         while self._made and not path.startswith(self._made[-1] + "/"):
             self._made.pop()
+        other = companion(path)
+        if path in self._there:
+            self._there[path] = True
+        name = "%04d" % (NAMED_FROM - number)
+        if once:
+            name += "a"
+            there = other and kind(other) == "file" and other not in self._going
+            if not self._made and (there or kind(path) == "file"):
+                self._write("=", name, size, sha, check, path)
+                return
         does = None
         for does in self._does(path, size, sha):
             yield None
-        other = companion(path)
         if does != "=":
             self.need += cost(size)
         if does == "R":
             self.need += cost(os.stat(path)[6])
-        if path in self._there:
-            self._there[path] = True
-        if path[:5] == "/ota/" and companion(path):
+        if path[:5] == "/ota/" and other:
             self._module = path
-        self._write(does, "%04d" % (NAMED_FROM - number), size, sha, check, path)
+        self._write(does, name, size, sha, check, path)
         # In a folder that is only made now there is nothing yet.
         if other and not self._made and kind(other) == "file" and not self._goes(other):
             self._delete(self._name_behind("p", 0), other)

@@ -182,7 +182,7 @@ async def take_files(device, archive, entry, writing):
 
 def _check_entry(index, listed, entry):
     _, name, size, _, check, path = listed
-    wanted = (paths.entry_name(NAMED_FROM - int(name), path), int(size), int(check, 16))
+    wanted = (paths.entry_name(NAMED_FROM - int(name[:4]), path), int(size), int(check, 16))
     if entry != wanted:
         raise Refused(400, "unexpected_entry/other", index, *wanted + entry)
 

@@ -112,18 +112,28 @@ def rollback():
     if not plan or record["old"] != records.previous_digest(OLD):
         raise Refused(409, "previous_damaged")
     if record["state"] == "idle":
-        _keep_keys(plan)
+        _keep_what_stays(plan)
     records.turn_back(record, "asked for")
 
 
-def _keep_keys(plan):
-    """See that the keys stay as a confirmed update has left them: those that it retired may be
-    stolen, and must not come back with the previous set.
+def is_once(name):
+    """Return whether the file called *name* in the plan is one that comes once."""
+    return name[4:] == "a"
+
+
+def _keep_what_stays(plan):
+    """See that keys and settings stay as they are since the update was confirmed.
+
+    Keys that it retired may be stolen, and must not come back with the previous set; files that
+    came once are whose who has filled them in.
     """
     for kind, name, _, _, _, path in records.lines(plan):
-        if path == KEYRING:
-            # Restoring leaves alone what is still waiting to go live, and what was there before
-            # is put back: so the new keys are both.
+        # Restoring leaves alone what is still waiting to go live, and what was there before is
+        # put back.
+        if kind in "aA" and is_once(name):
+            records.make_parents(NEW + "/" + name)
+            open(NEW + "/" + name, "w").close()
+        elif path == KEYRING:
             place = OLD if kind == "r" else NEW
             for _ in records.copy_steps(path, place + "/" + name):
                 pass

@@ -73,5 +73,13 @@ def make_plan(
 
 
 def differing(files: Iterable[ListedFile], digests: Mapping[str, str | None]) -> list[str]:
-    """Paths of *files* whose digest on the device is another one, or that it has not."""
-    return [file.path for file in files if digests.get(file.path) != file.sha256]
+    """Paths of *files* whose digest on the device is another one, or that it has not.
+
+    Of a file that comes once, any will do.
+    """
+    return [
+        file.path
+        for file in files
+        if digests.get(file.path) != file.sha256
+        and not (file.once and digests.get(file.path) is not None)
+    ]

@@ -7,6 +7,7 @@
     version = "1.4.0"                # the version word of a push or build
     ignore = ["*.md", "tests/"]      # stays at home, beside the usual .git, __pycache__, ...
     protected = ["/data/"]           # never deleted by push --delete
+    keep = ["config.json"]           # installed where missing, never overwritten, never deleted
     mpy = true                       # compile .py to .mpy
     key = "keys/private.pem"         # signs a build
 
@@ -38,6 +39,7 @@ class Project:
     version: str | None = None
     ignore: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     mpy: bool = False
     key: Path | None = None
 
@@ -114,6 +116,7 @@ _KINDS: dict[str, type] = {
     "version": str,
     "ignore": tuple,
     "protected": tuple,
+    "keep": tuple,
     "mpy": bool,
     "key": Path,
 }

@@ -81,6 +81,7 @@ def scan(
     compiler: Compiler | None = None,
     root: Path | None = None,
     tell: Tell = lambda text: None,
+    keep: Sequence[str] = (),
 ) -> list[LocalFile]:
     """The files below *sources* as they will be on the device, in the order of their paths.
 
@@ -93,6 +94,8 @@ def scan(
         compiler: makes the ``.mpy`` of a source, given its bytes and device path.
         root: the project, inside of which links are followed; None is the folder itself.
         tell: told of what does not travel as it is here.
+        keep: patterns, as `patterns` returns them, of what people change on the device: that is
+            not compiled.
 
     Raises:
         UsageError: nothing there, a name the device cannot store, two files for one place, or a
@@ -103,7 +106,8 @@ def scan(
     top = "" if to == "/" else to
     for path, relative in _sources(sources, ignore or Ignore(), root, tell):
         where = device_path(f"{top}/{relative}")
-        file = _read_source(path, where, compiler, tell)
+        compiles = None if never.matches(where, keep) else compiler
+        file = _read_source(path, where, compiles, tell)
         if file.path in found:
             raise UsageError(
                 f"{found[file.path].source} and {path} would both become {file.path}. "
@@ -172,31 +176,48 @@ def local_file(where: str, data: bytes, source: Path, made: bool = False) -> Loc
     return LocalFile(where, len(data), digest, check, source, data if made else None)
 
 
+def patterns(texts: Iterable[str], to: str = "/") -> list[str]:
+    """*texts* of a project file as patterns of device paths, for `never.matches`.
+
+    One without a slash in front means the folder *to*, which the files go into.
+
+    Raises:
+        UsageError: the device has no such path.
+    """
+    top = "" if to == "/" else to
+    return [
+        device_path(text if text.startswith("/") else f"{top}/{text}")
+        + ("/" if text.endswith("/") else "")
+        for text in texts
+    ]
+
+
 def deletions(
     files: Iterable[LocalFile],
     remote: Iterable[str],
     to: str = "/",
     protected: Iterable[str] = (),
+    keep: Iterable[str] = (),
 ) -> list[str]:
     """What ``--delete`` takes away: *remote* paths inside *to* that are not among *files*.
 
-    The updater, settings and what *protected* names stay. So does the other form of a pushed
-    module (``x.py`` beside a new ``x.mpy``): the device retires it by itself.
+    The updater, settings and what *protected* and *keep* name stay. So does the other form of a
+    pushed module (``x.py`` beside a new ``x.mpy``): the device retires it by itself.
     """
-    keep = {file.path for file in files}
-    for path in list(keep):
+    here = {file.path for file in files}
+    for path in list(here):
         stem, dot, suffix = path.rpartition(".")
         if dot and suffix in ("py", "mpy"):
-            keep.add(f"{stem}.{'mpy' if suffix == 'py' else 'py'}")
+            here.add(f"{stem}.{'mpy' if suffix == 'py' else 'py'}")
     top = "/" if to == "/" else to + "/"
-    patterns = [device_path(p) + ("/" if p.endswith("/") else "") for p in protected]
+    stay = [*patterns(protected), *patterns(keep, to)]
     return sorted(
         path
         for path in set(remote)
         if path.startswith(top)
-        and path not in keep
+        and path not in here
         and not never.stays(path)
-        and not never.matches(path, patterns)
+        and not never.matches(path, stay)
     )
 
 

@@ -171,6 +171,32 @@ def test_delete_takes_what_is_not_here_but_nothing_protected(own_device, cli, ap
     assert {"/data/calibration", "/data/deep/x", "/settings.py", "/ota_boot.mpy"} <= left
 
 
+def test_what_is_kept_comes_once(own_device, cli, app, here):
+    (here / "pico-ota.toml").write_text('keep = ["config.json", "conf/"]\nmpy = true\n')
+    write(app, conf__a_py="A = 'default'\n")
+    (app / "config.json").write_text('{"default": true}')
+    assert cli("push", app, "--no-trial").status == 0
+    assert cli("cat", ":config.json").out == '{"default": true}'
+    assert cli("cat", ":conf/a.py").out == "A = 'default'\n"  # to be changed, so not compiled
+    (here / "config.json").write_text('{"mine": true}')
+    assert cli("cp", "config.json", ":").status == 0
+    (app / "config.json").write_text('{"default": "another"}')
+    again = cli("push", app, "--no-trial")
+    assert "Up to date" in again.out
+    plan = json.loads(cli("push", app, "--dry-run", "--json").out)
+    assert (plan["new"], plan["changed"]) == ([], [])
+    write(app, lib__a_py="A = 2\n")
+    assert cli("push", app, "--no-trial").status == 0
+    assert cli("cat", ":config.json").out == '{"mine": true}'
+    # Also when it is here no more.
+    (app / "config.json").unlink()
+    assert json.loads(cli("push", app, "--delete", "--dry-run", "--json").out)["delete"] == []
+    assert cli("rm", ":config.json").status == 0
+    (app / "config.json").write_text('{"default": "another"}')
+    assert cli("push", app, "--no-trial").status == 0
+    assert cli("cat", ":config.json").out == '{"default": "another"}'
+
+
 def test_delete_needs_folders(own_device, cli, app):
     refused = cli("push", app / "main.py", "--delete")
     assert refused.status == 2

@@ -126,6 +126,7 @@ def command(
         micropython=micropython,
         trial=trial,
         ignore=(*project.ignore, *(ignore or ())),
+        keep=project.keep,
         trust=trust or (),
         root=project.folder,
         tell=session.out.say,

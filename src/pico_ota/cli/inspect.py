@@ -53,6 +53,7 @@ def command(
     for name, text in rows:
         out.show(f"{name:<12}{text}")
     for file in content["files"]:
-        out.show(f"{amount(file['size']):>12}  {file['path']}")
+        once = "  (where it is missing)" if file.get("once") else ""
+        out.show(f"{amount(file['size']):>12}  {file['path']}{once}")
     for gone in content["delete"]:
         out.show(f"{'deletes':>12}  {gone}")

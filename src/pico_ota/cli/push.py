@@ -101,7 +101,8 @@ def command(
     --confirm keeps what answers over Wi-Fi, and does not wait for the half minute in which the
     device sees that it stays healthy: for trying things out.
 
-    --delete never takes the updater, /settings.py, and what 'protected' in pico-ota.toml names.
+    --delete never takes the updater, /settings.py, and what 'protected' and 'keep' in
+    pico-ota.toml name. What 'keep' names is sent where it is missing, and never overwritten.
 
     \b
     Examples:

@@ -94,7 +94,7 @@ class Push:
         files = self._scan(status)
         gone = self._deletions(files, remote) if self._request.delete else []
         version = self._version(files, gone)
-        listed = describe(files, version, gone, self._request.trial)
+        listed = describe(files, version, gone, self._request.trial, self._keep)
         self._report = {"version": version, "from": status.get("version")}
         here = {file.path: file for file in files}
         return Delivery(
@@ -121,6 +121,10 @@ class Push:
     def _ignore(self) -> Ignore:
         return Ignore((*self._session.project.ignore, *self._request.ignore))
 
+    @property
+    def _keep(self) -> list[str]:
+        return sync.patterns(self._session.project.keep, self._to)
+
     def _scan(self, status: dict[str, Any]) -> list[sync.LocalFile]:
         project = self._session.project
         mpy = project.mpy if self._request.mpy is None else self._request.mpy
@@ -134,6 +138,7 @@ class Push:
             compiler,
             project.folder,
             self._out.say,
+            self._keep,
         )
         check_package([file.path for file in files])
         if not files:
@@ -159,7 +164,8 @@ class Push:
         if self._to != "/" and not remote.is_folder(self._to):
             return []
         there = [entry.path for entry in remote.walk(self._to) if not entry.directory]
-        gone = sync.deletions(files, there, self._to, self._session.project.protected)
+        project = self._session.project
+        gone = sync.deletions(files, there, self._to, project.protected, project.keep)
         odd = [path for path in gone if is_escaped(path)]
         for path in odd:
             self._out.say(f"{path} stays: no update can spell this name. 'pico-ota rm' can.")
@@ -183,9 +189,12 @@ class Push:
             return False
         # Sizes first: a listing tells those of a whole folder, a digest is asked for file by file.
         sizes = remote.sizes({file.path for file in listed.files})
-        if any(sizes.get(file.path) != file.size for file in listed.files):
+        if not all(file.once or sizes.get(file.path) == file.size for file in listed.files):
             return False
-        return all(remote.digest(file.path) == file.sha256 for file in listed.files)
+        return all(
+            file.path in sizes if file.once else remote.digest(file.path) == file.sha256
+            for file in listed.files
+        )
 
     def _up_to_date(self, listed: Description) -> None:
         self._out.say("Up to date: the device has all of it.", "green")

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..errors import UsageError
 from ..ignore import Ignore
 from ..mpy import compile_source
-from ..sync import LocalFile, local_file, scan
+from ..never import matches
+from ..sync import LocalFile, local_file, patterns, scan
 from ..walking import Tell
 from . import archive, native
 from .description import (
@@ -51,6 +53,8 @@ class Options:
         micropython: lowest MicroPython that runs it.
         trial: whether it has to prove itself before it is kept.
         ignore: patterns of files that stay out, beside the usual ones.
+        keep: patterns of device paths that are installed where they are missing, and never
+            overwritten: settings.
         trust: public keys that devices accept from this release on, and no others.
         root: the project, inside of which links are followed; None is the folder itself.
         tell: told of what does not travel as it is in the folder.
@@ -63,6 +67,7 @@ class Options:
     micropython: str = MICROPYTHON
     trial: bool = True
     ignore: Iterable[str] = ()
+    keep: Sequence[str] = ()
     trust: Sequence[Path | PublicKey] = ()
     root: Path | None = None
     tell: Tell = lambda text: None
@@ -89,7 +94,7 @@ def build(
 
     Raises:
         ReleaseError: nothing was written; the reason is its word and message.
-        UsageError: a file cannot be on a device.
+        UsageError: a file cannot be on a device, or is to be kept and deleted.
         PicoOtaError: a file cannot be read or compiled.
     """
     if isinstance(sign_key, Path):
@@ -107,7 +112,13 @@ def make(directory: Path, version: str, options: Options, sign_key: SigningKey |
     names = [board for board, _ in boards]
     compiler = _compiler(names) if options.mpy else None
     ignore = Ignore(options.ignore)
-    scanned = scan([directory], "/", ignore, compiler, options.root, options.tell)
+    kept = patterns(options.keep)
+    for path in options.delete:
+        if matches(path, kept):
+            raise UsageError(
+                f"{path} is to be deleted, but 'keep' says that it stays. Drop one of them."
+            )
+    scanned = scan([directory], "/", ignore, compiler, options.root, options.tell, kept)
     files = {file.path: file for file in scanned}
     if options.trust:
         ring = keyring(_keys(options.trust))
@@ -116,7 +127,7 @@ def make(directory: Path, version: str, options: Options, sign_key: SigningKey |
         raise ReleaseError(
             "nothing", "There is no file to release. Name the folder that holds main.py."
         )
-    description = describe(files.values(), version, options.delete, options.trial)
+    description = describe(files.values(), version, options.delete, options.trial, kept)
     contents = {file.path: files[file.path].read() for file in description.files}
     mpy, arch = native.found_in(contents, names)
     description = replace(
@@ -136,9 +147,15 @@ def make(directory: Path, version: str, options: Options, sign_key: SigningKey |
 
 
 def describe(
-    files: Iterable[LocalFile], version: str, deletes: Iterable[str] = (), trial: bool = True
+    files: Iterable[LocalFile],
+    version: str,
+    deletes: Iterable[str] = (),
+    trial: bool = True,
+    keep: Sequence[str] = (),
 ) -> Description:
     """Return the description of an update for any board: what a push sends.
+
+    *keep* are patterns, as `sync.patterns` returns them, of files that come once.
 
     Raises:
         ReleaseError: no device would take it; the reason is its word and message.
@@ -158,7 +175,14 @@ def describe(
                 "bad_path", f"An update cannot carry a double quote in a name: {path}. Rename it."
             )
     listed = tuple(
-        ListedFile(archive_name(number, file.path), file.path, file.sha256, file.size, file.check)
+        ListedFile(
+            archive_name(number, file.path),
+            file.path,
+            file.sha256,
+            file.size,
+            file.check,
+            matches(file.path, keep),
+        )
         for number, file in enumerate(ordered, 1)
     )
     description = Description(version, listed, tuple(gone), trial=trial)

@@ -54,6 +54,7 @@ class ListedFile:
         sha256: 64 lower-case hex digits.
         size: in bytes.
         check: the cpio checksum of its content.
+        once: installed where it is missing, and never over one that is there.
     """
 
     filename: str
@@ -61,12 +62,14 @@ class ListedFile:
     sha256: str
     size: int
     check: int
+    once: bool = False
 
     def render(self) -> str:
         """Return its line in the description, without the comma."""
+        once = " once = true;" if self.once else ""
         return (
             f'{{ filename = "{self.filename}"; path = "{self.path}"; sha256 = "{self.sha256}";'
-            f' size = {self.size}; chksum = "{self.check:08X}"; }}'
+            f' size = {self.size}; chksum = "{self.check:08X}";{once} }}'
         )
 
 
@@ -364,8 +367,9 @@ class Parser:
         # Nothing inside the quotes may hold a quote, so they part the line; and what was
         # understood has to give the same line again.
         try:
-            _, name, _, path, _, sha256, size, check, _ = line.split('"')
-            file = ListedFile(name, path, sha256, int(size[9:-11]), int(check, 16))
+            _, name, _, path, _, sha256, size, check, end = line.split('"')
+            once = end.startswith("; once")
+            file = ListedFile(name, path, sha256, int(size[9:-11]), int(check, 16), once)
             unhexlify(sha256)
         except ValueError:
             self._in.fail(f"not a file as docs/format.md writes it: {line[:60]!r}")

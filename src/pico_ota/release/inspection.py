@@ -51,6 +51,7 @@ class Inspection:
             "trial": listed.trial,
             "files": [
                 {"path": file.path, "size": file.size, "sha256": file.sha256}
+                | ({"once": True} if file.once else {})
                 for file in listed.files
             ],
             "delete": list(listed.deletes),

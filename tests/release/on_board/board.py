@@ -7,6 +7,7 @@ a line of JSON. The file system is a littlefs of a Pico's size in RAM, put back 
 import asyncio
 import gc
 import json
+import os
 import sys
 import vfs
 from binascii import unhexlify
@@ -283,6 +284,9 @@ def answer_to(request, archive):
             record.make_parents(request["path"])
             with open(request["path"], "wb") as out:
                 out.write(unhexlify(request["data"]))
+            return {}
+        if op == "remove":
+            os.remove(request["path"])
             return {}
         if op == "abort":
             transaction.abort()
