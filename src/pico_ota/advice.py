@@ -19,6 +19,8 @@ ADVICE = {
     "'pico-ota install' over USB sets a new one.",
     "unsigned": "'pico-ota build --sign KEY' makes a release, 'pico-ota push' sends it.",
     # What is wrong between here and there.
+    "basic": "Either its updater is older than this command line, or somebody in between listens. "
+    "--basic sends it all the same.",
     "lost": "Is the device still powered and on Wi-Fi? The same command goes on where it was.",
     "other_service": "Check --host and its port.",
     "other_version": "Update the older of device and command line.",

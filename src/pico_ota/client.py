@@ -8,6 +8,7 @@ The contract it codes against is docs/http.md.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ import httpx
 
 from . import target as targets
 from .advice import ADVICE
+from .digest import Login, secret_of
 from .errors import (
     AnswerError,
     CredentialsError,
@@ -52,6 +54,11 @@ _MAX_MESSAGE = 1000
 # No single pause is longer than this, whatever the device asks for.
 _LONGEST_PAUSE_S = 10.0
 
+# A longer body is not sent before the device has said with which nonce it will be taken.
+_UNSIGNED = 4096
+# How often one request is sent again only because the device wants another nonce.
+_CHALLENGES = 3
+
 
 @dataclass(frozen=True)
 class Call:
@@ -63,6 +70,7 @@ class Call:
         json: sent as the body.
         body: makes the body, afresh for each try; `length` is its length.
         length: see `body`.
+        sha256: of the body (64 hex); computed from `json`.
         headers: more headers.
         accept: statuses above 399 that are returned, not raised.
         retry: try again after a broken connection. Off where a second time would not be the same
@@ -75,6 +83,7 @@ class Call:
     json: object = None
     body: Callable[[], Iterator[bytes]] | None = None
     length: int = 0
+    sha256: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     accept: tuple[int, ...] = ()
     retry: bool = True
@@ -88,6 +97,7 @@ class Client:
         target: where it listens.
         user: the user name.
         password: called once, when a request first needs it.
+        basic: log in by Basic, which sends the password in clear, and not by Digest.
         timeout_s: how long the device may be silent within one request.
         retries: how often a broken connection is tried again.
         on_retry: told before each new try, with the reason and the pause in seconds.
@@ -102,6 +112,7 @@ class Client:
         user: str = "admin",
         password: Callable[[], str] | None = None,
         *,
+        basic: bool = False,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         retries: int = len(BACK_OFF_S),
         on_retry: Callable[[str, float], None] | None = None,
@@ -117,7 +128,11 @@ class Client:
         #: wrong address should not keep anybody waiting.
         self.reached = False
         self._password = password
-        self._authorization: str | None = None
+        self._known: str | None = None
+        self._basic = basic
+        self._login = Login(user)
+        # Whether a request was taken without credentials: there is nothing to ask for then.
+        self._unguarded = False
         self._on_retry = on_retry or (lambda reason, pause: None)
         self._on_answer = on_answer or (lambda line: None)
         self._given_transport = transport
@@ -173,7 +188,7 @@ class Client:
 
     def use_password(self, password: str) -> None:
         """From now on give *password*."""
-        self._password, self._authorization = (lambda: password), None
+        self._password, self._known = (lambda: password), None
 
     def back_off(self, tries: int, reason: str) -> None:
         """Pause before another try, the longer the more *tries* there were before."""
@@ -264,9 +279,11 @@ class Client:
         response._content = b"".join(pieces)
 
     def _answer(self, call: Call) -> httpx.Response:
-        tries = 0
+        tries = challenges = 0
         while True:
             try:
+                if self._wants_challenge(call):
+                    self._ask_for_challenge()
                 response = self._send(call)
             except httpx.TransportError as error:
                 self._address = None  # after a restart it may have another one
@@ -281,6 +298,13 @@ class Client:
                     response.close()
                     self._by_name = True
                     continue
+                if call.auth and response.status_code != 401 and not self._login.known:
+                    self._unguarded = True
+                if response.status_code == 401 and challenges < _CHALLENGES:
+                    challenges += 1
+                    if self._learn(response) in ("first", "stale"):
+                        response.close()
+                        continue
                 if not _asks_for_patience(response) or not call.retry or tries >= self.retries:
                     return response
                 response.close()
@@ -288,38 +312,89 @@ class Client:
             tries += 1
 
     def _send(self, call: Call) -> httpx.Response:
-        if self._address is None:
-            self._address = self._resolve()
-        place = str(Target(self._address, self.target.port))
-        headers = {"Host": str(self.target) if self._by_name else place}
-        if call.auth:
-            headers["Authorization"] = self._credentials()
-        if call.method not in ("GET", "HEAD"):
-            headers["X-Requested-With"] = "pico-ota"
-        headers.update(call.headers)
+        headers = {}
         content: bytes | Iterator[bytes] | None = None
+        sha256 = call.sha256
         if call.json is not None:
             content = _compact(call.json)
+            sha256 = hashlib.sha256(content).hexdigest()
             headers["Content-Type"] = "application/json"
         elif call.body is not None:
             content = call.body()
             headers["Content-Length"] = str(call.length)
         elif call.method in ("PUT", "POST"):
             content = b""
-        request = self._http.build_request(
-            call.method, f"http://{place}{call.path}", content=content, headers=headers
-        )
+        if call.method not in ("GET", "HEAD"):
+            headers["X-Requested-With"] = "pico-ota"
+        headers.update(call.headers)
+        request = self._request(call.method, call.path, content, headers)
+        if call.auth and self._basic:
+            pair = f"{self.user}:{self._word()}".encode()
+            request.headers["Authorization"] = "Basic " + b64encode(pair).decode()
+        elif call.auth and self._login.known:
+            if sha256:
+                request.headers["X-Content-SHA256"] = sha256
+            request.headers["Authorization"] = self._login.sign(
+                self.secret(),
+                call.method,
+                request.url.raw_path.decode(),
+                sha256 or hashlib.sha256().hexdigest(),
+            )
         return self._http.send(request, stream=True)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        content: bytes | Iterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        if self._address is None:
+            self._address = self._resolve()
+        place = str(Target(self._address, self.target.port))
+        host = {"Host": str(self.target) if self._by_name else place}
+        return self._http.build_request(
+            method, f"http://{place}{path}", content=content, headers=host | dict(headers or {})
+        )
+
+    # --- logging in --------------------------------------------------------------------------
+
+    def _wants_challenge(self, call: Call) -> bool:
+        if not call.auth or self._basic or self._unguarded:
+            return False
+        return call.length > _UNSIGNED and not self._login.fresh
+
+    def _ask_for_challenge(self) -> None:
+        """Get a nonce by a short request without credentials."""
+        response = self._http.send(self._request("GET", "/api/v1/progress"), stream=True)
+        try:
+            if response.status_code == 401:
+                self._learn(response)
+            self._read(response)
+        finally:
+            response.close()
+
+    def _learn(self, response: httpx.Response) -> str | None:
+        if self._basic:
+            return None
+        return self._login.learn(response.headers.get_list("WWW-Authenticate"))
+
+    def _offers_less(self, response: httpx.Response) -> bool:
+        """Whether a 401 offers something, but nothing that this client answers."""
+        offers = response.headers.get_list("WWW-Authenticate")
+        return bool(offers) and not self._basic and Login(self.user).learn(offers) is None
+
+    def _word(self) -> str:
+        if self._known is None:
+            self._known = self._password() if self._password else ""
+        return self._known
+
+    def secret(self) -> str:
+        """What the device keeps of the password that is in use."""
+        return secret_of(self.user, self._word())
 
     def _resolve(self) -> str:
         return self.target.host if self._given_transport else targets.resolve(self.target)
-
-    def _credentials(self) -> str:
-        if self._authorization is None:
-            password = self._password() if self._password else ""
-            pair = f"{self.user}:{password}".encode()
-            self._authorization = "Basic " + b64encode(pair).decode()
-        return self._authorization
 
     def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
         reason = _reason(error)
@@ -338,6 +413,11 @@ class Client:
         answer = _json_object(response)
         word, message = answer.pop("error", None), answer.pop("message", None)
         status = response.status_code
+        if status == 401 and self._offers_less(response):
+            return CredentialsError(
+                f"{self.target} does not offer Digest, so '{self.user}' would have to log in with "
+                f"the password in clear. {ADVICE['basic']}"
+            )
         if status == 401:
             return CredentialsError(
                 f"{self.target} does not take this password for '{self.user}'. "

@@ -9,7 +9,8 @@ from typing import Any
 
 from .advice import ADVICE
 from .client import Client, quoted
-from .errors import AnswerError, RefusedError
+from .digest import masked, secret_of
+from .errors import AnswerError, PicoOtaError, RefusedError
 from .paths import MAX_DEPTH, MAX_PATH
 from .shape import CONSOLE, INFO, LOG, RESTART, STATUS
 
@@ -17,6 +18,7 @@ API = 1  # the version of the HTTP contract that is spoken here
 _CHUNK = 4096
 # The largest flash that there is for these chips has 16 MB.
 MAX_FILE = 32 << 20
+_LONGEST_PASSWORD = 128
 _MOST_ENTRIES = 100_000
 _SETTLE_S = 0.5
 _SETTLE_LOOKS = 40
@@ -117,8 +119,20 @@ class Remote(Client):
         return self.json("POST", "/api/v1/reboot", RESTART, json={"mode": mode}, retry=False)
 
     def set_password(self, password: str) -> None:
-        """Make *password* the one that the device asks for, and this client gives."""
-        self.request("PUT", "/api/v1/password", json={"password": password}, retry=False)
+        """Make *password* the one that the device asks for, and this client gives.
+
+        It does not travel: what the device keeps of it does, masked with the old one.
+
+        Raises:
+            PicoOtaError: it is empty or too long.
+        """
+        if not 0 < len(password) <= _LONGEST_PASSWORD:
+            raise PicoOtaError(
+                f"a password has 1 to {_LONGEST_PASSWORD} characters, this one has "
+                f"{len(password)}. Nothing was changed."
+            )
+        new = masked(self.secret(), secret_of(self.user, password))
+        self.request("PUT", "/api/v1/password", json=new, retry=False)
         self.use_password(password)
 
     # --- files -------------------------------------------------------------------------------
@@ -231,6 +245,7 @@ class Remote(Client):
             _url(path),
             body=lambda: chunks(data, progress),
             length=len(data),
+            sha256=sha256,
             headers=headers,
         )
 

@@ -69,6 +69,7 @@ class UpdateSession:
             BEGUN,
             body=lambda: chunks(self._head),
             length=len(self._head),
+            sha256=hashlib.sha256(self._head).hexdigest(),
             headers={"Content-Type": "application/octet-stream"},
         )
         self.begun = True
@@ -127,6 +128,7 @@ class UpdateSession:
             f"{_PLACE}/files{quoted(path)}",
             body=lambda: chunks(rest, progress, at),
             length=len(rest),
+            sha256=hashlib.sha256(rest).hexdigest(),
             headers=headers,
             retry=False,  # not the same again: it goes on where the device says
         )

@@ -1,5 +1,7 @@
 """The HTTP client against a transport that plays the device, its faults included."""
 
+import hashlib
+import re
 from base64 import b64encode
 
 import httpx
@@ -46,38 +48,144 @@ def refusal(status, word="no", headers=None, **more):
     return httpx.Response(status, json=body, headers=headers)
 
 
+def challenge(scheme="Digest", stale=False):
+    value = f'{scheme} realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256, nonce="7a"'
+    headers = [("WWW-Authenticate", value + ", stale=true" * stale), ("WWW-Authenticate", "Basic")]
+    return httpx.Response(401, json={}, headers=headers)
+
+
+def signed(request, body, pair=("admin", "secret")):
+    """Assert that the request proves the password for just itself; return the fields."""
+    text = request.headers["Authorization"]
+    assert text.startswith("Digest ")
+    fields = {
+        name: plain or quoted
+        for name, quoted, plain in re.findall(r'([a-z*]+)=(?:"(.*?)"|([^,]+))', text)
+    }
+    assert (fields["qop"], fields["nonce"]) == ("auth-int", "7a")
+    assert fields["uri"] == request.url.raw_path.decode()
+
+    def sha(data):
+        return hashlib.sha256(data if isinstance(data, bytes) else data.encode()).hexdigest()
+
+    if body:
+        assert request.headers["X-Content-SHA256"] == sha(body)
+    about = sha(f"{request.method}:{fields['uri']}:{sha(body)}")
+    first = sha(f"{pair[0]}:pico-ota:{pair[1]}")
+    proof = f"{first}:7a:{fields['nc']}:{fields['cnonce']}:auth-int:{about}"
+    assert fields["response"] == sha(proof)
+    return fields
+
+
 BROKEN = httpx.ReadError("cut")
 
 
 def test_a_request_carries_what_the_contract_asks_for():
-    client, network, _ = client_of()
+    client, network, _ = client_of(challenge())
     client.request("POST", "/api/v1/confirm")
-    request, _ = network.requests[0]
+    assert "Authorization" not in network.requests[0][0].headers
+    request, _ = network.requests[1]
     assert request.headers["Host"] == "pico:8080"
     assert request.headers["X-Requested-With"]
-    expected = "Basic " + b64encode(b"admin:secret").decode()
-    assert request.headers["Authorization"] == expected
+    signed(request, b"")
 
 
 def test_reading_needs_no_extra_header_and_nothing_is_sent_needlessly():
     # A push is dozens of requests: the bytes of each count on the air.
-    client, network, _ = client_of()
+    client, network, _ = client_of(challenge())
     client.request("GET", "/fs/")
-    request, _ = network.requests[0]
-    assert {name.lower() for name in request.headers} == {"host", "authorization"}
+    client.request("GET", "/fs/")
+    for request, _ in network.requests[1:]:
+        assert {name.lower() for name in request.headers} == {"host", "authorization"}
+
+
+def test_every_request_is_signed_with_its_body_and_a_count_of_its_own():
+    client, network, _ = client_of(challenge("xDigest"))
+    client.request("GET", "/fs/a%20b?since=1")
+    client.request("PUT", "/x", json={"a": 1})
+    data = bytes(9000)
+    sha256 = hashlib.sha256(data).hexdigest()
+    client.request("PUT", "/y", body=lambda: chunks(data), length=len(data), sha256=sha256)
+    counts = [signed(request, body)["nc"] for request, body in network.requests[1:]]
+    assert counts == ["00000001", "00000002", "00000003"]
+    own = {signed(request, body)["cnonce"] for request, body in network.requests[1:]}
+    assert len(own) == 3
+
+
+def test_a_used_up_nonce_is_renewed_and_the_body_made_anew():
+    client, network, _ = client_of(challenge(), httpx.Response(200), challenge(stale=True))
+    client.request("GET", "/")
+    client.request("PUT", "/x", json={"a": 1})
+    assert [body for _, body in network.requests[2:]] == [b'{"a":1}'] * 2
+    assert signed(*network.requests[3])["nc"] == "00000001"
+
+
+def test_a_device_that_always_wants_another_nonce_is_given_up():
+    client, network, _ = client_of(*[challenge(stale=True) for _ in range(20)])
+    with pytest.raises(CredentialsError):
+        client.request("GET", "/")
+    assert len(network.requests) <= 4
+
+
+def test_a_long_body_waits_for_the_nonce():
+    client, network, _ = client_of(challenge())
+    data = bytes(100_000)
+    options = {"body": lambda: chunks(data), "length": len(data), "sha256": "0" * 64}
+    client.request("PUT", "/fs/x", **options)
+    sizes = [(request.method, len(body)) for request, body in network.requests]
+    assert sizes == [("GET", 0), ("PUT", 100_000)]
+    client.request("PUT", "/fs/x", **options)
+    assert len(network.requests) == 3  # the same nonce goes on
+
+
+WEAK = [
+    'Basic realm="pico-ota"',
+    'Digest realm="pico-ota", qop="auth,auth-int", algorithm=MD5, nonce="1"',
+    'Digest realm="pico-ota", qop="auth,auth-int", nonce="1"',
+    'Digest realm="elsewhere", qop="auth,auth-int", algorithm=SHA-256, nonce="1"',
+    'Digest realm="pico-ota", qop="auth", algorithm=SHA-256, nonce="1"',
+    'Digest realm="pico-ota", algorithm=SHA-256, nonce="1"',
+    'Digest realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256, nonce=""',
+    'Digest realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256, nonce="a\r"',
+    "Negotiate",
+    "Digest",
+]
+
+
+@pytest.mark.parametrize("offer", WEAK)
+def test_nothing_weaker_is_answered(offer):
+    # Whoever is in between may offer what it likes: the password does not go there in clear.
+    answer = httpx.Response(401, json={}, headers={"WWW-Authenticate": offer})
+    client, network, _ = client_of(answer)
+    with pytest.raises(CredentialsError, match="--basic"):
+        client.request("GET", "/")
+    assert len(network.requests) == 1
+    assert "Authorization" not in network.requests[0][0].headers
+
+
+def test_basic_is_sent_when_it_is_asked_for():
+    client, network, _ = client_of(basic=True)
+    client.request("GET", "/")
+    expected = "Basic " + b64encode(b"admin:secret").decode()
+    assert network.requests[0][0].headers["Authorization"] == expected
 
 
 def test_user_names_and_passwords_are_utf_8():
     network = Network()
-    client = Client(Target("p"), "jörg", lambda: "gehéim:x", transport=network)
+    client = Client(Target("p"), "jörg", lambda: "gehéim:x", basic=True, transport=network)
     client.request("GET", "/")
     sent = network.requests[0][0].headers["Authorization"]
     assert sent == "Basic " + b64encode("jörg:gehéim:x".encode()).decode()
+    network = Network(challenge())
+    client = Client(Target("p"), "jörg", lambda: "gehéim:x", transport=network)
+    client.request("GET", "/")
+    fields = signed(*network.requests[1], pair=("jörg", "gehéim:x"))
+    assert fields["username*"] == "UTF-8''j%C3%B6rg"
 
 
 def test_the_password_is_asked_for_once_and_not_for_open_documents():
     asked = []
-    network = Network(*[httpx.Response(200, json={}) for _ in range(3)])
+    network = Network(httpx.Response(200, json={}), challenge(), httpx.Response(200, json={}))
     client = Client(Target("p"), "a", lambda: asked.append(1) or "x", transport=network)
     client.json("GET", "/api/v1/info", auth=False)
     assert not asked

@@ -87,6 +87,16 @@ _DEVICE_OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "basic": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--basic",
+                help="Send the password in clear, to a device that does not offer Digest.",
+            ),
+        ],
+        False,
+    ),
     "timeout": (
         Annotated[
             float,

@@ -31,8 +31,8 @@ def command(
     """Set a new password on the device. It is asked for from the next request on.
 
     The new password is asked for twice, or comes from a file or from PICO_OTA_NEW_PASSWORD. It
-    travels as plain http does: do this on a network that you trust. Lost the old one? Run
-    'pico-ota install' over USB.
+    does not travel: its SHA-256 does, masked with the old one, so a listener who can guess the old
+    one learns it. Lost the old one? Run 'pico-ota install' over USB.
 
     \b
     Examples:

@@ -24,6 +24,7 @@ class Settings:
     user: str | None = None
     password: str | None = None
     password_file: Path | None = None
+    basic: bool = False
     timeout: float = 30.0
     retries: int = 8
     json: bool = False
@@ -122,6 +123,7 @@ class Session:
             self.target,
             self.user,
             self.password,
+            basic=self.settings.basic,
             timeout_s=self.settings.timeout,
             retries=self.settings.retries,
             on_retry=lambda why, pause: self.out.detail(f"{why}: again in {pause:g} s"),

@@ -129,6 +129,7 @@ def connect(
         board.target,
         user,
         lambda: password,
+        basic=session.settings.basic,
         timeout_s=session.settings.timeout,
         retries=session.settings.retries,
         on_retry=lambda why, pause: session.out.detail(
