@@ -11,6 +11,8 @@ class Proxy:
         sent: bytes from clients so far.
         connections: how many there were.
         cut_at: counts of sent bytes at which the connection is cut, ascending.
+        heard: all that went either way.
+        change: makes what goes on of what a client sent; nothing by default.
     """
 
     def __init__(self, target):
@@ -20,6 +22,8 @@ class Proxy:
         self.sent = 0
         self.connections = 0
         self.cut_at = []
+        self.heard = bytearray()
+        self.change = lambda data: data
         self._closed = False
         self._open = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,7 +55,8 @@ class Proxy:
                 if self.cut_at and self.sent >= self.cut_at[0]:
                     self.cut_at.pop(0)
                     break
-                device.sendall(data.replace(ours, its))
+                self.heard += data
+                device.sendall(self.change(data.replace(ours, its)))
         except OSError:
             pass
         _end(client, device)
@@ -59,6 +64,7 @@ class Proxy:
     def _down(self, device, client):
         try:
             while data := device.recv(4096):
+                self.heard += data
                 client.sendall(data)
         except OSError:
             pass
