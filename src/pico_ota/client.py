@@ -328,6 +328,8 @@ class Client:
             headers["X-Requested-With"] = "pico-ota"
         headers.update(call.headers)
         request = self._request(call.method, call.path, content, headers)
+        if call.auth:
+            self._word()  # without one the device is left alone
         if call.auth and self._basic:
             pair = f"{self.user}:{self._word()}".encode()
             request.headers["Authorization"] = "Basic " + b64encode(pair).decode()
@@ -366,6 +368,7 @@ class Client:
 
     def _ask_for_challenge(self) -> None:
         """Get a nonce by a short request without credentials."""
+        self._word()
         response = self._http.send(self._request("GET", "/api/v1/progress"), stream=True)
         try:
             if response.status_code == 401:

@@ -317,8 +317,9 @@ def test_one_changed_file_of_fifty_costs_little(board_files, cli, here, monkeypa
         wire.close()
     assert answer["changed"] == ["/package0/module_07.py"]
     assert len(answer["unchanged"]) == 50
-    # 51 lines of the description, some 10 000 bytes, and the 2 048 of the file.
-    assert wire.sent <= 13_000, wire.sent
+    # 51 lines of the description, some 10 000 bytes, and the 2 048 of the file; what proves the
+    # password takes some 330 bytes a request.
+    assert wire.sent <= 14_500, wire.sent
     assert wire.connections == 1
     assert seconds < 5  # 1.5 s is the figure; others share this machine
 
