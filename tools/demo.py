@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from pico_ota.sim import SimulatedPico
+from pico_ota.sim.boards import heap_of
 
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "ota_sample.py"
 
@@ -29,6 +30,7 @@ def main() -> None:
             Path(folder) / "flash.img",
             app=app,
             port=_free_or(arguments.port),
+            heap=heap_of("pico_w"),
             flash_timing=True,
             quiet=False,
         )

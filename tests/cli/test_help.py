@@ -22,6 +22,7 @@ PROMISED = [
     "install",
     "discover",
     "push",
+    "mip",
     "diff",
     "status",
     "log",

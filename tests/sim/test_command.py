@@ -128,6 +128,25 @@ def test_people_see_the_console(sim, prepared):
     assert err == ""
 
 
+@pytest.mark.parametrize(("board", "least"), [("pico_w", 390_000), ("pico2_w", 890_000)])
+def test_without_a_heap_it_has_a_boards_memory(sim, tmp_path, board, least):
+    """Objects have twice the size here."""
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "main.py").write_text("import gc\nprint('heap', gc.mem_free() + gc.mem_alloc())\n")
+    process = sim("--flash", tmp_path / "flash.img", "--app", app, "--board", board)
+    size = int(process.stdout.readline().split()[1])
+    assert least < size < 1.05 * least
+
+
+def test_it_says_who_may_log_in(sim, prepared):
+    process = sim("--flash", prepared(SERVER))
+    seen = ""
+    while "[sim] user admin, password otapico" not in seen:
+        seen += process.stdout.readline()
+    assert "[sim] listening" in seen
+
+
 def test_the_heap_and_the_timing_of_the_chip(sim, prepared):
     path = prepared(
         "import gc, time\n"

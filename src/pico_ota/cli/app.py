@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "reset-password": Verb(_SETUP, "Set a new password on a device.", "reset_password"),
     "sim": Verb(_SETUP, "Run a simulated Pico.", "sim"),
     "push": Verb(_UPDATE, "Send a folder, files or a release as one update.", "push"),
+    "mip": Verb(_UPDATE, "Install packages by their names, as 'mpremote mip' does.", "mip"),
     "diff": Verb(_UPDATE, "Show what a push would change, line by line.", "diff"),
     "status": Verb(_UPDATE, "Show version, state, flash and memory.", "status"),
     "log": Verb(_UPDATE, "Show the last lines of the device, or follow them.", "log"),

@@ -19,8 +19,6 @@ SAID: dict[str, str] = {
     "repl": _OVER_USB,
     "mount": _OVER_USB,
     "connect": "is not needed: 'pico-ota -H NAME VERB' says which device, each time.",
-    "mip": "is mpremote's, over USB: 'mpremote mip install'. Over Wi-Fi: put the package's files "
-    "into a folder here, then 'pico-ota push FOLDER --to /lib'.",
 }
 
 

@@ -40,7 +40,8 @@ def command(
         typer.Option(
             "--heap",
             metavar="SIZE",
-            help="MicroPython's heap, such as 200K, about what 100K are on a board.",
+            help="MicroPython's heap, such as 200K, about what 100K are on a board. Default: the "
+            "memory of the board.",
         ),
     ] = None,
     cut_after: Annotated[
@@ -69,7 +70,8 @@ def command(
 ) -> None:
     """Run a simulated Pico W: real MicroPython on a flash image.
 
-    A new image gets the updater and the files of --app. The board boots, follows machine.reset()
+    A new image gets the updater and the files of --app. It has as much memory as the board, in
+    objects of 64 bits: 400K for pico_w, 900K for pico2_w. The board boots, follows machine.reset()
     and stops on Ctrl-C. Exit status: 0 stopped, 1 MicroPython crashed, 2 usage, 70 power cut.
 
     \b
@@ -78,6 +80,7 @@ def command(
       pico-ota sim --flash pico.img --cut-after 120 --tear half --json
     """
     from ..sim import SimulatedPico
+    from ..sim.boards import heap_of
 
     json = json or getattr(ctx.obj, "json", False)
     show = _show_json if json else _show_line
@@ -87,7 +90,7 @@ def command(
         board,
         app,
         port,
-        heap,
+        heap or heap_of(board),
         cut_after,
         tear,
         flash_timing,
@@ -124,6 +127,11 @@ def _show_json(event: Event) -> None:
 def _show_line(event: Event) -> None:
     details = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
     _say(f"[sim] {event['event']} {details}".rstrip())
+    if event["event"] == "listening":
+        _say(
+            "[sim] user admin, password otapico, unless the application gives OTAUpdateService "
+            "others"
+        )
 
 
 def _say(line: str) -> None:

@@ -22,6 +22,8 @@ class Board:
     number: int
     blocks: int
     """Erase blocks of the file system: `mpconfigboard.cmake` of the MicroPython board."""
+    heap: str
+    """As much heap as objects of 64 bits need for what the board's (200 and 450 KB) holds."""
 
     @property
     def size(self) -> int:
@@ -32,10 +34,15 @@ class Board:
 BOARDS = {
     board.name: board
     for board in (
-        Board("pico_w", 0, 212),  # 848 KiB at flash offset 0x12C000
-        Board("pico2_w", 1, 640),  # 2560 KiB at 0x180000
+        Board("pico_w", 0, 212, "400K"),  # 848 KiB at flash offset 0x12C000
+        Board("pico2_w", 1, 640, "900K"),  # 2560 KiB at 0x180000
     )
 }
+
+
+def heap_of(name: str) -> str | None:
+    """The heap of the board *name*, None for one that there is not."""
+    return BOARDS[name].heap if name in BOARDS else None
 
 
 @dataclass(frozen=True)
