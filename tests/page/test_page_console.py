@@ -5,11 +5,33 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from page_steps import choose_files, start
+from page_steps import choose_files, headline, start
 
 TRACE = (
     'Traceback (most recent call last):\n  File "main.py", line 3, in <module>\nValueError: no\n'
 )
+
+
+def test_what_a_real_program_prints_and_its_traceback(pico, http, open_page, make_folder):
+    main = http.get("/fs/main.py").text
+    loop = "    while True:"
+    loud = main.replace(loop, "    print('temperature', 21.5, 'ä')\n" + loop)
+    page = open_page(pico.url)
+    page.click("#console summary")
+    folder = make_folder({"main.py": loud.encode()})
+    choose_files(page, folder / "main.py")
+    start(page)
+    headline(page, "Confirmed")
+    wait_shown(page, "temperature 21.5 ä")
+    page.click("#buttons >> text=Done")
+    broken = loud.replace(loop, "    raise ValueError('no sensor')\n" + loop)
+    (folder / "main.py").write_bytes(broken.encode())
+    choose_files(page, folder / "main.py")
+    start(page)
+    page.wait_for_selector("#error:has-text('Reverted because')")
+    for place in ("#trace", "#lastTrace"):
+        page.wait_for_selector(f"{place} >> text=ValueError: no sensor")
+        assert "line 1" in page.inner_text(place)
 
 
 class Printed:
