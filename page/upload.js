@@ -75,7 +75,7 @@ async function look(first) {
     if (first === true && chosen.folder) {
       ui.inside.checked = (await list(target, signal)).some((f) => f.directory && f.name === chosen.folder);
     }
-    const top = chosen.release ? "/" : ui.inside.checked ? target + chosen.folder + "/" : target;
+    const top = chosen.top || chosen.release ? "/" : ui.inside.checked ? target + chosen.folder + "/" : target;
     plan = await compare(chosen, top, signal, (n, of) => (ui.detail.textContent = `${n} of ${count(of, "file")}`));
     plan.target = target;
     advise(chosen.folder || chosen.live || changes().length > 1);
@@ -180,9 +180,8 @@ function start() {
  */
 export function installText(file, path, live) {
   if (work.running) return false;
-  ui.target.value = path.slice(0, -file.name.length);
   ui.upload.scrollIntoView();
-  choose({ entries: [{ file, rel: file.name }], live: () => live(plan.files[0].sha) });
+  choose({ entries: [{ file, rel: path.slice(1) }], top: "/", live: () => live(plan.files[0].sha) });
   return true;
 }
 

@@ -117,6 +117,18 @@ def test_an_answer_that_got_lost_is_no_conflict(pico, http, open_page):
     assert http.get("/fs/data/a.txt").content == b"two\n"
 
 
+def test_an_edit_in_a_folder_leaves_the_target_folder_alone(pico, http, open_page):
+    put(http, "/lib/tool.py", b"one = 1\n")
+    page = open_page(pico.url)
+    page.click("#entries >> text=lib/")
+    open_file(page, "tool.py")
+    page.fill("#text", "two = 2\n")
+    press(page, "Install as update")
+    headline(page, "Confirmed")
+    assert page.input_value("#target") == "/"
+    assert http.get("/fs/lib/tool.py").content == b"two = 2\n"
+
+
 def test_a_new_file_overwrites_none(pico, http, open_page):
     page = open_page(pico.url)
     page.fill("#folder", "hello.py")
