@@ -346,7 +346,7 @@ class Parser:
             self._check_path(path)
             if path == "/boot.py":
                 raise ReleaseError(
-                    "protected", "Without /boot.py the guard would not run: keep it."
+                    "protected", "Without /boot.py the guard would not run: it has to stay."
                 )
             before = path
             yield path

@@ -21,18 +21,22 @@ def check_names(path: str) -> list[str]:
         ReleaseError: ``bad_path``: it could not be stored, or would mean another place.
     """
     if not path.startswith("/"):
-        raise ReleaseError("bad_path", f"A path starts with '/', got {path[:40]!r}.")
+        raise ReleaseError("bad_path", f"A path has to start with '/', got {path[:40]!r}.")
     if len(path.encode()) > MAX_PATH:
-        raise ReleaseError("bad_path", f"A path has at most {MAX_PATH} bytes: {path[:40]!r}….")
+        raise ReleaseError(
+            "bad_path", f"A path can have at most {MAX_PATH} bytes: {path[:40]!r}…."
+        )
     names = path[1:].split("/")
     if len(names) > MAX_DEPTH:
-        raise ReleaseError("bad_path", f"A path has at most {MAX_DEPTH} names: {path!r}.")
+        raise ReleaseError("bad_path", f"A path can have at most {MAX_DEPTH} names: {path!r}.")
     for name in names:
         if name in ("", ".", ".."):
-            raise ReleaseError("bad_path", f"Empty, '.' and '..' are no names, in {path!r}.")
+            raise ReleaseError(
+                "bad_path", f"A path cannot hold an empty name, '.' or '..': {path!r}."
+            )
         if any(char < " " or char in "\\\x7f" for char in name):
             raise ReleaseError(
-                "bad_path", f"Control characters and backslash are no names, in {path!r}."
+                "bad_path", f"A path cannot hold control characters or a backslash: {path!r}."
             )
     return names
 
@@ -65,14 +69,16 @@ def check_brought(path: str) -> str:
             "protected", f"A folder /{top} would be found in place of what the board starts with."
         )
     if below and top == "main.py":
-        raise ReleaseError("not_directory", "/main.py is a file: no folder can be there.")
+        raise ReleaseError(
+            "not_directory", "/main.py is a file: there can be no folder of that name."
+        )
     name = below.split("/")[0] if top == "lib" else top if top in ("ota.py", "ota.mpy") else ""
     module = name.removesuffix(".py").removesuffix(".mpy")
     if module in ("ota", *_MODULES):
         raise ReleaseError(
             "hidden",
             f"{path} would never be found: the updater's own module {module} is found first. "
-            "Call it otherwise.",
+            "Give it another name.",
         )
     return path
 
@@ -89,8 +95,8 @@ def check_package(files: Collection[str]) -> None:
     if modules and not {"/ota/modules.pack", "/ota/errors.py", "/ota/errors.mpy"} & set(files):
         raise ReleaseError(
             "hidden",
-            f"{modules[0]} is in the updater's own package ota: modules of an application are "
-            "not found there. Call yours otherwise.",
+            f"{modules[0]} is in the updater's own package ota, where modules of an application "
+            "are not found. Give your package another name.",
         )
 
 
@@ -126,11 +132,11 @@ def check_place(path: str, before: Collection[str], deletes: Collection[str]) ->
     if path.endswith(".py") and compiled in before:
         raise ReleaseError(
             "both_forms",
-            f"{path} and {compiled} are one module, MicroPython would only load the .py: "
-            "keep one of them.",
+            f"{path} and {compiled} are the same module, of which MicroPython would load the .py "
+            "only: keep one of them.",
         )
     if path in deletes:
-        raise ReleaseError("duplicate", f"{path} is brought and deleted.")
+        raise ReleaseError("duplicate", f"{path} is both to be deleted and to be installed.")
 
 
 def check_guard(files: Collection[str], deletes: Collection[str]) -> None:

@@ -27,7 +27,10 @@ def test_the_sentence_is_that_of_the_catalogue_with_its_arguments():
     assert error.message == str(error) == "%s" % error == SENTENCE
     assert (error.status, error.word, error.extra) == (400, "bad_range", {})
     assert Refused(401, "unauthorized/wrong").message == "Wrong user name or password."
-    assert Refused(400, "bad_path/start", "a'b").message == "A path starts with '/', got \"a'b\"."
+    assert (
+        Refused(400, "bad_path/start", "a'b").message
+        == "A path has to start with '/', got \"a'b\"."
+    )
 
 
 def test_the_last_and_the_longest_line_are_found_too():
