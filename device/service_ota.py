@@ -177,6 +177,16 @@ class OTAUpdateService:
         """Do as time.sleep(), while the service runs. Raises RuntimeError as poll() does."""
         self.poll(int(seconds * 1000))
 
+    async def prepare_sleep(self, listen_s=3):
+        """Call this before machine.deepsleep(): the restart that follows is a wanted one.
+
+        Waits for requests and updates under way, and until nobody has asked for anything for
+        *listen_s* seconds, half a minute at most. A wake in which the board was reachable proves
+        what is on trial, unless *auto_confirm* is False, and files changed by hand.
+        """
+        await ota.load("trial").prepare_sleep(self, listen_s)
+        self.tidy()
+
     def mount(self, app, prefix=""):
         """Serve from *app*, an application's own Microdot, below *prefix*, on its port.
 
@@ -213,6 +223,11 @@ class OTAUpdateService:
         """The port in use, None while not listening."""
         return self._listener.port
 
+    @property
+    def reachable(self):
+        """Whether anybody can ask it now."""
+        return self.port is not None or (self.mounted and self._is_connected())
+
     def tidy(self):
         """Free what is only needed for a moment, unless somebody is connected and uses it."""
         if self._server is None and not ota.busy:
@@ -245,8 +260,7 @@ class OTAUpdateService:
             supervisor.turn = now
         if self.good_ms is None:
             return
-        reachable = self.port is not None or (self.mounted and self._is_connected())
-        self.good_ms = self.good_ms + min(passed, _MAX_STEP_MS) if reachable else 0
+        self.good_ms = self.good_ms + min(passed, _MAX_STEP_MS) if self.reachable else 0
         if supervisor and not self._is_connected():
             supervisor.postpone()
         if self.good_ms >= self.confirm_after_s * 1000:

@@ -10,10 +10,15 @@ import json
 import os
 import sys
 import time
+from micropython import const
 
 import ota
 from ota import record, rescue
 from ota.errors import Refused
+
+#: How long who asks for this and that keeps a board awake, and who brings an update after each
+#: file.
+_AWAKE_MS = const(30000)
 
 
 def start_up(service):
@@ -109,6 +114,51 @@ def _trust_changes(service):
     if not service.changed and record.load()["changed"]:  # else the next start has to prove those
         record.unmark()
         ota.load("console").forget()
+
+
+async def prepare_sleep(service, listen_s):
+    """Wait until nobody uses *service*, then see that the sleep is not taken for a bad end."""
+    began = since = time.ticks_ms()
+    seen = service.requests
+    while True:
+        now = time.ticks_ms()
+        reachable = service.reachable
+        if ota.busy or service.requests != seen:
+            seen, since = service.requests, now
+        # Whoever brings an update may take his time between two files. What a client of an
+        # earlier wake has left does not keep the board awake.
+        lease = service.lease
+        updates = seen and lease is not None and time.ticks_diff(now, lease) < _AWAKE_MS
+        quiet = not reachable or time.ticks_diff(now, since) >= listen_s * 1000
+        if not (ota.busy or updates) and (quiet or time.ticks_diff(now, began) > _AWAKE_MS):
+            break
+        await asyncio.sleep_ms(100)
+    _stand_down(service, reachable)
+    if _has_chip():
+        ota.chip.leave("restart")
+
+
+def _stand_down(service, reachable):
+    """End the supervision before a sleep, in which nobody would feed the watchdog."""
+    if reachable and _has_chip():
+        ota.chip.forget_deaths()
+    guard = sys.modules.get("ota_boot")
+    if guard is None or guard.supervisor is None:
+        return
+    found = record.load()
+    if reachable and found["state"] != "trial":
+        _trust_changes(service)
+    elif reachable and service.auto_confirm:
+        try:
+            confirm(service)
+        except (Refused, MemoryError) as error:
+            service.log("Not confirmed: %s" % error)
+    elif reachable and found["tries"]:
+        # The application has not made up its mind: a planned sleep uses up no start.
+        found["tries"] -= 1
+        record.save(found)
+    if guard.supervisor is not None:
+        guard.stand_down()
 
 
 def vouch(service):

@@ -109,6 +109,18 @@ _DEVICE_OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         30.0,
     ),
+    "wait_for": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--wait-for",
+                "-W",
+                metavar="TIME",
+                help="Wait so long (90s, 10m, 1h) until the device answers: one that sleeps.",
+            ),
+        ],
+        None,
+    ),
     "retries": (
         Annotated[
             int,

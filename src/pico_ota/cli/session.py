@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import credentials, project, target, trusted
-from ..errors import UsageError
+from ..errors import UnreachableError, UsageError
 from .output import Out
 
 if TYPE_CHECKING:
     from ..remote import Remote
+
+# How long a device that is awake takes to answer at most, and between two tries: both have to fit
+# into the three seconds for which prepare_sleep() listens.
+_WAKE_S = 2.0
+_PAUSE_S = 0.3
 
 
 @dataclass
@@ -27,6 +34,7 @@ class Settings:
     basic: bool = False
     timeout: float = 30.0
     retries: int = 8
+    wait_for: str | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -130,4 +138,38 @@ class Session:
             on_answer=lambda line: self.out.detail(line, level=2),
         )
         remote.on_odd = self.out.warn
+        if self.settings.wait_for is not None:
+            limit_s = _seconds(self.settings.wait_for)
+            self.password()  # while it is awake there is no time for questions
+            self._wait(limit_s)
         return remote
+
+    def _wait(self, limit_s: float) -> None:
+        """Return as soon as the device answers.
+
+        Raises:
+            UnreachableError: it did not within *limit_s*.
+        """
+        from ..remote import Remote
+
+        end = time.monotonic() + limit_s
+        self.out.say(f"Waiting for {self.target}…")
+        while True:
+            with Remote(self.target, timeout_s=_WAKE_S, retries=0) as remote:
+                try:
+                    remote.info(retry=False)
+                    return
+                except UnreachableError as error:
+                    if time.monotonic() > end:
+                        raise UnreachableError(
+                            f"{self.target} did not answer within {self.settings.wait_for}. "
+                            "Is it on, and does it listen when it wakes?"
+                        ) from error
+            time.sleep(_PAUSE_S)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|)", text.strip())
+    if match is None:
+        raise UsageError(f"--wait-for takes a time like 90s, 10m or 1h, got {text!r}.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
