@@ -243,31 +243,63 @@ class Chip:
     def disarm(self):
         if self._memory is not None: self._memory[self._clear] = 1073741824
 supervisor = None
+_machine = None
 class Supervisor:
-    def __init__(self, seconds, patience=0, bites=True):
+    def __init__(self, seconds, patience=0):
         now = time.ticks_ms()
         self._ms = min(seconds, 86400) * 1000
         self._until = time.ticks_add(now, self._ms)
         self._last = time.ticks_add(now, patience * 1000)
         self.turn = None
-        chip.start_watchdog(self._tick, bites)
+        chip.start_watchdog(self.tick, _careful(_watch_sleep))
     def postpone(self):
         until = time.ticks_add(time.ticks_ms(), self._ms)
         if time.ticks_diff(self._last, until) > 0: self._until = until
     @property
     def left_s(self): return max(0, time.ticks_diff(self._until, time.ticks_ms()) // 1000)
-    def _tick(self, timer):
+    def tick(self, timer=None):
         now = time.ticks_ms()
         if time.ticks_diff(self._until, now) > 0: chip.feed()
         elif self.turn is None or time.ticks_diff(now, self.turn) > self._ms // 2:
             chip.restart('silent')
         else: chip.restart('deadline')
+def _light_sleep(ms=None):
+    while supervisor is not None and (ms is None or ms > 4000):
+        supervisor.tick()
+        begun = time.ticks_ms()
+        machine.lightsleep(4000)
+        if time.ticks_diff(time.ticks_ms(), begun) < 4000 - 9: return
+        if ms is not None: ms -= 4000
+    if supervisor is not None: supervisor.tick()
+    machine.lightsleep() if ms is None else machine.lightsleep(ms)
+def _deep_sleep(ms=None):
+    if supervisor is not None: _light_sleep(ms); machine.reset()
+    machine.deepsleep() if ms is None else machine.deepsleep(ms)
+def _watch_sleep():
+    global _machine
+    for place in ('/machine', '/lib/machine'):
+        if exists(place) or exists(place + '.py') or exists(place + '.mpy'): return False
+    path = sys.path[:]
+    sys.path[:] = ('/.ota',)
+    try: make_parents('/.ota/new' + '/'); _machine = __import__('new')
+    finally: sys.path[:] = path; sys.modules.pop('new', None)
+    for name in dir(machine):
+        if name[0] != '_': setattr(_machine, name, getattr(machine, name))
+    _machine.lightsleep, _machine.deepsleep = _light_sleep, _deep_sleep
+    sys.modules['machine'] = sys.modules['umachine'] = _machine
+    return True
 def blame(said):
     record = load()
     if record['state'] == 'trial':
         plan_of(record)
         turn_back(record, '%s: %s' % ('the application ended in an exception', said) if said else 'the application ended in an exception')
-def stand_down(): global supervisor; supervisor = None; chip.stop_watchdog(); chip.leave('')
+def stand_down():
+    global supervisor
+    supervisor = None
+    if _machine is not None:
+        _machine.lightsleep, _machine.deepsleep = machine.lightsleep, machine.deepsleep
+    chip.stop_watchdog()
+    chip.leave('')
 _IN_THE_WAY = (17, 20, 21, 39)
 _moves = 0
 def _move(src, dst):
@@ -492,9 +524,7 @@ def _enter_rescue(why):
     return begun
 def _watch():
     global supervisor
-    if _by_hand:
-        chip.leave('supervised')
-        supervisor = Supervisor(_trial_s, _PATIENCE_S, chip.cause() != 'power')
+    if _by_hand: chip.leave('supervised'); supervisor = Supervisor(_trial_s, _PATIENCE_S)
     elif _trial_s: supervisor = Supervisor(_trial_s)
     elif chip.hint(): chip.leave('')
     _climb('console').begin(_trial_s > 0 and (not _by_hand))

@@ -277,9 +277,7 @@ def _watch():
     global supervisor
     if _by_hand:
         chip.leave("supervised")
-        # On RP2040 a watchdog that fires in light sleep locks the chip up until power is cut
-        # (MicroPython up to 1.28): so after a power cut there is none, and such a program runs on.
-        supervisor = Supervisor(_trial_s, _PATIENCE_S, chip.cause() != "power")
+        supervisor = Supervisor(_trial_s, _PATIENCE_S)
     elif _trial_s:
         supervisor = Supervisor(_trial_s)
     elif chip.hint():

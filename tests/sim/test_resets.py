@@ -1,5 +1,7 @@
 """Resets, their reasons, and that no program outlives them."""
 
+import time
+
 import pytest
 from simboard import events, lines
 
@@ -222,6 +224,42 @@ def test_deep_sleep_ends_in_a_reset(make_board):
     )
     board.start()
     assert board.wait_event("boot")["cause"] == "machine.reset"
+
+
+ASLEEP = """
+import machine, time
+hits = []
+machine.Timer(period=50, callback=lambda t: hits.append(1))
+machine.lightsleep(300)
+print(len(hits))
+time.sleep_ms(100)
+print(len(hits) > 0)
+machine.WDT(timeout=500)
+machine.lightsleep(200)
+print("awake")
+machine.%s(2000)
+"""
+
+
+@pytest.mark.parametrize("sleep", ["lightsleep", "deepsleep"])
+def test_a_watchdog_in_light_sleep_locks_an_rp2040_up_until_power_is_cut(make_board, sleep):
+    board = make_board(ASLEEP % sleep)
+    board.start()
+    board.wait_event("locked up")
+    assert lines(board) == ["0", "True", "awake"]
+    time.sleep(0.5)
+    assert board.running
+    assert not events(board, "boot")
+    assert board.power_cut() == 70
+    board.start()
+    board.wait_event("locked up")
+    assert board.stop() == 0
+
+
+def test_a_watchdog_in_light_sleep_restarts_an_rp2350(make_board):
+    board = make_board(ASLEEP % "lightsleep", board="pico2_w")
+    board.start()
+    assert board.wait_event("boot")["cause"] == "watchdog"
 
 
 def test_an_engine_that_dies_is_told(make_board):

@@ -6,6 +6,7 @@ import pytest
 import rig
 
 OUT_OF_TIME_S = 9  # a watchdog that nobody feeds has bitten by then
+OUT_OF_TIME = "the program ran, but never let the updater run: use asyncio, or call poll()"
 scenario = rig.Scenarios()
 
 
@@ -241,6 +242,66 @@ def odd_things_are_cleared_away(make_board, what, odd):
     board.stop()
     assert b"test-net" in board.ours()["/.ota/settings"]
     assert not [path for path, data in board.ours().items() if data == b"mine"]
+
+
+NAPS = """
+import machine
+from machine import *
+assert lightsleep is machine.lightsleep and Pin is machine.Pin
+while True:
+    print("awake")
+    %s
+"""
+
+
+@scenario("light sleep", "pico_w", "machine.lightsleep(10000)", OUT_OF_TIME)
+@scenario("light sleep for ever", "pico_w", "lightsleep()", OUT_OF_TIME)
+@scenario("light sleep", "pico2_w", "machine.lightsleep(10000)", OUT_OF_TIME)
+@scenario("deep sleep", "pico_w", "machine.deepsleep(10000)", "not confirmed in 3 starts")
+@scenario("deep sleep", "pico2_w", "deepsleep(10000)", "not confirmed in 3 starts")
+@scenario("by another name", "pico_w", "__import__('umachine').lightsleep(10000)", OUT_OF_TIME)
+def a_program_that_sleeps_on_trial_does_not_lock_the_chip_up(make_board, what, kind, nap, reason):
+    board = make_board(rig.app(trial_deadline_s=14), kind=kind)
+    board.start()
+    board.wait_listening(30)
+    board.update({"/main.py": (NAPS % nap).encode()})
+    status = board.outcome(90)
+    assert status["last"]["reason"] == reason
+    assert not [event for event in board.events if event["event"] == "locked up"]
+    assert "watchdog" not in board.boots()
+    assert board.console().count("awake") >= (3 if what == "deep sleep" else 1)
+
+
+@scenario("pico_w")
+def a_program_that_sleeps_between_its_turns_is_confirmed(make_board, kind):
+    board = make_board(rig.app(trial_deadline_s=40), kind=kind)
+    board.start()
+    board.wait_listening(30)
+    main = rig.app(trial_deadline_s=40).replace(
+        b"        if feed:", b"        machine.lightsleep(9000)\n        if feed:"
+    )
+    board.update({"/main.py": main})
+    status = board.outcome(90)
+    assert status["last"]["outcome"] == "confirmed"
+    board.wait_console("confirmed", 10)
+    # What it sleeps by is the firmware's own again, and nothing feeds or bites any more.
+    events = len(board.events)
+    time.sleep(2 * OUT_OF_TIME_S)
+    assert board.boots(events) == []
+    assert not [event for event in board.events if event["event"] == "locked up"]
+
+
+@scenario("/machine.py")
+@scenario("/lib/machine/__init__.mpy")
+def with_a_machine_of_the_application_s_own_no_watchdog_is_armed(make_board, path):
+    board = make_board()
+    board.start()
+    board.wait_listening(30)
+    main = b"import machine\nwhile True:\n    machine.lightsleep(10000)\n"
+    board.update({"/main.py": main, path: b"M\x06\x00\x1f"})
+    assert board.outcome(60)["last"]["reason"] == OUT_OF_TIME
+    assert "watchdog" not in board.boots()
+    assert not [event for event in board.events if event["event"] == "locked up"]
 
 
 @scenario()

@@ -118,9 +118,10 @@ class Hardware:
         self.radio.reset()
 
     def _off(self, end: End) -> int:
-        if end is End.BOOTLOADER:
-            self.event({"event": "bootloader"})
-            # It waits for a firmware over USB, which is not simulated, until switched off.
+        if end in (End.BOOTLOADER, End.LOCKED_UP):
+            self.event({"event": end.value})
+            # Until switched off it waits for a firmware over USB, which is not simulated, or for
+            # nothing at all.
             while True:
                 order = self._orders.get()()
                 if order is not None:

@@ -42,6 +42,7 @@ class End(Enum):
     SOFT_RESET = "soft reset"
     WATCHDOG = "watchdog"
     BOOTLOADER = "bootloader"
+    LOCKED_UP = "locked up"
     CRASH = "crash"
 
 
@@ -186,7 +187,9 @@ class Processor:
         if self._words[reg.HALT]:
             return _HALTS[self._words[reg.HALT]]
         if self._bites_at() <= _now_us():
-            return End.WATCHDOG
+            # RP2040 with MicroPython up to 1.28: nothing but power brings it back.
+            asleep = self._words[reg.ASLEEP] and not self._words[reg.BOARD]
+            return End.LOCKED_UP if asleep else End.WATCHDOG
         if self._gone:
             return End.CRASH
         self._hardware.radio.work()

@@ -29,6 +29,7 @@ DIRTY = 21
 CUT_AT = 22
 TEAR_HALF = 23
 TIMING = 24
+ASLEEP = 25
 UNIQUE_ID = 26
 STA_ACTIVE = 32
 AP_ACTIVE = 33
@@ -125,7 +126,8 @@ class Registers:
     def restart(self) -> None:
         """Set what any restart of MicroPython sets."""
         self.longs[ALARM] = 0
-        self.words[IRQ_OFF] = self.words[HALT] = self.words[STAGE] = 0
+        for register in (IRQ_OFF, HALT, STAGE, ASLEEP):
+            self.words[register] = 0
 
     def close(self) -> None:
         """Give everything back."""

@@ -10,6 +10,7 @@ import _chip
 from _chip import L, W, halt, poke
 from _numbers import (
     _ALARM,
+    _ASLEEP,
     _BOARD,
     _BOOTLOADER,
     _IRQ_OFF,
@@ -70,10 +71,17 @@ def idle():
 
 
 def lightsleep(ms=None):
-    """Sleep; for ever when not told how long."""
-    while ms is None:
-        time.sleep(3600)
-    time.sleep_ms(ms)
+    """Sleep; for ever when not told how long. Timers stand still, the watchdog does not."""
+    L[_ALARM] = 0
+    W[_ASLEEP] = 1
+    poke()
+    try:
+        while ms is None:
+            time.sleep(3600)
+        time.sleep_ms(ms)
+    finally:
+        W[_ASLEEP] = 0
+        _interrupt(None)  # what was due meanwhile
 
 
 def deepsleep(ms=None):

@@ -24,6 +24,7 @@ _DIRTY = const(21)  # programmed without erasing: a bug
 _CUT_AT = const(22)
 _TEAR_HALF = const(23)
 _TIMING = const(24)
+_ASLEEP = const(25)  # in light sleep, where timers stand still
 _UNIQUE_ID = const(26)  # ..27
 _STA_ACTIVE = const(32)
 _AP_ACTIVE = const(33)
