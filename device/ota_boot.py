@@ -375,6 +375,7 @@ def _put_back(live, kind, name, size, sha, _, path):
     else: return exists(path) and (waiting or not (kind in 'rR' and _is(path, size, sha)))
     return True
 _PATIENCE_S = const(15 * 60)
+_ROUTER_S = const(6 * 60)
 _BAD_ENDS = {'exception': 'the application ended in an exception', 'bitten': 'the application hung: the watchdog restarted the board', 'end': 'the application came to its end', 'deadline': 'no good start in time', 'silent': 'the program ran, but never let the updater run: use asyncio, or call poll()'}
 chip = Chip()
 _ran = False
@@ -392,7 +393,7 @@ def run(may_rescue=True):
         try: begun[0](begun[1])
         except Exception as error: _note(error)
         _careful(chip.restart, 'restart')
-    if rescue: _careful(_bring_up, None, True)
+    if rescue: _careful(_bring_up, None, False)
     _careful(_watch)
     return _changed
 def _careful(step, *args):
@@ -525,7 +526,7 @@ def _enter_rescue(why):
 def _watch():
     global supervisor
     if _by_hand: chip.leave('supervised'); supervisor = Supervisor(_trial_s, _PATIENCE_S)
-    elif _trial_s: supervisor = Supervisor(_trial_s)
+    elif _trial_s: supervisor = Supervisor(_trial_s, _ROUTER_S if chip.cause() == 'power' else 0)
     elif chip.hint(): chip.leave('')
     _climb('console').begin(_trial_s > 0 and (not _by_hand))
 def _climb(name):

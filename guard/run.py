@@ -8,6 +8,8 @@ _DEATHS = const(3)
 _MIN_TRIAL_S = const(2)
 #: Seconds that files changed by hand have where the service runs, but finds no network.
 _PATIENCE_S = const(15 * 60)
+#: And that a trial has when power has just come.
+_ROUTER_S = const(6 * 60)
 #: Hints of a start that has come to a bad end, and how it is told.
 _BAD_ENDS = {
     "exception": _RAISED,
@@ -45,8 +47,8 @@ def run(may_rescue=True):
             _note(error)
         # What it has loaded and begun is not for the application.
         _careful(chip.restart, "restart")
-    if rescue:  # no network is known: the application runs after all
-        _careful(_bring_up, None, True)
+    if rescue:  # no network is known: the application runs after all, and is left alone
+        _careful(_bring_up, None, False)
     _careful(_watch)
     return _changed
 
@@ -279,7 +281,8 @@ def _watch():
         chip.leave("supervised")
         supervisor = Supervisor(_trial_s, _PATIENCE_S)
     elif _trial_s:
-        supervisor = Supervisor(_trial_s)
+        # After a power failure in the whole house the router needs longer than the board.
+        supervisor = Supervisor(_trial_s, _ROUTER_S if chip.cause() == "power" else 0)
     elif chip.hint():
         chip.leave("")
     # At the end of a trial there is nothing that a person at the prompt could decide.
