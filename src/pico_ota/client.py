@@ -303,6 +303,7 @@ class Client:
                 if response.status_code == 401 and challenges < _CHALLENGES:
                     challenges += 1
                     if self._learn(response) in ("first", "stale"):
+                        self._read(response)  # else the connection would not be kept
                         response.close()
                         continue
                 if not _asks_for_patience(response) or not call.retry or tries >= self.retries:
