@@ -285,6 +285,8 @@ class Client:
                 if self._wants_challenge(call):
                     self._ask_for_challenge()
                 response = self._send(call)
+                if response.status_code == 401:
+                    self._read(response)  # else the connection would not be kept
             except httpx.TransportError as error:
                 self._address = None  # after a restart it may have another one
                 allowed = self.retries if self.reached else min(1, self.retries)
@@ -303,7 +305,6 @@ class Client:
                 if response.status_code == 401 and challenges < _CHALLENGES:
                     challenges += 1
                     if self._learn(response) in ("first", "stale"):
-                        self._read(response)  # else the connection would not be kept
                         response.close()
                         continue
                 if not _asks_for_patience(response) or not call.retry or tries >= self.retries:
