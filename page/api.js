@@ -1,10 +1,7 @@
 // Requests to the device: credentials, one at a time, waiting and trying again where that helps.
 
+import { hash, learn, sign } from "./digest.js";
 import { sleep } from "./dom.js";
-import { utf8 } from "./description.js";
-
-const STORED = "pico-ota";
-let authorization = sessionStorage.getItem(STORED);
 
 /** What others set: how to ask for a password (login), to show that we wait (waiting), and what follows where files may be others now (changed). */
 export const hooks = {};
@@ -15,12 +12,6 @@ export class Failure extends Error {
     super(reason.message || "The device answered " + status + ".");
     Object.assign(this, reason, { status });
   }
-}
-
-export function useCredentials(user, password, keep) {
-  authorization = "Basic " + btoa(utf8(user + ":" + password));
-  sessionStorage.removeItem(STORED);
-  if (keep) sessionStorage.setItem(STORED, authorization);
 }
 
 /** A device path as part of an address, each name escaped. */
@@ -38,20 +29,13 @@ function queue() {
 
 // XMLHttpRequest, since fetch cannot tell how much of a body has left. Resolves when it is over,
 // however it ended: without an answer the status is 0.
-const exchange = (method, path, { headers, json, body, signal, timeout = 20000, blob, progress }) =>
+const exchange = (method, url, all, body, { signal, timeout = 20000, blob, progress }) =>
   new Promise((done) => {
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
-    // Relative: an application may serve the page below a prefix of its own.
-    request.open(method, "." + path);
+    request.open(method, url);
     request.timeout = timeout;
     request.responseType = blob ? "blob" : "text";
-    const all = {
-      "X-Requested-With": "pico-ota",
-      ...(json && { "Content-Type": "application/json" }),
-      ...(authorization && { Authorization: authorization }),
-      ...headers,
-    };
     for (const name in all) request.setRequestHeader(name, all[name]);
     if (progress) request.upload.onprogress = ({ loaded }) => progress(loaded);
     request.onloadend = () => {
@@ -59,12 +43,25 @@ const exchange = (method, path, { headers, json, body, signal, timeout = 20000, 
       done(request);
     };
     signal?.addEventListener("abort", abort);
-    request.send(json ? JSON.stringify(json) : body);
+    request.send(body);
   });
 
-async function once(method, path, options) {
+async function once(method, path, options, again = 3) {
   options.signal?.throwIfAborted();
-  const request = await exchange(method, path, options);
+  const { json, headers } = options;
+  const body = json ? JSON.stringify(json) : options.body;
+  const sha = await hash(body ?? "");
+  // Relative: an application may serve the page below a prefix of its own. The SHA-256 stands in the
+  // address, since that is what browsers sign, too, and the device takes no other body then.
+  const url = "." + path + (body === undefined ? "" : (path.includes("?") ? "&" : "?") + "sha256=" + sha);
+  const authorization = await sign(method, url, sha);
+  const all = {
+    "X-Requested-With": "pico-ota",
+    ...(json && { "Content-Type": "application/json" }),
+    ...(authorization && { Authorization: authorization }),
+    ...headers,
+  };
+  const request = await exchange(method, url, all, body, options);
   options.signal?.throwIfAborted();
   const { status, response } = request;
   const said = (name) => request.getResponseHeader(name);
@@ -74,7 +71,8 @@ async function once(method, path, options) {
   const text = options.blob ? (response ? await response.text() : "") : response;
   const data = /^\{.*\}\s*$/s.test(text) ? JSON.parse(text) : {};
   if (ok) return { ...data, status, etag };
-  if (status) throw new Failure(status, { retry_after: said("Retry-After"), ...data });
+  if (status === 401 && learn(said("WWW-Authenticate")) && again) return once(method, path, options, again - 1);
+  if (status) throw new Failure(status, { retry_after: said("Retry-After"), signed: !!authorization, ...data });
   throw new Failure(0, { message: "No answer from the device: is it on, and on this network?" });
 }
 
@@ -108,7 +106,7 @@ export async function call(method, path, options = {}) {
         if (waited) hooks.waiting((waited = false));
         return answer;
       } catch (e) {
-        if (e.status === 401 || e.status === 429) await hooks.login(authorization && e.message, e.retry_after);
+        if (e.status === 401 || e.status === 429) await hooks.login(e.signed && e.message, e.retry_after);
         else if (n >= (options.tries ?? 2) || !(await pause(e, n, options.signal))) throw e;
       }
       options.signal?.throwIfAborted();

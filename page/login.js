@@ -1,8 +1,9 @@
 // The page's own question for a password. A browser that already sends one is never asked.
 
-import { call, hooks, useCredentials } from "./api.js";
+import { call, hooks } from "./api.js";
+import { masked, useCredentials } from "./digest.js";
 import { duration, note, show, ui } from "./dom.js";
-import { attempt } from "./status.js";
+import { attempt, device } from "./status.js";
 
 /**
  * Shows the form until it is sent, with the device's *refusal*, if any, and closed for *wait* seconds. Requests queue,
@@ -25,9 +26,9 @@ hooks.login = (refusal, wait) =>
     ui.link.className = "chip warn";
     ui.password.value = "";
     ui.password.focus();
-    ui.login.onsubmit = (event) => {
+    ui.login.onsubmit = async (event) => {
       event.preventDefault();
-      useCredentials(ui.user.value, ui.password.value, ui.keep.checked);
+      await useCredentials(ui.user.value, ui.password.value, ui.keep.checked);
       show(false, ui.login);
       show(shown, ui.main);
       before?.focus();
@@ -39,8 +40,9 @@ ui.secret.onsubmit = (event) => {
   event.preventDefault();
   const password = ui.fresh.value;
   attempt(async () => {
-    await call("PUT", "/api/v1/password", { json: { password } });
-    useCredentials(ui.user.value, password, ui.keep.checked);
+    // This form shows while the default password is in use.
+    await call("PUT", "/api/v1/password", { json: await masked(device.user, "otapico", password) });
+    await useCredentials(device.user, password, ui.keep.checked);
     show(false, ui.secret);
     note("good", "The new password is set.");
   });

@@ -114,9 +114,10 @@ const banner = (kind, text, ...buttons) => {
   return line(kind, text, ...buttons);
 };
 
-function paintBanners({ state, version, trial, supervised, changed = [], update, warnings = [], ignored, traceback }, rescue) {
+function paintBanners({ state, version, trial, supervised, changed = [], update, warnings = [], ignored, traceback, login }, rescue) {
   // The default password has a banner of its own, where it can be changed.
   const other = [...warnings, ignored].filter((text) => text && !/default password/.test(text));
+  if (login === "basic") other.push("The last login was by Basic: whoever listens on this network has the password now. Digest does not send it.");
   const part = update && ui.work.hidden && [update.version, bytes(update.received), bytes(update.bytes)];
   renew(ui.banners, [rescue, trial && state, !supervised, changed, version, part, other].join(), () => [
     rescue && banner("alarm", "Rescue mode: only Wi-Fi and the updater run, not the application. Update it, roll back, or restart normally.",

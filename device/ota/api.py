@@ -150,6 +150,7 @@ async def status(device, head):
             "traceback": _traceback(),
             "require_signed": service.require_signed,
             "default_password": default,
+            "user": service.auth[0],
             "login": service.login,
             "upload": device.upload,
             "fleet": service.fleet and _fleet(service, service.fleet, warnings),
@@ -296,6 +297,9 @@ async def password(device, head):
             raise Refused(400, "bad_password/masked")
         mask = sha256("%s:new password:%s" % (access.secret, salt))
         secret = "%064x" % (int(masked, 16) ^ int(mask, 16))
+        # Else one that was changed on its way, or is of another user, would lock everybody out.
+        if sha256("%s:%s" % (secret, mask)) != asked.get("check"):
+            raise Refused(400, "bad_password/check")
     elif not device.service.basic:
         raise Refused(400, "bad_password/off")
     else:

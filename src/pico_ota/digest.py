@@ -38,7 +38,8 @@ def masked(secret: str, new: str) -> dict[str, str]:
     """What tells the *new* secret to a device that knows *secret*, and nothing to a listener."""
     salt = secrets.token_hex(32)
     mask = sha256(f"{secret}:new password:{salt}")
-    return {"masked": f"{int(new, 16) ^ int(mask, 16):064x}", "salt": salt}
+    both = f"{int(new, 16) ^ int(mask, 16):064x}"
+    return {"masked": both, "salt": salt, "check": sha256(f"{new}:{mask}")}
 
 
 class Login:

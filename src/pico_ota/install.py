@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from .credentials import DEFAULT_USER
+from .digest import secret_of
 from .errors import PicoOtaError, UsageError
 
 _GUARD = ["import ota_boot", "ota_boot.run()"]
@@ -30,7 +32,9 @@ WIFI_PASSWORD = {wifi_password}
 HOSTNAME = {hostname}  # None: pico- and the end of the board's serial number
 COUNTRY = {country}  # two letters, such as "DE": more Wi-Fi channels in most countries
 ADDRESS = {address}  # None: from the router; or ("192.168.1.7", netmask, gateway, name server)
-OTA_PASSWORD = {ota_password}  # of the user "admin" on http://<hostname>.local:8080
+# Of the user "admin" on http://<hostname>.local:8080: what the board keeps of the password, the
+# SHA-256 of "admin:pico-ota:<password>". A password itself may stand here as well.
+OTA_PASSWORD = {ota_password}
 """
 
 _MAIN_TEXT = """\
@@ -50,7 +54,8 @@ async def main():
         settings.COUNTRY,
         getattr(settings, "ADDRESS", None),
     )
-    ota = OTAUpdateService(wifi, auth_password=settings.OTA_PASSWORD)
+    # basic=True is for tools that know no Digest, such as circup: the password travels in clear.
+    ota = OTAUpdateService(wifi, auth_password=settings.OTA_PASSWORD, basic=False)
     await ota.start()  # returns at once; Wi-Fi and updates work in the background
 
     # Your application. Everything it waits for has to be awaited: during time.sleep() nobody
@@ -118,7 +123,7 @@ class Settings:
         return _SETTINGS_TEXT.format(
             ssid=repr(self.ssid),
             wifi_password=repr(self.wifi_password),
-            ota_password=repr(self.ota_password),
+            ota_password=repr("sha256:" + secret_of(DEFAULT_USER, self.ota_password)),
             hostname=repr(self.hostname),
             country=repr(self.country),
             address=repr(self.address),

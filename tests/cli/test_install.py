@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tty
@@ -12,6 +13,7 @@ import pytest
 
 from pico_ota import usb
 from pico_ota.devicefiles import device_files
+from pico_ota.digest import secret_of
 from pico_ota.errors import PicoOtaError, UnreachableError, UsageError
 from pico_ota.install import may_replace_boot, runs_guard_first
 from pico_ota.sim import SimulatedPico
@@ -75,7 +77,10 @@ def test_a_folder_gets_what_a_board_needs(cli, here, board_files):
     assert settings["WIFI_SSID"] == "test-net"
     assert settings["WIFI_PASSWORD"] == "test-password"
     assert (settings["HOSTNAME"], settings["COUNTRY"]) == ("pico-kitchen", "DE")
-    assert settings["OTA_PASSWORD"] in result.out  # made up, so it has to be shown
+    # Made up, so it has to be shown; the board gets what it keeps of it, and takes no Basic.
+    words = re.findall(r"[a-z0-9-]{19}", result.out)
+    assert settings["OTA_PASSWORD"] in ["sha256:" + secret_of("admin", word) for word in words]
+    assert b"basic=False" in found["/main.py"]
     assert "test-password" not in result.out + result.err
 
 
@@ -235,7 +240,8 @@ def test_odd_names_and_passwords_survive(cli, here, monkeypatch):
     cli("install", "--dir", "board", "--ssid", odd, "--password-file", "secret")
     settings = {}
     exec((here / "board/settings.py").read_text(), settings)
-    assert settings["WIFI_SSID"] == settings["WIFI_PASSWORD"] == settings["OTA_PASSWORD"] == odd
+    assert settings["WIFI_SSID"] == settings["WIFI_PASSWORD"] == odd
+    assert settings["OTA_PASSWORD"] == "sha256:" + secret_of("admin", odd)
 
 
 def test_without_a_wifi_name_and_nobody_to_ask(cli, here, monkeypatch):

@@ -322,7 +322,11 @@ def test_a_new_password_travels_masked(strict):
     login = Login(strict)
     new, salt = sha(f"{USER}:pico-ota:new one"), digest(b"salt")
     mask = sha(f"{login.secret}:new password:{salt}")
-    body = {"masked": f"{int(new, 16) ^ int(mask, 16):064x}", "salt": salt}
+    body = {
+        "masked": f"{int(new, 16) ^ int(mask, 16):064x}",
+        "salt": salt,
+        "check": sha(f"{new}:{mask}"),
+    }
     for wrong in (
         {"masked": body["masked"]},
         {"masked": None, "salt": salt},
@@ -330,6 +334,9 @@ def test_a_new_password_travels_masked(strict):
         {"masked": body["masked"].upper() + "G", "salt": salt},
         {"masked": body["masked"], "salt": "x"},
         {"masked": 5, "salt": 5},
+        {**body, "check": None},
+        {**body, "check": "0" * 64},
+        {**body, "masked": body["masked"][:-1] + ("0" if body["masked"][-1] != "0" else "1")},
     ):
         answer = login.ask("PUT", "/api/v1/password", json.dumps(wrong).encode(), "auth-int")
         refused(answer, 400, "bad_password")

@@ -22,6 +22,7 @@ def test_status_has_every_field_of_the_reference(board):
     assert set(status) >= {
         "version", "state", "mode", "boot_id", "last", "history", "previous", "name", "ip",
         "board", "micropython", "mpy", "uptime_s", "flash", "memory", "wifi", "default_password",
+        "login", "user",
         "require_signed", "upload", "trial", "supervised", "changed", "update", "warnings",
     }  # fmt: skip
     assert status["board"] == "Raspberry Pi Pico W with RP2040"

@@ -59,6 +59,9 @@ class Proxy:
     def __init__(self, port):
         self.connections = 0
         self.break_after = None
+        #: All that went either way, and what makes of a client's bytes those that go on.
+        self.heard = bytearray()
+        self.change = lambda data: data
         self._port = port
         self._server = socket.create_server(("127.0.0.2", port))
 
@@ -90,7 +93,8 @@ class Proxy:
         passed = 0
         try:
             while data := source.recv(4096):
-                sink.sendall(data)
+                self.heard += data
+                sink.sendall(self.change(data) if inwards else data)
                 passed += len(data)
                 if inwards and self.break_after is not None and passed > self.break_after:
                     self.break_after = None

@@ -1,8 +1,10 @@
 """What can go wrong on the way, and what the page makes of it."""
 
+import hashlib
 import json
 import random
 import re
+from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
@@ -437,3 +439,73 @@ def test_short_memory_at_the_start_offers_rescue_mode_too(pico, open_page):
     page.wait_for_selector("#notes >> text=Restart into rescue mode")
     page.click("#notes >> text=Close")
     assert page.locator("#notes > *").count() == 0
+
+
+# --- what is heard and changed on the way -------------------------------------------------------
+
+
+def secret(word, user="admin"):
+    return hashlib.sha256(f"{user}:pico-ota:{word}".encode()).hexdigest().encode()
+
+
+def tells(heard, word):
+    """What of *word* is in *heard*: itself, as Basic sends it, or what the device keeps of it."""
+    pair = b64encode(f"admin:{word}".encode()).rstrip(b"=")[:-1]
+    return [one for one in (word.encode(), pair, secret(word)) if one in heard]
+
+
+@pytest.fixture
+def wire(slow_pico):
+    port = int(slow_pico.url.rpartition(":")[2])
+    with Proxy(port) as proxy:
+        yield proxy, f"http://pico-test.local:{port}"
+
+
+def test_neither_the_browser_nor_the_page_says_a_password(wire, slow_pico, open_page, make_folder):
+    proxy, url = wire
+    page = open_page(url)  # logs in by the browser's own dialog
+    page.fill("#fresh", "long-and-secret")
+    page.click("text=Set password")
+    page.wait_for_selector("#notes >> text=The new password is set.")
+    # From here on the page signs itself.
+    choose_folder(page, make_folder({"app.py": b"A = 1\n", "lib/b.py": b"B = 2\n" * 900}))
+    start(page)
+    headline(page, "Confirmed")
+    assert proxy.heard.count(b"Authorization: Digest ") > 2
+    assert proxy.heard.count(b"Authorization: xDigest ") > 5
+    assert b"Authorization: Basic" not in proxy.heard
+    # The page names the default one in its own code.
+    heard = bytes(proxy.heard)
+    assert not tells(heard, "long-and-secret")
+    assert not [one for one in tells(heard, "otapico") if one != b"otapico"]
+    with client_for(slow_pico, auth=("admin", "long-and-secret")) as http:
+        assert http.get("/fs/app.py").content == b"A = 1\n"
+    # The page says that a program has logged in by Basic meanwhile.
+    page.wait_for_selector("#banners >> text=The last login was by Basic")
+
+
+@pytest.mark.parametrize("who", ["browser", "page"])
+def test_what_is_changed_on_its_way_does_not_go_live(wire, slow_pico, open_page, make_folder, who):
+    proxy, url = wire
+    page = open_page(url)
+    if who == "page":
+        page.fill("#fresh", "otapico2")
+        page.click("text=Set password")
+        page.wait_for_selector("#notes >> text=The new password is set.")
+    proxy.change = lambda data: data.replace(b"GOOD = 1", b"EVIL = 1")
+    choose_files(page, make_folder({"app.py": b"GOOD = 1\n"}) / "app.py")
+    page.check("[value=save]")
+    start(page)
+    page.wait_for_selector("#rows >> text=SHA-256")
+    proxy.change = lambda data: data
+    assert "/app.py" not in device_files_of(slow_pico)
+
+
+def test_a_nonce_that_is_used_up_is_renewed_without_a_question(pico, open_page):
+    page = open_page(pico.url)
+    pico.power_cut()
+    pico.start()
+    pico.wait_listening(20)
+    page.click("#crumbs button")
+    page.wait_for_selector("#link >> text=Connected")
+    assert page.is_hidden("#login")
