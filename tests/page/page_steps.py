@@ -16,6 +16,11 @@ def choose_files(page, *paths):
     page.wait_for_selector("#buttons button.main")
 
 
+def name_in(url):
+    """Return the last name of an address, without what is behind it."""
+    return url.partition("?")[0].rsplit("/", 1)[1]
+
+
 def start(page):
     page.click("#buttons button.main")
 

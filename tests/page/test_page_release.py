@@ -56,7 +56,7 @@ def requests_of(page):
 
     def note(request):
         if request.method not in ("GET", "HEAD"):
-            seen.append((request.method, request.url.split("/", 3)[3]))
+            seen.append((request.method, request.url.split("/", 3)[3].partition("?")[0]))
 
     page.on("request", note)
     return seen

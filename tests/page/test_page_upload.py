@@ -9,6 +9,7 @@ from page_steps import (
     drop,
     files_below,
     headline,
+    name_in,
     start,
 )
 
@@ -77,7 +78,7 @@ def test_what_is_there_already_is_not_sent_again(pico, http, open_page, make_fol
     page.check("[value=save]")
     start(page)
     headline(page, "2 files saved")
-    assert sorted(url.rsplit("/", 1)[1] for url in puts) == ["more.py", "other.py"]
+    assert sorted(name_in(url) for url in puts) == ["more.py", "other.py"]
     live = device_files_of(pico)
     assert live["/lib/other.py"] == b"new!"
     assert live["/data/log.csv"] == b"1,2"
