@@ -21,6 +21,7 @@ NAMES = (
     "release",
     "push",
     "compare",
+    "console",
     "page",
     "footprint",
     "clients",
