@@ -106,7 +106,7 @@ def test_an_answer_that_got_lost_is_no_conflict(pico, http, open_page):
     open_file(page, "a.txt")
 
     def lose(route):
-        route.fetch()
+        http.put("/fs/data/a.txt", content=b"two\n").raise_for_status()
         route.abort()
         page.unroute("**/fs/data/a.txt*")
 
