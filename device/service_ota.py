@@ -139,7 +139,7 @@ class OTAUpdateService:
         """
         joining = None
         if self._task is None:
-            joining = ota.load("trial").start_up(self)
+            joining = ota.load("startup").start_up(self)
             self.tidy()
             self._task = asyncio.create_task(self._run())
             if self.fleet is not None:

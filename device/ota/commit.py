@@ -12,7 +12,7 @@ from ota import load, transaction
 from ota import record as records
 from ota.errors import Refused
 from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, entries, kind
-from ota.paths import real
+from ota.names import real
 from ota.record import NEW, OLD, PLAN, STARTS, exists, lines
 from ota.transaction import CRITICAL, FILES, check_session, received
 

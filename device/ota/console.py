@@ -25,7 +25,7 @@ import ota
 from ota import log
 from ota.log import Ring
 
-#: Where the service leaves what rescue mode needs, see ota/rescue.py.
+#: Where the service leaves what rescue mode needs, see ota/settings.py.
 SETTINGS = "/.ota/settings"
 #: The traceback of the last program that died, until another set of files takes its place.
 TRACEBACK = "/.ota/traceback"

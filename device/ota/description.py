@@ -11,7 +11,7 @@ lists is read by ota/conditions.py.
 from binascii import hexlify, unhexlify
 from micropython import const
 
-from ota import paths
+from ota import names, paths
 from ota.errors import Refused
 
 _CHUNK = const(512)
@@ -57,7 +57,7 @@ class Text:
             text = line.decode()
             if len(text) != len(line):
                 # Only what is not all ASCII needs the slow check of every byte.
-                paths.check_utf8(line)
+                names.check_utf8(line)
         except ValueError:
             self.fail("not UTF-8")
         return text
@@ -184,7 +184,7 @@ def _file(text, number, last, most):
 
 def _check_path(path, text):
     paths.check(path)
-    if '"' in path or len(paths.real(path)) != len(path.encode()):
+    if '"' in path or len(names.real(path)) != len(path.encode()):
         text.fail(path)
     if paths.is_private(path):
         raise Refused(403, "protected/leave_out", paths.PRIVATE)

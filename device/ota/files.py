@@ -8,7 +8,7 @@ import json
 import os
 from micropython import const
 
-from ota import flash, load, paths
+from ota import flash, load, names, paths
 from ota.errors import Refused
 
 # The last name in that folder: in the middle of a rename littlefs loses sight of the next one, and
@@ -99,7 +99,7 @@ async def delete(device, head):
         device.replaced(path)
         device.changing(path)
         if kind == "file":
-            os.remove(paths.real(path))
+            os.remove(names.real(path))
         else:
             if head.headers.get("x-ota-recursive") == "no":
                 for _ in flash.entries(path):
@@ -135,14 +135,14 @@ async def move(device, head):
         device.changing(target)
         if source.rfind("/") != 0 or target.rfind("/") == 0:
             _make_folders(target)
-            os.rename(paths.real(source), target)
+            os.rename(names.real(source), target)
         elif kind == "folder":
             raise Refused(409, "root_folder")
         else:
             # A power cut in the middle of a move out of `/` can hide the next name there, which
             # may be boot.py (littlefs 2.9 and newer): copy, then remove.
             await _copy(source, target, device)
-            os.remove(paths.real(source))
+            os.remove(names.real(source))
         device.replaced(source)  # its blocks are now those of another name
     device.service.log("%s moved to %s" % (source, target))
     return 201, None, ()
@@ -214,7 +214,7 @@ async def _check_conditions(device, head, path):
         return
     state = flash.kind(path)
     if state == "file":
-        with open(paths.real(path), "rb") as source:
+        with open(names.real(path), "rb") as source:
             state = await flash.digest(source, device.buffer)
     if match is not None and not _names(match, state):
         raise Refused(412, "precondition_failed/match", path, state)
@@ -253,7 +253,7 @@ class _Reader:
         """Open the file *path* and enter it into the list *readers*. Raises OSError."""
         self.path = path
         self.stale = False
-        self._file = open(paths.real(path), "rb")
+        self._file = open(names.real(path), "rb")
         self._readers = readers
         readers.append(self)
         #: Bytes that are still to be read; what is appended from now on does not count.
@@ -386,7 +386,7 @@ def _make_dir(path):
 
 async def _copy(source, target, device):
     """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
-    source = paths.real(source)
+    source = names.real(source)
     flash.check_space(os.stat(source)[6], target)
     view = memoryview(device.buffer)
     incoming = _Incoming(target)
@@ -419,8 +419,8 @@ async def _remove_tree(top):
             if is_dir:
                 stack.append(path)
             else:
-                os.remove(paths.real(path))
+                os.remove(names.real(path))
             break
         else:
-            os.rmdir(paths.real(stack.pop()))
+            os.rmdir(names.real(stack.pop()))
         await asyncio.sleep_ms(0)

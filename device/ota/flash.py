@@ -6,7 +6,7 @@ import os
 from binascii import hexlify
 from micropython import const
 
-from ota import paths
+from ota import names
 from ota.errors import Refused
 
 _CHUNK = const(1024)  # the cache size of VfsLfs2 on rp2: larger reads gain nothing
@@ -74,7 +74,7 @@ def space():
 def kind(path):
     """Return "file", "folder", or None when there is nothing at *path*."""
     try:
-        return "folder" if os.stat(paths.real(path))[0] & _DIR else "file"
+        return "folder" if os.stat(names.real(path))[0] & _DIR else "file"
     except OSError:
         return None
 
@@ -96,7 +96,7 @@ def join(folder, name):
 def entries(folder):
     """Yield (name, is_dir, size) of *folder*; sizes of folders are 0.
 
-    Names that no request can spell are those of paths.shown().
+    Names that no request can spell are those of names.shown().
     """
     if folder == "/":
         # What is mounted below it, such as an SD card, has three values in the listing of "/".
@@ -111,9 +111,9 @@ def entries(folder):
             if len(entry) == 3:
                 yield entry[0], True, 0
         folder = "/."  # of which there are bytes for bytes, as of any other: a name may be no text
-    for entry in os.ilistdir(paths.real(folder)):
+    for entry in os.ilistdir(names.real(folder)):
         is_dir = entry[1] == _DIR
-        yield paths.shown(entry[0]), is_dir, 0 if is_dir or len(entry) < 4 else entry[3]
+        yield names.shown(entry[0]), is_dir, 0 if is_dir or len(entry) < 4 else entry[3]
 
 
 def no_space(need, free):

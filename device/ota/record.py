@@ -36,7 +36,7 @@ BUILDING = "/.ota/building"  # a plan that is being made
 NEW = "/.ota/new"
 OLD = "/.ota/old"
 HISTORY = "/.ota/history"  # outcomes before the last one
-SETTINGS = "/.ota/settings"  # of ota/rescue.py
+SETTINGS = "/.ota/settings"  # of ota/settings.py
 KEYRING = "/ota/keys.json"  # keys that a release has put in place of the application's
 DESCRIPTION = "/.ota/description"  # as it came, until there is a plan of it
 

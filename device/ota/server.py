@@ -45,8 +45,8 @@ GET /api/v1/info api info any
 GET /cp/version.json api version any
 GET /api/v1/status api status any
 GET /api/v1/progress server progress any
-GET /api/v1/log api log any
-GET /api/v1/console api console any
+GET /api/v1/log printed log any
+GET /api/v1/console printed console any
 POST /api/v1/reboot server reboot any
 PUT /api/v1/password api password any
 GET /fs/ files get any
@@ -346,7 +346,8 @@ class Device:
             raise Refused(400, "bad_mode/other", mode)
         if mode == "rescue" and service.mode != "rescue":
             try:
-                ota.once("trial", "prepare_rescue", service)
+                if not ota.once("settings", "prepare", service):
+                    raise Refused(409, "no_network")
             except MemoryError:
                 pass  # that is why it is asked for; what is known from before has to do
         if len(service.changed) > 1:

@@ -1,4 +1,4 @@
-"""The start of the service, and the proof that what runs may stay.
+"""The proof that what runs may stay.
 
 A release may replace the updater itself. What is loaded only when a client comes would be found
 broken by the first client after the confirmation, on a board that nobody can reach any more. So
@@ -13,82 +13,12 @@ import time
 from micropython import const
 
 import ota
-from ota import record, rescue
+from ota import record, settings
 from ota.errors import Refused
 
 #: How long who asks for this and that keeps a board awake, and who brings an update after each
 #: file.
 _AWAKE_MS = const(30000)
-
-
-def start_up(service):
-    """Repair what the guard did not, clean up after uploads and set the Wi-Fi object going.
-
-    Returns the task that the latter takes, None when it takes none.
-    """
-    _repair(service)
-    if not record.is_dir(record.HOME):
-        record.remove(record.HOME)  # a file, made by other hands
-    record.clear(record.DESCRIPTION)
-    record.clear("/.ota/~incoming")  # of ota/files.py, which is not loaded for its name alone
-    ota.chip.count_resets(service.rescue_after_resets)
-    if record.load()["state"] == "staging":
-        service.lease = time.ticks_ms()  # the client that began it has time to go on
-    if rescue.load() is None:
-        # Later only a good start changes what rescue mode knows, but nothing is worse.
-        _save_settings(service)
-    hasty = service.trial_deadline_s <= service.confirm_after_s
-    if hasty and service.auto_confirm and service.mode == "normal":  # rescue mode knows but one
-        _note(service, "trial_deadline_s is not above confirm_after_s: no update will be kept.")
-    if service.auth[1] == ota.DEFAULT_PASSWORD:
-        service.log("The default password is in use. Choose another one.")
-    if hasattr(service.wifi_service, "log"):
-        service.wifi_service.log = service.log
-    start_wifi = getattr(service.wifi_service, "start", None)
-    if start_wifi:
-        started = start_wifi()
-        # A Wi-Fi object's start() may be a plain function or a coroutine.
-        if hasattr(started, "send"):
-            return asyncio.create_task(started)
-    return None
-
-
-def _repair(service):
-    """Do what the guard does, if boot.py was replaced or passed over: before anyone connects."""
-    guard = sys.modules.get("ota_boot")
-    if guard is None and not _has_chip():
-        try:
-            guard = _import_guard()
-        except ImportError as error:
-            _note(service, "Nothing undoes a bad update: %s." % error)
-    if guard is not None:
-        if guard.run(may_rescue=False):
-            service.log("An interrupted update was dealt with; restarting.")
-            guard.chip.restart("restart")
-        if guard.ignored:
-            _note(service, guard.ignored)
-    if not _has_chip():
-        ota.chip = ota.load("chip").Chip()
-
-
-def _has_chip():
-    """Return True if a guard has run at this start, and has left a Chip."""
-    return hasattr(ota.chip, "restart")  # else it is None, or the module of that name
-
-
-def _import_guard():
-    path = sys.path[:]
-    sys.path[:] = ("/", "/lib")
-    try:
-        return __import__("ota_boot")
-    finally:
-        sys.path[:] = path
-
-
-def _note(service, text):
-    if text not in service.notes:
-        service.notes.append(text)
-        service.log(text)
 
 
 def passed(service):
@@ -98,7 +28,7 @@ def passed(service):
         return
     if record.load()["state"] != "trial":
         _trust_changes(service)
-        _save_settings(service)
+        settings.keep(service)
     elif service.auto_confirm:
         # As a task, since the proof imports a lot, and here much of the C stack is in use.
         asyncio.create_task(_confirm(service))  # noqa: RUF006 - the loop holds it
@@ -134,13 +64,13 @@ async def prepare_sleep(service, listen_s):
             break
         await asyncio.sleep_ms(100)
     _stand_down(service, reachable)
-    if _has_chip():
+    if hasattr(ota.chip, "leave"):  # else the service was never started
         ota.chip.leave("restart")
 
 
 def _stand_down(service, reachable):
     """End the supervision before a sleep, in which nobody would feed the watchdog."""
-    if reachable and _has_chip():
+    if reachable and hasattr(ota.chip, "leave"):
         ota.chip.forget_deaths()
     guard = sys.modules.get("ota_boot")
     if guard is None or guard.supervisor is None:
@@ -193,7 +123,7 @@ def confirm(service):
         watch.relax()
     service.log("Version %s is confirmed." % version)
     if service.good_ms is None:
-        _save_settings(service)  # held back until now
+        settings.keep(service)  # held back until now
     if service.after_install:
         _tell_application(service, version)
 
@@ -206,22 +136,6 @@ def _tell_application(service, version):
     except Exception as error:
         # It is confirmed all the same.
         service.log("after_install raised %r" % error)
-
-
-def prepare_rescue(service):
-    """See that rescue mode will know the network. Raises Refused(409) when it cannot."""
-    if rescue.load() is None:
-        # The client has reached the service: that is as good as a good start.
-        _save_settings(service)
-    if rescue.load() is None:
-        raise Refused(409, "no_network")
-
-
-def _save_settings(service):
-    try:
-        rescue.save(rescue.settings_of(service))
-    except OSError as error:
-        service.log("Rescue mode will not know this network: %s" % error)
 
 
 def _prove(service):
