@@ -78,8 +78,20 @@ def test_quickstart_developer(device, folder):
     check(run(steps(blocks("docs/quickstart-developer.md")), folder, hosts(pico_kitchen=pico)))
 
 
+def fleet_steps():
+    """With the server, and without one: each has a shell and boards of its own."""
+    found = steps(blocks("docs/quickstart-fleet.md"))
+    second = [step.command for step in found].index("pico-ota keygen keys/", 1)
+    return found[:second], found[second:]
+
+
+def test_quickstart_fleet_with_a_server(folder):
+    with_server, _ = fleet_steps()
+    check(run(with_server, folder, timeout_s=280))
+
+
 def test_quickstart_fleet(device, folder):
-    keygen, *rest = steps(blocks("docs/quickstart-fleet.md"))
+    _, (keygen, *rest) = fleet_steps()
     check(run([keygen], folder))
     trusting = {
         "options": 'public_key="/public.json"',

@@ -272,8 +272,8 @@ def halted(rollout: Rollout) -> HaltedError:
     more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
     return HaltedError(
         f"the roll-out {rollout.id} of {rollout.version} is stopped: {rollout.why} ({boards}"
-        f"{more}). {waiting} boards were never offered it. 'pico-ota fleet rollout abort' ends "
-        "it, 'resume --max-failures N' goes on.",
+        f"{more}). {waiting} more were never offered it. 'pico-ota fleet rollout abort' ends it, "
+        "'resume --max-failures N' goes on.",
         report(rollout),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -217,7 +218,7 @@ def _drive(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool) 
                 out.detail(f"{error} Asking again.")
             else:
                 words = _words(rollout)
-                if words != said:
+                if words != said and rollout.state != State.STOPPED:
                     out.say(words)
                     said = words
                 if not wait or rollout.state in (State.STOPPED, State.FINISHED, State.ABORTED):
@@ -226,6 +227,7 @@ def _drive(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool) 
             time.sleep(min(60.0, max(1.0, 4 * (time.monotonic() - began))))
     if rollout.state == State.STOPPED:
         _show(session, rollout)
+        sys.stdout.flush()
         raise driver.halted(rollout)
     out.result(driver.report(rollout))
     if not wait and rollout.state == State.RUNNING:
