@@ -7,7 +7,7 @@ WORKERS ?= 2
 # time, and every repetition is counted in the closing line.
 AGAIN := --reruns 2
 
-.PHONY: help demo test test-full lint setup bench clean
+.PHONY: help demo test test-full test-hawkbit lint setup bench clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,10 +25,15 @@ lint:
 	$(PY) -m mypy
 
 test: lint  ## check and run all tests, the heavy sweeps as a stratified sample
-	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN) -m "not full"
+	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN) -m "not full and not hawkbit"
 
 test-full: lint  ## the same with every sweep in full
-	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN)
+	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN) -m "not hawkbit"
+
+test-hawkbit:  ## the fleet's verbs against a hawkBit, which needs java and mvn
+	@tools/setup.sh test
+	@tools/hawkbit.sh
+	$(PY) -m pytest -q -rs tests/hawkbit
 
 bench: setup  ## measure every figure of docs/measured.md
 	@tools/setup.sh test

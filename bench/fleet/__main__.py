@@ -51,10 +51,7 @@ def main():
         print("PostgreSQL is not measured: it was not found, or not asked for.")
     else:
         databases.append("PostgreSQL")
-    print(
-        "\n| database | boards | polls/s held | all have it after | polls | requests | MB | lost "
-    )
-    print("| 5xx | other refusals | broken connections |\n|---|" + "--:|" * 9 + "--:|")
+    print(f"\n| {' | '.join(_COLUMNS)} |\n|---|{'--:|' * (len(_COLUMNS) - 1)}")
     worst = 0
     for database in databases:
         for boards in counts:
@@ -102,18 +99,23 @@ class Server:
             client.put("/api/v1/devices", json=body).raise_for_status()
 
     def rollout(self, swu, *options):
-        """Start the roll-out; returns its process."""
-        return subprocess.Popen(
-            [*_COMMAND, "fleet", "rollout", str(swu), "--data", str(self.folder), *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        """Start the roll-out; returns its process, and the file with what it says."""
+        said = self.folder.parent / "said.json"
+        command = [*_COMMAND, "fleet", "rollout", str(swu), "--data", str(self.folder), *options]
+        # A pipe would fill, with a thousand boards in the report.
+        with said.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        return process, said
 
     def stop(self):
         """End it."""
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            print("The server had to be killed.", file=sys.stderr)
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
 
 
@@ -164,12 +166,13 @@ async def _measure(server, swu, limit_s):
     began = time.monotonic()
     options = ("--stages", "1%,10%,100%", "--max-failures", "100%")
     options += ("--deadline", f"{limit_s:.0f}s", "--wait", "--json")
-    rollout = server.rollout(swu, *options)
+    rollout, said = server.rollout(swu, *options)
     while rollout.poll() is None and time.monotonic() - began < 3 * limit_s:
         await asyncio.sleep(0.5)
     took = time.monotonic() - began
     rollout.kill()
-    told = json.loads(rollout.stdout.read() or "{}")
+    rollout.wait()
+    told = json.loads(said.read_text() or "{}")
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -216,11 +219,11 @@ async def _broken(server, swu):
     tasks = [asyncio.create_task(board.run()) for board in fleet]
     await asyncio.sleep(10)
     options = ("--stages", "2,10%,100%", "--max-failures", "1", "--wait", "--json")
-    rollout = server.rollout(swu, *options)
+    rollout, said = server.rollout(swu, *options)
     while rollout.poll() is None:
         await asyncio.sleep(0.2)
     await asyncio.sleep(10)  # would anybody still begin?
-    told = json.loads(rollout.stdout.read())
+    told = json.loads(said.read_text())
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...errors import UsageError
-
 if TYPE_CHECKING:
     from ...fleet_server.api import UpdateServer
 
@@ -42,7 +40,9 @@ def connected(server: str | None, data: Path | None) -> UpdateServer:
 
     found = access(server, data)
     if found.hawkbit:
-        raise UsageError("hawkBit is not understood yet; expected http://HOST:PORT of a gooseBit.")
+        from ...fleet_server.hawkbit import HawkBit
+
+        return HawkBit(found)
     from ...fleet_server.goosebit import GooseBit
 
     return GooseBit(found)
