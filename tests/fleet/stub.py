@@ -6,10 +6,12 @@ time, and the trial is as long as `looks_on_trial` looks.
 
 import hashlib
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
+from pico_ota.digest import secret_of, sha256
 from pico_ota.release.description import Parser
 
 CONFIRM, REVERT, REFUSE, SILENT, OFF, LOCKED = (
@@ -21,7 +23,8 @@ CONFIRM, REVERT, REFUSE, SILENT, OFF, LOCKED = (
     "401",
 )
 BREAKS = (REVERT, SILENT)
-PASSWORD = "Basic YWRtaW46b3RhcGljbw=="
+SECRET = secret_of("admin", "otapico")
+CHALLENGE = 'Digest realm="pico-ota", qop="auth,auth-int", algorithm=SHA-256, nonce="n0"'
 
 
 class StubBoard:
@@ -148,9 +151,21 @@ def _handler(board):
         def log_message(self, *arguments):
             pass
 
-        def answer(self, status, document):
+        def signed(self, data):
+            """Whether the request is logged in by Digest, its body included."""
+            head = self.headers.get("Authorization", "")
+            fields = dict(re.findall(r'(\w+)="?([^",]*)', head.removeprefix("Digest ")))
+            if fields.get("uri") != self.path:
+                return False
+            about = sha256(f"{self.command}:{self.path}:{hashlib.sha256(data).hexdigest()}")
+            given = ":".join(fields[name] for name in ("nonce", "nc", "cnonce"))
+            return fields["response"] == sha256(f"{SECRET}:{given}:auth-int:{about}")
+
+        def answer(self, status, document, challenge=None):
             body = json.dumps(document).encode()
             self.send_response(status)
+            if challenge:
+                self.send_header("WWW-Authenticate", challenge)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -165,8 +180,8 @@ def _handler(board):
                 info = {"service": "pico-ota", "api": 1, "name": board.name, "release": "0.2.0"}
                 self.answer(200, info | {"boot_id": f"b{board.boots}"})
                 return
-            if board.outcome == LOCKED or self.headers.get("Authorization") != PASSWORD:
-                self.answer(401, {"error": "unauthorized", "message": "Log in."})
+            if board.outcome == LOCKED or not self.signed(data):
+                self.answer(401, {"error": "unauthorized", "message": "Log in."}, CHALLENGE)
                 return
             self.route(f"{self.command} {path}", data)
 
