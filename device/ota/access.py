@@ -150,9 +150,10 @@ class Access:
         if not self._service.basic:
             raise Refused(401, "unauthorized/basic")
         try:
+            token = token.encode()
             pair = a2b_base64(token)
             # Exactly as it is written: decoding passes over what does not belong there.
-            exact = b2a_base64(pair).strip() == token.encode()
+            exact = b2a_base64(pair).strip() == token
             user, _, password = (pair if exact else b"").decode().partition(":")
         except ValueError:
             user = password = ""
