@@ -46,6 +46,8 @@ class OTAUpdateService:
     asked again; *after_install* is called with the version once that is confirmed.
     *discoverable* answers `pico-ota discover` on UDP port 8081.
     *rescue_network*, (ssid, password), is what rescue mode joins where *wifi_service* cannot tell.
+    *rescue_ap*: rescue mode opens an access point of its own, with *auth_password*, where it has
+    not found its network for three minutes.
     *public_key* is the content of `public.json` (a dict), a list of such, or the path of that
     file: from then on only releases signed with it are accepted (*require_signed*), and none
     below *min_version* or the highest floor that a confirmed release has set.
@@ -76,6 +78,7 @@ class OTAUpdateService:
         confirm_after_s=30,
         auto_confirm=True,
         rescue_network=None,
+        rescue_ap=False,
         discoverable=True,
         public_key=None,
         require_signed=None,
@@ -84,7 +87,15 @@ class OTAUpdateService:
         fleet=None,
         basic=True,
     ):
-        ota.once("wifi_help", "check_service", auth_username, auth_password, port, min_version)
+        ota.once(
+            "wifi_help",
+            "check_service",
+            auth_username,
+            auth_password,
+            port,
+            min_version,
+            rescue_ap,
+        )
         if not 0 <= rescue_after_resets <= 15:
             raise ValueError("rescue_after_resets is 1 to 15, or 0")
         self._is_connected = ota.once("wifi_help", "connected_function", wifi_service)
@@ -103,6 +114,7 @@ class OTAUpdateService:
         self.confirm_after_s = confirm_after_s
         self.auto_confirm = auto_confirm
         self.rescue_network = rescue_network
+        self.rescue_ap = rescue_ap
         self.discoverable = discoverable
         self.public_key = public_key
         self.require_signed = public_key is not None if require_signed is None else require_signed

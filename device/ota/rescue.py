@@ -12,6 +12,10 @@ from ota import settings
 from ota.record import TRIAL_S
 
 _QUIET_S = const(15 * 60)  # unused for this long: try the application again
+_ALONE_S = const(3 * 60)  # without a network for this long: open one of our own
+_IN_USE_S = const(60)  # that one is not closed while somebody uses it
+_AP_ADDRESS = "192.168.4.1"  # as the firmware has it, with a DHCP server
+_WPA2 = const(0x00400004)  # with AES; the firmware has no name for it
 
 
 def begin(why):
@@ -38,14 +42,19 @@ def begin(why):
         found.get("country"),
         found.get("address"),
     )
+    hosts, host = found.get("hosts", []), found.get("host", "0.0.0.0")
+    if found.get("ap"):
+        wifi = _OwnAccessPoint(wifi, found["ap"])
+        hosts.append(_AP_ADDRESS)
+        host = "0.0.0.0"  # both ways in
     service = OTAUpdateService(
         wifi,
         found["user"],
         found["key"],
         found["port"],
-        host=found.get("host", "0.0.0.0"),
+        host=host,
         name=found.get("name"),
-        allowed_hosts=found.get("hosts", ()),
+        allowed_hosts=hosts,
         discoverable=not found.get("hidden"),
         trial_deadline_s=found.get("trial_s", TRIAL_S),
         public_key=found.get("public_key"),
@@ -73,13 +82,81 @@ def _open_console():
         print("ota: no USB console in rescue mode: %r" % error)
 
 
+class _OwnAccessPoint:
+    """The station *wifi*, a WiFiManager, and an access point where it finds no network.
+
+    WPA2 with the passphrase *word*. It goes off when the network is back and nobody uses it.
+    """
+
+    def __init__(self, wifi, word):
+        self._wifi = wifi
+        self._word = word
+        self.hostname = wifi.hostname
+        self.start = wifi.start
+        #: The interface of the access point while it is on, else None.
+        self.ap = None
+        self._since = time.ticks_ms()
+
+    def is_connected(self):
+        """Tell whether anybody can reach the board, on either way."""
+        return self.ap is not None or self._wifi.is_connected()
+
+    @property
+    def ip(self):
+        """The address as text: in the network if there is one."""
+        return self._wifi.ip or (self.ap and _AP_ADDRESS)
+
+    @property
+    def rssi(self):
+        """Signal strength of the network in dBm, or None."""
+        return self._wifi.rssi
+
+    @property
+    def log(self):
+        """What becomes of the lines of both."""
+        return self._wifi.log
+
+    @log.setter
+    def log(self, function):
+        self._wifi.log = function
+
+    def look(self, quiet):
+        """Open or close the access point as needed; *quiet* says that nobody uses it now."""
+        now = time.ticks_ms()
+        if self._wifi.is_connected():
+            self._since = now
+            if self.ap is not None and quiet:
+                self.ap.active(False)
+                self.ap = None
+                self.log("The network is back: the access point is off.")
+        elif self.ap is None and time.ticks_diff(now, self._since) > _ALONE_S * 1000:
+            self._since = now  # once more later, should it fail
+            self._open()
+
+    def _open(self):
+        network = ota.firmware("network")
+        ap = network.WLAN(network.AP_IF)
+        name = ota.once("wifi_help", "host_name", None)
+        try:
+            ap.config(ssid=name, password=self._word, security=_WPA2)
+            ap.active(True)
+        except (OSError, ValueError) as error:
+            self.log("No access point: %r" % error)
+            return
+        self.ap = ap
+        self.log("No network: join the Wi-Fi %s, with the password of the updates." % name)
+
+
 async def _serve(service):
     await service.start()
     seen, since = -1, 0
     while True:
         if service.requests != seen:
             seen, since = service.requests, time.ticks_ms()
-        if time.ticks_diff(time.ticks_ms(), since) > _QUIET_S * 1000:
+        unused_ms = time.ticks_diff(time.ticks_ms(), since)
+        if unused_ms > _QUIET_S * 1000:
             break
+        if isinstance(service.wifi_service, _OwnAccessPoint):
+            service.wifi_service.look(unused_ms > _IN_USE_S * 1000)
         await asyncio.sleep_ms(500)
     await service.stop()

@@ -2,7 +2,8 @@
 
 It has at most 512 bytes, so that littlefs rewrites it with one page: what the service was
 constructed with at its first start, and at its last good one. The password of the Wi-Fi stands
-there as in the application, that of updates as its SHA-256; no request can read the file.
+there as in the application, that of updates as its SHA-256, and as it is where it is the key of an
+access point, too; no request can read the file.
 """
 
 import json
@@ -59,6 +60,8 @@ def settings_of(service):
         found["hosts"] = list(service.allowed_hosts)
     if service.host != "0.0.0.0":
         found["host"] = service.host
+    if service.rescue_ap:
+        found["ap"] = service.auth[1]  # WPA2 takes nothing else
     if not service.discoverable:
         found["hidden"] = True
     return found

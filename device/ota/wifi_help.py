@@ -30,9 +30,16 @@ def errors():
     return WiFiError, WrongPasswordError, NoNetworkError, NoAddressError
 
 
-def check_service(username, password, port, min_version):
+def check_service(username, password, port, min_version, rescue_ap):
     """Raise ValueError for what the service cannot be constructed with."""
     check_credentials(username, password)
+    if rescue_ap and password[:7] == "sha256:":
+        raise ValueError("rescue_ap needs auth_password itself: WPA2 cannot do with its SHA-256")
+    if rescue_ap and (not 8 <= len(password) <= 63 or len(password.encode()) != len(password)):
+        raise ValueError(
+            "rescue_ap: as the key of a Wi-Fi auth_password has 8 to 63 ASCII characters, got %d"
+            % len(password)
+        )
     if not isinstance(port, int) or not 0 < port < 65536:
         raise ValueError("port is a number from 1 to 65535, got %r" % (port,))
     # Hardly ever given, and the module is a large one.

@@ -32,6 +32,8 @@ WIFI_PASSWORD = {wifi_password}
 HOSTNAME = {hostname}  # None: pico- and the end of the board's serial number
 COUNTRY = {country}  # two letters, such as "DE": more Wi-Fi channels in most countries
 ADDRESS = {address}  # None: from the router; or ("192.168.1.7", netmask, gateway, name server)
+# True: rescue mode opens a Wi-Fi of its own where this one is gone. It needs the password itself.
+RESCUE_AP = {rescue_ap}
 # Of the user "admin" on http://<hostname>.local:8080: what the board keeps of the password, the
 # SHA-256 of "admin:pico-ota:<password>". A password itself may stand here as well.
 OTA_PASSWORD = {ota_password}
@@ -55,7 +57,12 @@ async def main():
         getattr(settings, "ADDRESS", None),
     )
     # basic=True is for tools that know no Digest, such as circup: the password travels in clear.
-    ota = OTAUpdateService(wifi, auth_password=settings.OTA_PASSWORD, basic=False)
+    ota = OTAUpdateService(
+        wifi,
+        auth_password=settings.OTA_PASSWORD,
+        basic=False,
+        rescue_ap=getattr(settings, "RESCUE_AP", False),
+    )
     await ota.start()  # returns at once; Wi-Fi and updates work in the background
 
     # Your application. Everything it waits for has to be awaited: during time.sleep() nobody
@@ -91,6 +98,7 @@ class Settings:
     hostname: str | None = None
     country: str | None = None
     address: tuple[str, str, str, str] | None = None
+    rescue_ap: bool = False
 
     def check(self) -> None:
         """See that a board takes them: a `main.py` that raises would leave it at the prompt.
@@ -112,6 +120,12 @@ class Settings:
             raise UsageError(
                 f"a password for updates has at most 128 characters, got {len(self.ota_password)}."
             )
+        word = self.ota_password
+        if self.rescue_ap and not (8 <= len(word) <= 63 and word.isascii()):
+            raise UsageError(
+                "--rescue-ap: as the key of a Wi-Fi the password for updates has 8 to 63 ASCII "
+                f"characters, got {len(word)}."
+            )
         name = (self.hostname or "pico").strip().lower().replace(" ", "-").replace("_", "-")
         if self.hostname == "" or not _HOST_NAME.fullmatch(name.removesuffix(".local")):
             raise UsageError(
@@ -123,10 +137,15 @@ class Settings:
         return _SETTINGS_TEXT.format(
             ssid=repr(self.ssid),
             wifi_password=repr(self.wifi_password),
-            ota_password=repr("sha256:" + secret_of(DEFAULT_USER, self.ota_password)),
+            ota_password=repr(
+                self.ota_password  # the key of an access point is no digest
+                if self.rescue_ap
+                else "sha256:" + secret_of(DEFAULT_USER, self.ota_password)
+            ),
             hostname=repr(self.hostname),
             country=repr(self.country),
             address=repr(self.address),
+            rescue_ap=repr(self.rescue_ap),
         ).encode()
 
 
@@ -261,11 +280,19 @@ def _advise_main(main: bytes | None, settings: Settings | None, report: Report) 
         report.advice.append("there is no main.py yet. " + _START_ADVICE)
     elif b"service_ota" not in main:
         report.advice.append("main.py is yours and was left as it is. " + _START_ADVICE)
-    elif settings is not None and settings.address and b"ADDRESS" not in main:
-        report.advice.append(
-            "main.py is yours and was left as it is. Use the address in it:\n"
-            "    WiFiManager(..., address=settings.ADDRESS)"
-        )
+        return
+    for used, name, code in (
+        (settings and settings.address, "ADDRESS", "WiFiManager(..., address=settings.ADDRESS)"),
+        (
+            settings and settings.rescue_ap,
+            "RESCUE_AP",
+            "OTAUpdateService(..., rescue_ap=settings.RESCUE_AP)",
+        ),
+    ):
+        if used and main is not None and name.encode() not in main:
+            report.advice.append(
+                f"main.py is yours and was left as it is. Use {name} in it:\n    {code}"
+            )
 
 
 def may_replace_boot(boot: bytes | None) -> bool:

@@ -119,6 +119,29 @@ def test_a_fixed_address_is_asked_for(cli, here, monkeypatch):
     assert settings["ADDRESS"] == ("192.168.1.7", "255.255.255.0") + ("192.168.1.254",) * 2
 
 
+def test_an_access_point_is_offered_to_who_has_a_password_for_it(cli, here, monkeypatch):
+    settings = {}
+    assert cli("install", "--dir", "plain").status == 0
+    exec((here / "plain/settings.py").read_text(), settings)
+    assert settings["RESCUE_AP"] is False
+    assert (
+        cli("install", "--dir", "board", "--rescue-ap").status == 0
+    )  # one that is made up will do
+    exec((here / "board/settings.py").read_text(), settings)
+    assert settings["RESCUE_AP"] is True
+    assert len(settings["OTA_PASSWORD"]) < 40  # WPA2 needs it in clear
+    assert "RESCUE_AP" in (here / "board/main.py").read_text()
+    monkeypatch.setenv("PICO_OTA_PASSWORD", "seven77")
+    refused = cli("install", "--dir", "short", "--rescue-ap")
+    assert refused.status == 2
+    assert "8 to 63 ASCII characters, got 7" in refused.err
+    (here / "own").mkdir()
+    (here / "own/main.py").write_text("from service_ota import OTAUpdateService\n")
+    monkeypatch.delenv("PICO_OTA_PASSWORD")
+    told = cli("install", "--dir", "own", "--rescue-ap").out
+    assert "OTAUpdateService(..., rescue_ap=settings.RESCUE_AP)" in told
+
+
 def test_a_main_of_ones_own_is_told_of_the_address(cli, here):
     (here / "board").mkdir()
     (here / "board/main.py").write_text("from service_ota import OTAUpdateService\n")

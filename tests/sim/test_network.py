@@ -179,6 +179,30 @@ def test_an_access_point_of_its_own(run):
     assert out == ["True True 192.168.4.1 setup", "False 0"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [
+        ("", ("PICOEEFF", "picoW123")),
+        ("ap.config(ssid='setup', key='12345678')", ("setup", "12345678")),
+        ("ap.config(ssid='setup', password='12345678', security=0x400004)", ("setup", "12345678")),
+        ("ap.config(ssid='setup', security=ap.SEC_OPEN)", ("setup", "")),
+    ],
+)
+def test_what_others_see_of_it(make_board, settings, seen):
+    board = make_board(
+        "import network, time\nap = network.WLAN(network.WLAN.IF_AP)\n"
+        f"{settings}\nap.active(True)\nprint('on')\ntime.sleep(1)\n"
+        "ap.active(False)\nprint('off')\n",
+        unique_id=bytes.fromhex("e66038b713ddeeff"),
+    )
+    assert board.access_point is None
+    board.start()
+    board.wait_console("on\n")
+    assert board.access_point == seen
+    board.wait_console("off\n")
+    assert board.access_point is None
+
+
 def test_a_scan_finds_the_networks(make_board):
     board = make_board(f"{JOIN}\nfor n in w.scan(): print(n[0], len(n[1]), n[3], len(n))")
     board.set_wifi(networks={"one": "", "zwei äö": "x"}, rssi=-77)

@@ -66,6 +66,14 @@ def command(
             "choice.",
         ),
     ] = None,
+    rescue_ap: Annotated[
+        bool,
+        typer.Option(
+            "--rescue-ap",
+            help="In rescue mode, where its Wi-Fi is gone, it opens one of its own, with the "
+            "password for updates.",
+        ),
+    ] = False,
     password_file: Annotated[
         Path | None,
         typer.Option(
@@ -112,7 +120,7 @@ def command(
         raise UsageError("give --debug or --no-mpy, not both: source has all names anyway.")
     files = device_files(mpy, debug)
     chosen = _Questions(
-        session, ssid, wifi_password_file, password_file, hostname, country, address
+        session, ssid, wifi_password_file, password_file, hostname, country, address, rescue_ap
     )
     if directory is not None:
         _put(session, FolderBoard(directory), files, chosen if settings else None, new_settings)
@@ -158,6 +166,7 @@ class _Questions:
         hostname: str | None,
         country: str | None,
         address: str | None,
+        rescue_ap: bool,
     ) -> None:
         self._session = session
         self._ssid = ssid
@@ -166,6 +175,7 @@ class _Questions:
         self._hostname = hostname
         self._country = country
         self._address = address
+        self._rescue_ap = rescue_ap
         self._hidden = credentials.prompt()
         #: The password that was made up here and has to be shown.
         self.made_up: str | None = None
@@ -190,7 +200,9 @@ class _Questions:
             self._session.out.warn(
                 "no Wi-Fi password: an open network. PICO_OTA_WIFI_PASSWORD gives one."
             )
-        settings = Settings(ssid, wifi, self._updates(), self._hostname, self._country, address)
+        settings = Settings(
+            ssid, wifi, self._updates(), self._hostname, self._country, address, self._rescue_ap
+        )
         settings.check()
         return settings
 
@@ -198,7 +210,14 @@ class _Questions:
     def given(self) -> bool:
         """Whether something of it was said on the command line."""
         return any(
-            (self._ssid, self._wifi_password_file, self._hostname, self._country, self._address)
+            (
+                self._ssid,
+                self._wifi_password_file,
+                self._hostname,
+                self._country,
+                self._address,
+                self._rescue_ap,
+            )
         )
 
     def _fixed_address(self) -> tuple[str, str, str, str] | None:

@@ -317,6 +317,15 @@ class SimulatedPico:
             if self._hardware is not None:
                 self._hardware.registers.words[reg.BOOTSEL] = pressed
 
+    @property
+    def access_point(self) -> tuple[str, str] | None:
+        """Name and password of the board's own access point; None while it has none.
+
+        The password is empty where it is an open one.
+        """
+        with self._changed:
+            return None if self._hardware is None else self._hardware.radio.access_point
+
     def set_wifi(self, **changes: Any) -> None:
         """Change what the radio finds: the fields of `pico_ota.sim.radio.Air`.
 

@@ -52,6 +52,16 @@ class Radio:
         """When `work()` has to be called again, in `time.monotonic()` seconds."""
         return self._due
 
+    @property
+    def access_point(self) -> tuple[str, str] | None:
+        """Name and password of the board's own access point, None while it is off."""
+        registers = self._registers
+        if not registers.words[reg.AP_ACTIVE]:
+            return None
+        name = registers.text(reg.AP_SSID_AT, reg.AP_SSID_LEN, 32).decode(errors="replace")
+        key = registers.text(reg.AP_KEY_AT, reg.AP_KEY_LEN, 64).decode(errors="replace")
+        return name, key if registers.words[reg.AP_SECURITY] else ""
+
     def changed(self) -> None:
         """Take over what has changed in `air`."""
         words = self._registers.words

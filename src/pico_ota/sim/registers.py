@@ -49,6 +49,9 @@ STATIC = 46
 MASK = 47
 GATEWAY = 48
 NAME_SERVER = 49
+AP_SSID_LEN = 50
+AP_KEY_LEN = 51
+AP_SECURITY = 52
 PORTS = 64
 
 # 64-bit registers, microseconds of the monotonic clock.
@@ -60,6 +63,8 @@ LONGS_AT = 512
 SSID_AT = 1024
 KEY_AT = 1056
 HOST_AT = 1120
+AP_SSID_AT = 1152
+AP_KEY_AT = 1184
 PAGE_AT = 1280
 SCAN_AT = 1536
 BLANK_AT = 4096

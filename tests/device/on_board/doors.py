@@ -29,8 +29,8 @@ def test_other_bad_credentials_are_refused():
         raises(ValueError, wifi_help.check_credentials, user, password)
 
 
-def check(port=8080, min_version=None, user="admin", password="otapico"):
-    wifi_help.check_service(user, password, port, min_version)
+def check(port=8080, min_version=None, user="admin", password="otapico", rescue_ap=False):
+    wifi_help.check_service(user, password, port, min_version, rescue_ap)
 
 
 def test_ports():
@@ -38,6 +38,15 @@ def test_ports():
         check(number)
     for number in (0, -1, 65536, "80", None, 80.0):
         raises(ValueError, check, number)
+
+
+def test_an_access_point_needs_a_password_that_wpa2_takes():
+    check(password="otapico")
+    check(password="8 chars.", rescue_ap=True)
+    check(password="x" * 63, rescue_ap=True)
+    for password in ("otapico", "x" * 64, "sha256:" + "0" * 64, "\u00fc" * 8):
+        said = str(raises(ValueError, check, 8080, None, "admin", password, True))
+        assert said.startswith("rescue_ap"), said
 
 
 def test_the_lowest_version_is_a_version():

@@ -7,6 +7,11 @@ from _chip import W, area, poke
 from _numbers import (
     _ADDRESS,
     _AP_ACTIVE,
+    _AP_KEY_AT,
+    _AP_KEY_LEN,
+    _AP_SECURITY,
+    _AP_SSID_AT,
+    _AP_SSID_LEN,
     _COUNTRY,
     _GATEWAY,
     _HOST_AT,
@@ -157,6 +162,12 @@ class WLAN:
         if W[register] and not on and not self._ap:
             self._order(0)
             W[_STATIC] = W[_NAME_SERVER] = 0
+        elif on and self._ap and not W[_AP_ACTIVE]:
+            # What others see of it; as the firmware sets it up where nothing was said.
+            _store(_AP_SSID_AT, _AP_SSID_LEN, self._query("ssid"), 32)
+            key = self._settings.get("key", self._settings.get("password", "picoW123"))
+            _store(_AP_KEY_AT, _AP_KEY_LEN, key, 64)
+            W[_AP_SECURITY] = self._settings.get("security", 0x400004)
         W[register] = bool(on)
 
     def deinit(self):
