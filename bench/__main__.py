@@ -25,6 +25,7 @@ NAMES = (
     "page",
     "footprint",
     "clients",
+    "logins",
 )
 MEASURED = Path(__file__).parents[1] / "docs/measured.md"
 

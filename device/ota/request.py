@@ -233,8 +233,10 @@ def _header(head, buffer, begin, end):
 
 
 def _text(buffer, begin, end):
-    for at in range(begin, end):
-        code = buffer[at]
-        if (code < 0x20 and code != 9) or code >= 0x7F:
-            raise Refused(400, "bad_header/ascii")
-    return str(memoryview(buffer)[begin:end], "ascii")
+    view = memoryview(buffer)[begin:end]
+    # First both ends of what is in it: a look at each byte takes longer than all else.
+    if begin < end and not 0x20 <= min(view) <= max(view) < 0x7F:
+        for code in view:
+            if (code < 0x20 and code != 9) or code >= 0x7F:
+                raise Refused(400, "bad_header/ascii")
+    return str(view, "ascii")
