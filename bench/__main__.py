@@ -26,6 +26,7 @@ NAMES = (
     "footprint",
     "clients",
     "logins",
+    "pulling",
 )
 MEASURED = Path(__file__).parents[1] / "docs/measured.md"
 

@@ -54,7 +54,7 @@ _NOTE = f"""{_NOTED}        used = stack_use() - (W[{_WORD + 1}] + W[{_WORD + 2}
             W[{_WORD}] = used
 """
 _CONST = "from micropython import const\n"
-_TAKE_NAMES = '    for name in ("_chip", "_rom", "_flash"):\n'
+_TAKE_NAMES = '    for name in names + ["chip", "rom", "flash"]:\n'
 _LOOKS_UP = b'    wanted = b"%s " % path[1:]\n'
 
 #: The deepest two.

@@ -120,7 +120,7 @@ class OTAUpdateService:
         self.require_signed = public_key is not None if require_signed is None else require_signed
         self.min_version = min_version
         self.rescue_after_resets = rescue_after_resets
-        self.fleet = fleet
+        self.fleet = ota.load("fleet").Fleet(**fleet) if isinstance(fleet, dict) else fleet
         self.log = ota.load("log").Log()
         #: Sentences that `status` gives as warnings.
         self.notes = []

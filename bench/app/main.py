@@ -10,6 +10,11 @@ async def main():
     settings = {}
     if "public.json" in os.listdir("/"):
         settings["public_key"] = "/public.json"
+    if "fleet.json" in os.listdir("/"):
+        import json
+
+        with open("/fleet.json") as file:
+            settings["fleet"] = json.load(file)
     ota_service = OTAUpdateService(
         WiFiManager("bench-net", "bench-password", "pico-bench"),
         trial_deadline_s=60,

@@ -103,21 +103,24 @@ class Fleet:
             # What is on trial has to prove itself first, with all the memory there is.
             proven = guard is None or guard.supervisor is None
             if proven and service.port is not None and service.uptime_ms >= self.next_ms:
-                await self._ask(service)
+                ota.busy += 1
+                self.next_ms = service.uptime_ms + _RETRY_S * 1000
+                try:
+                    step = "ddi", None
+                    while step:
+                        step = await _step(service, self, *step)
+                except Exception as error:
+                    # A defect of ours, or no memory even for a poll; the next may be better.
+                    if not isinstance(error, MemoryError):
+                        sys.print_exception(error)
+                    self.error = repr(error)
+                finally:
+                    self.deadline = None
+                    ota.use(None)
+                    ota.busy -= 1
+                    service.tidy()
 
-    async def _ask(self, service):
-        ota.busy += 1
-        self.next_ms = service.uptime_ms + _RETRY_S * 1000
-        try:
-            await ota.use("ddi").poll(service, self)
-        except MemoryError:
-            self.error = "low memory"
-        except Exception as error:
-            # A defect of ours; the next poll may be better.
-            sys.print_exception(error)
-            self.error = repr(error)
-        finally:
-            self.deadline = None
-            ota.use(None)
-            ota.busy -= 1
-            service.tidy()
+
+def _step(service, fleet, module, order):
+    # In a frame of its own, which does not keep what it has loaded.
+    return ota.use(module).step(service, fleet, order)

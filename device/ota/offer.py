@@ -1,8 +1,8 @@
-"""What an update server offers: whether it is wanted here, and the archive, of which only what the
-board lacks is read.
+"""What an update server offers: whether it is wanted here, and how it is brought.
 
-Where each file stands follows from the description, so one that is here already is not asked for;
-several that stand one behind the other are asked for at once.
+An archive that is offered goes the way of all others: its signature first, then plan, files and
+commit. Where each file stands in it follows from the description, so one that is here already is
+not asked for, and several that stand one behind the other are asked for at once.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import ota
 from ota import record as records
 from ota import transaction
 from ota.errors import Refused
-from ota.record import NAMED_FROM, PLAN, lines, plain
+from ota.feedback import Step, Unwanted
+from ota.record import NAMED_FROM, PLAN, lines
 from ota.web import at, fail
 
 _WINDOW = const(65536)  # most that is asked for at once
@@ -20,49 +21,134 @@ _HEAD_WINDOW = const(4096)  # and while it is not known yet how much is needed
 _TRIES = const(5)  # in a row without a byte
 _RUN = const(8)  # files that are asked for at once
 _GAP = const(256)  # bytes that are rather read away than asked around
+_MAX_ARCHIVE = const(33554432)
 _TOLD = const(25)  # percent between two reports
 
 
-def find(deployment, link):
-    """Return (version, link, size, mark) of the first .swu file in *deployment*, or None."""
-    chunks = deployment.get("chunks")
-    for chunk in chunks if isinstance(chunks, list) else ():
-        artifacts = at(chunk, "artifacts")
-        for artifact in artifacts if isinstance(artifacts, list) else ():
-            name = at(artifact, "filename")
-            if not isinstance(name, str) or not name.endswith(".swu"):
-                continue
-            size = at(artifact, "size")
-            # hawkBit gives one for https and one for http: that which leads to this server.
-            href = None
-            for kind in ("download", "download-http"):
-                try:
-                    other = at(artifact, "_links", kind, "href")
-                    href = href or other
-                    link.path_of(other)
-                    href = other
-                    break
-                except Refused:
-                    pass
-            hashes = at(artifact, "hashes")
-            digest = at(hashes, "sha1") or at(hashes, "sha256") or at(hashes, "md5")
-            size = size if isinstance(size, int) and size > 0 else 0
-            version = plain(str(at(chunk, "version")))[:40]
-            return version, href, size, "%s %d" % (plain(str(digest))[:16], size)
-    return None
+async def step(service, fleet, order):
+    """Bring what *order* says: (action, version, size, mark, path, whether it is only downloaded).
 
-
-class Unwanted(Exception):
-    """What is offered is not to be installed, for *reason*.
-
-    *finished* is "success" for what runs already, "none" for what must be neither installed nor
-    reported as a failure, since a server may offer nothing more to a board that has failed.
+    Returns ("ddi", (order, seconds until the next poll, or what has stopped it)).
     """
+    doing = _Bringing(service, fleet)
+    doing.order = order
+    next = doing.prepare
+    try:
+        # One after the other, and not one inside of the other: see ota/ddi.py.
+        while callable(next):
+            next = await next()
+    except Unwanted as unwanted:
+        # As a tuple: its class is unloaded, and another one of that name comes in its place.
+        next = unwanted.finished, unwanted.reason
+    except (Refused, MemoryError) as error:
+        next = error
+    finally:
+        doing.link.close()
+    return "ddi", (order, next)
 
-    def __init__(self, finished, reason):
-        super().__init__(reason)
-        self.finished = finished
-        self.reason = reason
+
+class _Bringing(Step):
+    """What an order goes through; each returns the next one, or seconds until the next poll."""
+
+    order = None
+
+    async def prepare(self):
+        """Go on with what was begun before, or begin."""
+        action, version, size, mark, path, _ = self.order
+        record = transaction.load()
+        device = self._device = self.service._receive().device
+        job = self.staged(record)
+        if record["state"] == "staging" and not job and not device.lease_over():
+            raise Refused(409, "busy/other", record["next"])
+        if not size or size > _MAX_ARCHIVE:
+            raise Refused(413, "too_large/entry", "the archive", size, _MAX_ARCHIVE)
+        device.prepare_buffer(True, "PUT")
+        self._source = Download(self.link, path, size, None)
+        self.fleet.state = "downloading"
+        if job and job[4] == mark:
+            self._source.etag = job[6]
+            return self._download
+        wanted = verdict(version, self.kept.get("release")) is None
+        if wanted and not await self._accept(action, version):
+            return self.withdrawn()
+        return self._begin
+
+    async def _begin(self):
+        """Read the head of the archive and make the plan."""
+        action, version, size, mark, _, _ = self.order
+        source, last = self._source, transaction.load()["last"]
+        archive = _archive(source, self._device.buffer)
+        async with self._device.write_lock("fleet", size):
+            session, version, entry = await _take_head(self._device, archive, self._judge)
+        begins = archive.position - (span(entry[0]) if entry else 0)
+        job = [action, session, last[0] if last else 0, version, mark, begins, source.etag]
+        self.kept["job"] = job
+        self.save()
+        if not await self._accept(action, version):
+            return self.withdrawn()
+        return self._download
+
+    def _judge(self, session, version):
+        """Raise Unwanted for what is not to be installed; what was offered before gives way."""
+        staged = self.staged(transaction.load())
+        if staged and session != staged[1]:
+            transaction.abort()
+        found = verdict(version, self.kept.get("release"))
+        if found:
+            raise found
+
+    async def _download(self):
+        """Stage the files that are lacking."""
+        job = self.kept["job"]
+        self.fleet.offered = job[3]
+        await self._source.fetch(self._device, job[5], job[1], self._progress(job[0]))
+        self._device.renew_lease()
+        if not await self.tell_once(job[0], "downloaded", "%s is here." % job[3]):
+            return self.withdrawn()
+        if self.order[5]:
+            self.fleet.state = "waiting"  # for a time at which the server lets it be installed
+            return 0
+        if not await self._still_offered(job[0]):
+            return 1
+        return self._commit
+
+    async def _commit(self):
+        job = self.kept["job"]
+        self.fleet.state = "installing"
+        async with self._device.write_lock(PLAN, 0):
+            check_ours(job[1])
+            await _phase("commit", "go_live", self._device, False)
+        await self.tell_once(job[0], "proceeding", "%s is being installed." % job[3])
+        self._device.restart()
+        return 0
+
+    def _accept(self, action, version):
+        return self.tell_once(action, "proceeding", "%s is accepted." % version)
+
+    def _progress(self, action):
+        """Return a function that reports how many percent have been downloaded."""
+        return lambda percent: self.tell(action, "download", "none", "Downloaded %d%%" % percent)
+
+    async def _still_offered(self, action):
+        """Return whether the server still wants it: it may have been taken back meanwhile."""
+        answer = await self.get(self.base)
+        href = at(answer, "_links", "deploymentBase", "href")
+        return bool(href) and self.link.path_of(href).split("?")[0] == action
+
+
+# In frames of their own, since a frame keeps alive what was last on its stack.
+
+
+def _phase(module, function, *args):
+    return getattr(ota.use(module), function)(*args)
+
+
+def _archive(source, buffer):
+    return ota.load("updates").Archive(source, buffer)
+
+
+def _take_head(device, archive, judge):
+    return ota.load("updates").take_head(device, archive, judge)
 
 
 def verdict(version, release):
@@ -116,11 +202,20 @@ class Download:
         tries = 0
         while self.position < self.size:
             try:
-                await self._reach()
-                count = await self._link.readinto(view[: self._until - self.position])
+                if not self._here <= self.position < self._until:
+                    await self._request()
+                before = self.position - self._here
+                if before:  # what stands in between is not wanted
+                    if before > len(view):
+                        before = len(view)
+                    count = await self._link.readinto(view[:before])
+                else:
+                    count = await self._link.readinto(view[: self._until - self.position])
                 if not count:
-                    raise Refused(502, "fleet/short", self.size, self.position)
+                    raise Refused(0, "fleet/short", self.size, self.position)
                 self._here += count
+                if before:
+                    continue
                 self.position += count
                 return count
             except Refused as refused:
@@ -131,18 +226,6 @@ class Download:
                     raise
             await asyncio.sleep_ms(250 << tries)
         return 0
-
-    async def _reach(self):
-        """Have an answer of which the next byte is the one at `position`."""
-        if not self._here <= self.position < self._until:
-            await self._request()
-        if self._here < self.position:
-            scrap = memoryview(bytearray(512))
-            while self._here < self.position:
-                count = await self._link.readinto(scrap[: self.position - self._here])
-                if not count:
-                    raise Refused(502, "fleet/short", self.size, self._here)
-                self._here += count
 
     async def _request(self):
         link, first = self._link, self.position
@@ -156,18 +239,18 @@ class Download:
             fail(link, self._path)
         if self.etag and link.etag and link.etag != self.etag:
             link.close()
-            raise Refused(502, "fleet/changed")
+            raise Refused(0, "fleet/changed")
         self.etag = self.etag or link.etag
         if status == 206:
             wanted = "bytes %d-%d/%d" % (first, last, self.size)
             if link.range != wanted or link.length not in (None, last + 1 - first):
                 link.close()
-                raise Refused(502, "fleet/range", wanted, link.range)
+                raise Refused(0, "fleet/range", wanted, link.range)
             self._here, self._until = first, last + 1
         else:
             if link.length not in (None, self.size):
                 link.close()
-                raise Refused(502, "fleet/size", self.size, link.length)
+                raise Refused(0, "fleet/size", self.size, link.length)
             self._here, self._until = 0, self.size
         link.allow(self._until - self._here)
 

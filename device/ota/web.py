@@ -1,7 +1,7 @@
 """Requests to an update server: one connection, each answer within limits of time and bytes.
 
-Whatever is wrong with an answer ends in Refused, whose key begins with "fleet": the server may be
-asked again later.
+Whatever is wrong with an answer ends in Refused, whose key begins with "fleet" and whose status is
+0, since it answers no request: the server may be asked again later.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class Link:
         except (ValueError, AttributeError, TypeError):
             secure, host, port, path = None, None, None, None
         if (secure, host, port) != (self._secure, self._host, self._port):
-            raise Refused(502, "fleet/link", str(href)[:80], self._fleet.url)
+            raise Refused(0, "fleet/link", str(href)[:80], self._fleet.url)
         return path
 
     async def ask(self, method, path, value=None, headers=""):
@@ -139,70 +139,66 @@ class Link:
         await self._finish()
         self._until = time.ticks_add(time.ticks_ms(), _ANSWER_MS)
         known = self._stream is not None
-        try:
-            await self._exchange(data)
-        except Refused as refused:
-            # A connection that was kept may have been closed meanwhile.
-            if not known or refused.word != "fleet" or self._answered:
-                raise
-            await self._exchange(data)
-        return self.status
-
-    async def _exchange(self, data):
-        self._answered = False
-        if self._stream is None:
-            await self._open()
-        await self._wait(self._send, data)
-        await self._read_head()
+        while True:
+            self._answered = False
+            try:
+                if self._stream is None:
+                    await self._open()
+                await self._send(data)
+                await self._read_head()
+                return self.status
+            except Refused as refused:
+                # A connection that was kept may have been closed meanwhile.
+                if not known or refused.word != "fleet" or self._answered:
+                    raise
+            known = False
 
     async def _open(self):
         self._start = self._end = 0
         context = _context(self._fleet) if self._secure else None
-        self._stream = await self._wait(self._connect, context)
+        self._wait()
+        try:
+            # Looking up a name blocks, there is no other way on this board.
+            if context is None:
+                pair = await asyncio.open_connection(self._host, self._port)
+            else:
+                pair = await asyncio.open_connection(self._host, self._port, context, self._host)
+        except (asyncio.CancelledError, OSError, ValueError) as error:
+            raise self._failed(error)
+        self._fleet.deadline = None
+        self._stream = pair[0]
         if self._fleet.pin:
-            await self._check_pin()
-
-    async def _connect(self, context):
-        # Looking up a name blocks, there is no other way on this board.
-        if context is None:
-            return (await asyncio.open_connection(self._host, self._port))[0]
-        return (await asyncio.open_connection(self._host, self._port, context, self._host))[0]
-
-    async def _check_pin(self):
-        await self._wait(self._send, b"")  # the handshake
-        found = self._stream.s.getpeercert(True)
-        if (
-            not found
-            or hexlify(hashlib.sha256(found).digest()).decode() != self._fleet.pin.lower()
-        ):
-            self.close()
-            raise Refused(502, "fleet/pin")
+            await self._send(b"")  # the handshake
+            found = self._stream.s.getpeercert(True)
+            if not found or hexlify(hashlib.sha256(found).digest()).decode() != self._fleet.pin:
+                self.close()
+                raise Refused(0, "fleet/pin")
 
     async def _send(self, data):
-        self._stream.write(data)
-        await self._stream.drain()
+        self._wait()
+        try:
+            self._stream.write(data)
+            await self._stream.drain()
+        except (asyncio.CancelledError, OSError, ValueError) as error:
+            raise self._failed(error)
+        self._fleet.deadline = None
 
-    async def _wait(self, function, *args):
-        """Await *function* within the limits of time. Raises Refused."""
-        fleet = self._fleet
+    def _wait(self):
+        """Begin to wait for the server, within the limits of time."""
         now = time.ticks_ms()
         left = min(_SILENT_MS, max(0, time.ticks_diff(self._until, now)))
-        fleet.deadline = time.ticks_add(now, left)
-        try:
-            return await function(*args)
-        except asyncio.CancelledError:
-            if not fleet.was_late():
-                raise
-            self.close()
-            raise Refused(504, "fleet/slow", self._host)
-        except OSError as error:
-            self.close()
-            raise Refused(502, "fleet/lost", self._host, error)
-        except ValueError as error:  # of the certificate
-            self.close()
-            raise Refused(502, "fleet/tls", error)
-        finally:
-            fleet.deadline = None
+        self._fleet.deadline = time.ticks_add(now, left)
+
+    def _failed(self, error):
+        """Return what *error*, raised while it was waited for, is to be replaced by."""
+        fleet = self._fleet
+        fleet.deadline = None
+        self.close()
+        if isinstance(error, asyncio.CancelledError):
+            return Refused(0, "fleet/slow", self._host) if fleet.was_late() else error
+        if isinstance(error, ValueError):  # of the certificate
+            return Refused(0, "fleet/tls", error)
+        return Refused(0, "fleet/lost", self._host, error)
 
     def close(self):
         """Close the connection; harmless when there is none."""
@@ -214,24 +210,18 @@ class Link:
                 pass
         self._left, self._chunked = 0, False
 
-    async def _fill(self):
-        """Read once into the buffer; return the count."""
-        if self._start == self._end:
-            self._start = self._end = 0
-        elif self._end == _BUFFER:
-            rest = self._end - self._start
-            self._buffer[:rest] = self._buffer[self._start :]
-            self._start, self._end = 0, rest
-        count = await self._wait(self._receive, memoryview(self._buffer)[self._end :])
-        self._end += count
-        return count
-
     async def _receive(self, view):
-        while True:
-            count = await self._stream.readinto(view)
-            if count is not None:  # else there was only a piece of a TLS record
-                self.received += count
-                return count
+        """Read once into *view*; return the count, 0 when the server has closed."""
+        self._wait()
+        count = None
+        try:
+            while count is None:  # which it is for a piece of a TLS record
+                count = await self._stream.readinto(view)
+        except (asyncio.CancelledError, OSError, ValueError) as error:
+            raise self._failed(error)
+        self._fleet.deadline = None
+        self.received += count
+        return count
 
     async def _line(self):
         while True:
@@ -240,56 +230,64 @@ class Link:
                 line = self._buffer[self._start : at].decode().strip()
                 self._start = at + 1
                 return line
-            if self._end - self._start >= _BUFFER:
-                self._bad("a line of more than %d bytes" % _BUFFER)
-            if not await self._fill():
+            if self._start == self._end:
+                self._start = self._end = 0
+            elif self._end == _BUFFER:
+                rest = self._end - self._start
+                if rest == _BUFFER:
+                    self._bad("a line of more than %d bytes" % _BUFFER)
+                self._buffer[:rest] = self._buffer[self._start :]
+                self._start, self._end = 0, rest
+            count = await self._receive(memoryview(self._buffer)[self._end :])
+            if not count:
                 self.close()
-                raise Refused(502, "fleet/lost", self._host, "closed")
+                raise Refused(0, "fleet/lost", self._host, "closed")
+            self._end += count
             self._answered = True
 
     def _bad(self, what):
         self.close()
-        raise Refused(502, "fleet/answer", what)
+        raise Refused(0, "fleet/answer", what)
 
     async def _read_head(self):
         status = 100
-        while status < 200:  # 100 Continue, 103 Early Hints
-            try:
-                line = await self._line()
-                version, status = line.split(" ")[:2]
+        try:
+            while status < 200:  # 100 Continue, 103 Early Hints
+                version, status = (await self._line()).split(" ")[:2]
                 if version not in ("HTTP/1.1", "HTTP/1.0") or len(status) != 3:
                     raise ValueError
                 status = int(status)
-                await self._read_headers(version)
-            except ValueError:
-                self._bad("no HTTP")
+                self.length = self.etag = self.range = self.retry_after = None
+                self._chunked, self._keep = False, version == "HTTP/1.1"
+                count = 0
+                line = await self._line()
+                while line:
+                    self._header(line)
+                    count += 1
+                    if count > _HEAD_LINES:
+                        self._bad("more than %d header lines" % _HEAD_LINES)
+                    line = await self._line()
+        except ValueError:
+            self._bad("no HTTP")
         self.status = status
-        if status in (204, 304):
-            self._left, self._chunked = 0, False
+        self._left = 0 if self._chunked or status in (204, 304) else self.length
+        self._chunked = self._chunked and status not in (204, 304)
 
-    async def _read_headers(self, version):
-        self.length = self.etag = self.range = self.retry_after = None
-        self._chunked, self._keep = False, version == "HTTP/1.1"
-        for _ in range(_HEAD_LINES):
-            line = await self._line()
-            if not line:
-                self._left = 0 if self._chunked else self.length
-                return
-            name, _, text = line.partition(":")
-            name, text = name.lower(), text.strip()
-            if name == "content-length":
-                self.length = _number(text)
-            elif name == "transfer-encoding":
-                self._chunked = text.lower() == "chunked"
-            elif name == "connection":
-                self._keep = "close" not in text.lower()
-            elif name == "etag" and _is_plain(text, 80):
-                self.etag = text
-            elif name == "content-range":
-                self.range = text[:60]
-            elif name == "retry-after" and text.isdigit() and len(text) < 7:
-                self.retry_after = int(text)
-        self._bad("more than %d header lines" % _HEAD_LINES)
+    def _header(self, line):
+        name, _, text = line.partition(":")
+        name, text = name.lower(), text.strip()
+        if name == "content-length":
+            self.length = _number(text)
+        elif name == "transfer-encoding":
+            self._chunked = text.lower() == "chunked"
+        elif name == "connection":
+            self._keep = "close" not in text.lower()
+        elif name == "etag" and _is_plain(text, 80):
+            self.etag = text
+        elif name == "content-range":
+            self.range = text[:60]
+        elif name == "retry-after" and text.isdigit() and len(text) < 7:
+            self.retry_after = int(text)
 
     async def readinto(self, view):
         """Read bytes of the body into *view*; return how many, 0 at its end. Raises Refused."""
@@ -306,13 +304,13 @@ class Link:
             self._start += count
         else:
             if self._stream is None:
-                raise Refused(502, "fleet/lost", self._host, "closed")
-            count = await self._wait(self._receive, view)
+                raise Refused(0, "fleet/lost", self._host, "closed")
+            count = await self._receive(view)
             if not count:
                 self.close()
                 if left is None:
                     return 0
-                raise Refused(502, "fleet/lost", self._host, "closed")
+                raise Refused(0, "fleet/lost", self._host, "closed")
         if left is not None:
             self._left = left - count
             if not self._left and self._chunked:
@@ -354,14 +352,14 @@ class Link:
                 break
             if len(data) + count > _MAX_JSON or (self.length or 0) > _MAX_JSON:
                 self.close()
-                raise Refused(502, "fleet/large", _MAX_JSON)
+                raise Refused(0, "fleet/large", _MAX_JSON)
             data.extend(piece[:count])
         try:
             value = json.loads(data)
         except (ValueError, RuntimeError):  # RuntimeError: nested deeper than the stack
             value = None
         if not isinstance(value, dict):
-            raise Refused(502, "fleet/json")
+            raise Refused(0, "fleet/json")
         return value
 
     def allow(self, count):
@@ -388,19 +386,19 @@ def _context(fleet):
                 context.load_verify_locations(cadata=file.read(4096))
         return context
     except (ImportError, AttributeError, OSError, ValueError) as error:
-        raise Refused(502, "fleet/tls", error)
+        raise Refused(0, "fleet/tls", error)
 
 
 def fail(link, path):
     """Raise Refused for the status that *link* has got for *path*."""
     status = link.status
     if 300 <= status < 400:
-        raise Refused(502, "fleet/redirect", status)
+        raise Refused(0, "fleet/redirect", status)
     if status in (401, 403):
-        raise Refused(status, "fleet/token", status)
+        raise Refused(0, "fleet/token", status)
     if status == 429 or link.retry_after:
-        raise Refused(status, "fleet/later", status, retry_after=link.retry_after or 60)
-    raise Refused(status, "fleet/status", status, path.split("?")[0][-60:])
+        raise Refused(0, "fleet/later", status, retry_after=link.retry_after or 60)
+    raise Refused(0, "fleet/status", status, path.split("?")[0][-60:])
 
 
 def at(value, *path):

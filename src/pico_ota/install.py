@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from .credentials import DEFAULT_USER
 from .digest import secret_of
@@ -24,6 +25,7 @@ _GUARD = ["import ota_boot", "ota_boot.run()"]
 # As the board makes one of it, see device/ota/wifi_help.py.
 _HOST_NAME = re.compile("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 BOOT, MAIN, SETTINGS = "/boot.py", "/main.py", "/settings.py"
+_PUBLIC = "/public.json"
 
 _SETTINGS_TEXT = """\
 # Settings of this board, written by `pico-ota install`. `pico-ota push --delete` leaves it alone.
@@ -37,6 +39,8 @@ RESCUE_AP = {rescue_ap}
 # Of the user "admin" on http://<hostname>.local:8080: what the board keeps of the password, the
 # SHA-256 of "admin:pico-ota:<password>". A password itself may stand here as well.
 OTA_PASSWORD = {ota_password}
+FLEET = {fleet}  # None, or {{"url": ..., "token": ...}} of an update server to ask
+PUBLIC_KEY = {public_key}  # None, or the path of public.json: only signed releases are taken
 """
 
 _MAIN_TEXT = """\
@@ -62,6 +66,8 @@ async def main():
         auth_password=settings.OTA_PASSWORD,
         basic=False,
         rescue_ap=getattr(settings, "RESCUE_AP", False),
+        fleet=getattr(settings, "FLEET", None),
+        public_key=getattr(settings, "PUBLIC_KEY", None),
     )
     await ota.start()  # returns at once; Wi-Fi and updates work in the background
 
@@ -99,6 +105,11 @@ class Settings:
     country: str | None = None
     address: tuple[str, str, str, str] | None = None
     rescue_ap: bool = False
+    #: Address of an update server, and the board's token there.
+    fleet: str | None = None
+    fleet_token: str | None = None
+    #: The content of a public.json.
+    public_key: bytes | None = None
 
     def check(self) -> None:
         """See that a board takes them: a `main.py` that raises would leave it at the prompt.
@@ -126,14 +137,30 @@ class Settings:
                 "--rescue-ap: as the key of a Wi-Fi the password for updates has 8 to 63 ASCII "
                 f"characters, got {len(word)}."
             )
+        self._check_fleet()
         name = (self.hostname or "pico").strip().lower().replace(" ", "-").replace("_", "-")
         if self.hostname == "" or not _HOST_NAME.fullmatch(name.removesuffix(".local")):
             raise UsageError(
                 f"--hostname takes 1 to 32 letters, digits and hyphens, got {self.hostname!r}."
             )
 
+    def _check_fleet(self) -> None:
+        if self.fleet_token is not None and self.fleet is None:
+            raise UsageError("--fleet-token goes with --fleet URL.")
+        if self.fleet is not None:
+            parts = urlsplit(self.fleet)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+                raise UsageError(f"--fleet takes http://SERVER:PORT, got {self.fleet!r}.")
+        if self.fleet_token is not None and not re.fullmatch("[!-~]{1,200}", self.fleet_token):
+            raise UsageError("--fleet-token takes 1 to 200 letters and digits without blanks.")
+
     def text(self) -> bytes:
         """The file."""
+        fleet = None
+        if self.fleet is not None:
+            fleet = {"url": self.fleet}
+            if self.fleet_token is not None:
+                fleet["token"] = self.fleet_token
         return _SETTINGS_TEXT.format(
             ssid=repr(self.ssid),
             wifi_password=repr(self.wifi_password),
@@ -146,6 +173,8 @@ class Settings:
             country=repr(self.country),
             address=repr(self.address),
             rescue_ap=repr(self.rescue_ap),
+            fleet=repr(fleet),
+            public_key=repr(_PUBLIC if self.public_key is not None else None),
         ).encode()
 
 
@@ -254,6 +283,8 @@ def install(
     if settings is not None:
         if replace_settings or board.digest(SETTINGS) is None:
             put(SETTINGS, settings.text())
+            if settings.public_key is not None:
+                put(_PUBLIC, settings.public_key)
         else:
             report.advice.append(
                 "settings.py is there already and was left as it is; --new-settings replaces it."
@@ -287,6 +318,11 @@ def _advise_main(main: bytes | None, settings: Settings | None, report: Report) 
             settings and settings.rescue_ap,
             "RESCUE_AP",
             "OTAUpdateService(..., rescue_ap=settings.RESCUE_AP)",
+        ),
+        (
+            settings and settings.fleet,
+            "FLEET",
+            "OTAUpdateService(..., fleet=settings.FLEET, public_key=settings.PUBLIC_KEY)",
         ),
     ):
         if used and main is not None and name.encode() not in main:

@@ -94,13 +94,16 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     kept = set(_FIRMWARE)
     ours: set[str] = set()
     classes = {
-        n.name: n for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.ClassDef)
+        node.name: (path, node)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
     }
     for path, tree in trees.items():
         defined = {name: {path} for name in _top_names(tree.body)}
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                space = f"{path}:{_root(node, classes)}"
+                space = _root(path, node, classes)
                 for name in _attributes(node):
                     defined.setdefault(name, set()).add(space)
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ota"):
@@ -123,11 +126,11 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     }
 
 
-def _root(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> str:
-    """Return the name of the class of ours that *node* continues in the end, or its own."""
+def _root(path: str, node: ast.ClassDef, classes: dict[str, tuple[str, ast.ClassDef]]) -> str:
+    """Return the name space of the class of ours that *node*, in *path*, continues in the end."""
     while node.bases and isinstance(node.bases[0], ast.Name) and node.bases[0].id in classes:
-        node = classes[node.bases[0].id]
-    return node.name
+        path, node = classes[node.bases[0].id]
+    return f"{path}:{node.name}"
 
 
 def _top_names(body: list[ast.stmt]) -> Iterator[str]:

@@ -464,3 +464,37 @@ def test_a_firmware_that_does_not_fit_is_refused(found, mpy, reason):
 
     with pytest.raises(PicoOtaError, match=reason.replace(".", r"\.")):
         _check_firmware(Session(Settings(), Out(quiet=True)), usb.UsbBoard(Transport(found)), mpy)
+
+
+def test_a_board_of_a_fleet(cli, here, monkeypatch):
+    monkeypatch.setenv("PICO_OTA_PASSWORD", "word-of-mine")
+    assert cli("keygen", "keys").status == 0
+    url = "http://127.0.0.1:9"
+    given = ("--fleet", url, "--fleet-token", "abc", "--public-key", "keys/public.json")
+    assert cli("install", "--dir", "board", *given).status == 0
+    settings = {}
+    exec((here / "board/settings.py").read_text(), settings)
+    assert settings["FLEET"] == {"url": url, "token": "abc"}
+    assert settings["PUBLIC_KEY"] == "/public.json"
+    with SimulatedPico(here / "flash.img", device_files=files_of(here / "board")) as board:
+        board.start()
+        board.wait_listening(30)
+        told = json.loads(cli("-H", board.url, "status", "--json").out)
+        assert told["fleet"]["server"] == url
+        assert told["require_signed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--fleet", "server"), "http://SERVER:PORT"),
+        (("--fleet", "ftp://server"), "http://SERVER:PORT"),
+        (("--fleet-token", "abc"), "goes with --fleet"),
+        (("--fleet", "http://s", "--fleet-token", "a b"), "without blanks"),
+        (("--public-key", "nothing.json"), "nothing.json"),
+    ],
+)
+def test_an_update_server_that_cannot_be_is_refused(cli, here, given, said):
+    result = cli("install", "--dir", "board", *given)
+    assert result.status != 0
+    assert said in result.err

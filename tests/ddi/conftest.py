@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ddi_server import Ddi
 
 from bench import protocol
+from bench.ddi import Ddi
 from pico_ota.release import Options, build, keygen
 from pico_ota.sim import SimulatedPico
 from pico_ota.sim.image import read_tree

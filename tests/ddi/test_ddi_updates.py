@@ -2,9 +2,9 @@
 
 import re
 import time
+from pathlib import Path
 
-from conftest import MAIN
-
+MAIN = (Path(__file__).parents[1] / "apps/fleet/main.py").read_text()
 BROKEN = "import no_such_module\n"
 
 

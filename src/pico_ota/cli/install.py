@@ -83,6 +83,22 @@ def command(
             "question; empty makes one up.",
         ),
     ] = None,
+    fleet: Annotated[
+        str | None,
+        typer.Option("--fleet", metavar="URL", help="An update server that the board asks."),
+    ] = None,
+    fleet_token: Annotated[
+        str | None,
+        typer.Option(
+            "--fleet-token", metavar="TOKEN", help="The board's, as 'pico-ota fleet token' says."
+        ),
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--public-key", metavar="FILE", help="public.json: only signed releases are taken."
+        ),
+    ] = None,
     new_settings: Annotated[
         bool,
         typer.Option(
@@ -108,6 +124,7 @@ def command(
       pico-ota install
       pico-ota install --port /dev/ttyACM0 --ssid Home --hostname pico-kitchen
       pico-ota install --address 192.168.1.7
+      pico-ota install --fleet http://server:8000 --fleet-token TOKEN --public-key public.json
       pico-ota install --new-settings
       pico-ota install --dir board/ --no-settings
     """
@@ -122,6 +139,7 @@ def command(
     chosen = _Questions(
         session, ssid, wifi_password_file, password_file, hostname, country, address, rescue_ap
     )
+    chosen.ask_server(fleet, fleet_token, public_key)
     if directory is not None:
         _put(session, FolderBoard(directory), files, chosen if settings else None, new_settings)
         return
@@ -176,9 +194,16 @@ class _Questions:
         self._country = country
         self._address = address
         self._rescue_ap = rescue_ap
+        self._fleet: str | None = None
+        self._fleet_token: str | None = None
+        self._public_key: Path | None = None
         self._hidden = credentials.prompt()
         #: The password that was made up here and has to be shown.
         self.made_up: str | None = None
+
+    def ask_server(self, url: str | None, token: str | None, public_key: Path | None) -> None:
+        """Take the update server that the board is to ask, and the key of its releases."""
+        self._fleet, self._fleet_token, self._public_key = url, token, public_key
 
     def answers(self) -> Settings | None:
         """The settings; None when there is no Wi-Fi name and nobody to ask."""
@@ -201,7 +226,16 @@ class _Questions:
                 "no Wi-Fi password: an open network. PICO_OTA_WIFI_PASSWORD gives one."
             )
         settings = Settings(
-            ssid, wifi, self._updates(), self._hostname, self._country, address, self._rescue_ap
+            ssid,
+            wifi,
+            self._updates(),
+            self._hostname,
+            self._country,
+            address,
+            self._rescue_ap,
+            self._fleet,
+            self._fleet_token,
+            self._key(),
         )
         settings.check()
         return settings
@@ -217,8 +251,18 @@ class _Questions:
                 self._country,
                 self._address,
                 self._rescue_ap,
+                self._fleet,
+                self._public_key,
             )
         )
+
+    def _key(self) -> bytes | None:
+        from ..release import load_public_keys
+
+        if self._public_key is None:
+            return None
+        load_public_keys(self._public_key)
+        return self._public_key.read_bytes()
 
     def _fixed_address(self) -> tuple[str, str, str, str] | None:
         from ..install import fixed_address
