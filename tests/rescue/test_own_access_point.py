@@ -64,6 +64,8 @@ def it_is_opened_and_takes_an_update_and_closes_when_the_network_is_back(make_bo
         assert time.monotonic() < end, board.console()[-1500:]
         time.sleep(0.3)
     assert board.access_point is not None
+    host = {"Host": f"192.168.4.1:{port}"}  # which is still a way in
+    assert board.request("GET", "/", headers=host).status_code == 200
     wait_access_point(board, there=False)
     assert board.status()["mode"] == "rescue"
     board.update({"/main.py": rig.app(auth_password=PASSWORD)})

@@ -120,6 +120,16 @@ def sleeping_where_nobody_is_reached_is_no_death_either(make_board):
 
 
 @scenario()
+def nor_where_each_restart_counts(make_board):
+    board = make_board(app(SLEEPS, rescue_after_resets=3))
+    board.set_wifi(networks={})
+    board.start()
+    board.wait_console("sleeps", 40)
+    slept(board, 6)
+    assert "Rescue" not in board.console()
+
+
+@scenario()
 def an_update_keeps_it_awake_and_one_that_was_left_does_not(make_board):
     board = sleeping_board(make_board)
     awake(board, "GET", "/api/v1/info")
