@@ -4,8 +4,11 @@ import json
 import re
 import time
 
+import httpx
 import pytest
 import rig
+
+from pico_ota.sim.image import read_tree
 
 scenario = rig.Scenarios()
 
@@ -68,6 +71,10 @@ def it_comes_when_asked_with_what_the_application_uses(make_board):
     assert forwarded.status_code == 200
     board.client.auth = rig.AUTH
     assert board.request("GET", "/api/v1/status").status_code == 401
+    # Both schemes, and the password itself stands nowhere.
+    board.client.auth = httpx.DigestAuth("me", "my word")
+    assert board.request("GET", "/api/v1/status").status_code == 200
+    assert b"my word" not in read_tree(board.image)["/.ota/settings"]
     board.client.auth = ("me", "my word")
     assert "GET" not in board.console().split("Rescue mode")[1].split("Traceback")[0]
     # The hint holds for one restart.
