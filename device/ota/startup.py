@@ -19,6 +19,8 @@ def start_up(service):
         record.remove(record.HOME)  # a file, made by other hands
     record.clear(record.DESCRIPTION)
     record.clear("/.ota/~incoming")  # of ota/files.py, which is not loaded for its name alone
+    if record.is_dir("/.ota/password"):  # made by other hands: no password could be set
+        record.clear("/.ota/password")
     ota.chip.count_resets(service.rescue_after_resets)
     if record.load()["state"] == "staging":
         service.lease = time.ticks_ms()  # the client that began it has time to go on

@@ -7,7 +7,6 @@ all of it is loaded, and one request answered, before an update is confirmed.
 
 import asyncio
 import json
-import os
 import sys
 import time
 from micropython import const
@@ -203,7 +202,7 @@ def _modules():
                     break
                 files.append(line.split(" ")[0])
     except OSError:  # there is none
-        files = os.listdir(ota.__path__)
+        files = [entry[0] for entry in ota.load("flash").entries(ota.__path__)]
     found = []
     for file in files:
         name, _, form = file.partition(".")

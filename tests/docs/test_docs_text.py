@@ -27,6 +27,7 @@ PROMISED = {
     "docs/format.md",
     "docs/home-assistant.md",
     "docs/http.md",
+    "docs/losing-contact.md",
     "docs/measured.md",
     "docs/python.md",
     "docs/quickstart-developer.md",

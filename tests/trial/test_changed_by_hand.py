@@ -77,8 +77,12 @@ def good_board(make_board, main=GOOD, **more):
     return board
 
 
-def restart(board):
-    assert board.request("POST", "/api/v1/reboot", json={}).status_code == 202
+def restart(board, wait=False):
+    """Restart the board, and *wait* until its program runs again."""
+    answer = board.request("POST", "/api/v1/reboot", json={})
+    assert answer.status_code == 202
+    if wait:
+        board.wait_status(lambda s: s["boot_id"] != answer.json()["boot_id"])
 
 
 def proven(board):
@@ -100,8 +104,7 @@ def change(board, way, bad):
         if bad != "missing":
             main = MAIN % BAD[bad]
             assert board.request("PUT", "/fs/main.py", content=main.encode()).is_success
-            restart(board)
-            board.wait_status(lambda s: s["uptime_s"] < 2)
+            restart(board, wait=True)
             time.sleep(3)  # that was a good start: all is proven again
     headers = {"X-Destination": "/fs/moved.py"} if way == "MOVE" else {}
     assert board.request(way, "/fs" + path, headers=headers).is_success
@@ -276,8 +279,7 @@ def resets_count_where_the_application_says_so(make_board):
 def a_change_while_it_waits_for_proof_is_for_the_next_start(make_board):
     board = good_board(make_board, **{"/application.py": app(confirm_after_s=4)})
     assert board.request("PUT", "/fs/lib/x.py", content=b"x = 3\n").is_success
-    restart(board)
-    board.wait_status(lambda s: s["uptime_s"] < 2)
+    restart(board, wait=True)
     assert board.request("PUT", "/fs/main.py", content=b"1 / 0\n").is_success
     time.sleep(7)  # now what runs is good, but not what was sent meanwhile
     restart(board)
