@@ -154,6 +154,7 @@ def _put_back(live, kind, name, size, sha, _, path):
     elif size_of(old) >= 0:
         _move(old, path)
     else:
-        # Restored before a cut, or missing.
-        return exists(path) and (waiting or not (kind in "rR" and _is(path, size, sha)))
+        # Restored before a cut, or missing. A keyring that stays is the new one all the same.
+        is_new = kind in "rR" and path != KEYRING and _is(path, size, sha)
+        return exists(path) and (waiting or not is_new)
     return True

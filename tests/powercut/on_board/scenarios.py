@@ -1,12 +1,13 @@
 """What is cut: each scenario is a board with some files, and the steps of an update's life."""
 
+import json
 import os
 
 import ramflash
 import world
 
 import ota_boot
-from ota import record, transaction
+from ota import record, transaction, trust
 from ota.errors import Refused
 from ota.flash import space
 
@@ -497,6 +498,29 @@ def _marked(name):
     return scenario._add("unmark", unmark, "old").boot("old")
 
 
+def _keys(number):
+    """Return a keyring of one key, which nobody has to have signed with."""
+    form = {"alg": "rsa-pkcs1-sha256", "e": 65537, "n": "f" * 511 + "%x" % (2 * number + 1)}
+    try:
+        trust.Key(form)
+    except Refused as error:
+        form["id"] = error.args[1]
+    return json.dumps(form).encode()
+
+
+def _rotated(name):
+    """A confirmed update brings other keys, which stay when it is rolled back."""
+    old, new = _tiny()
+    old, new = dict(old), dict(new)
+    old[record.KEYRING], new[record.KEYRING] = _keys(1), _keys(2)
+    scenario = Scenario(name, old, new, blocks=48)
+    back = dict(old)
+    back[record.KEYRING] = new[record.KEYRING]
+    scenario.sets["back"], scenario.versions["back"] = back, "1.0"
+    scenario.folders["back"] = scenario.folders["old"]
+    return scenario.install().confirm().rollback(back="back").boot("back")
+
+
 def _aborted(name):
     return Scenario(name, *_mix()).begin().stage(most=3).abort()
 
@@ -528,6 +552,7 @@ _ALL = (
     ("one file replaced", _put),
     ("one file deleted", _deleted),
     ("changed by hand, then updated", _marked),
+    ("rotation of keys", _rotated),
     ("resumed", _resume),
     ("begun anew", _replaced_session),
     ("nearly full flash", lambda name: _kept(name, _grown(), blocks=128, full=True)),

@@ -131,11 +131,14 @@ def broken_promise(scenario):
     if promised is None:
         return None
     version, kept = promised
+    problem = "the previous set is called %r" % version
     for label, files in scenario.sets.items():
         if (scenario.versions[label] or "") == version:
             odd = [path for path in kept if kept[path] != files.get(path)]
-            return "the previous set has %r" % odd if odd else None
-    return "the previous set is called %r" % version
+            if not odd:
+                return None
+            problem = "the previous set has %r" % odd
+    return problem
 
 
 def go_on(scenario, flash, odd):
