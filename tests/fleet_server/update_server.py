@@ -29,7 +29,7 @@ def pico_ota(*words, check=None, **env):
         env=environment(**env),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=280,
         stdin=subprocess.DEVNULL,
     )
     if check is not None:

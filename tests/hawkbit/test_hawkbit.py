@@ -9,7 +9,7 @@ from update_server import Boards, known
 
 from bench.fleet.light import CONFIRM, FAIL, SILENT, LightBoard, StatusError
 
-pytestmark = pytest.mark.hawkbit
+pytestmark = [pytest.mark.hawkbit, pytest.mark.timeout(900)]
 WAIT = ("--deadline", "3m", "--wait")
 _numbers = itertools.count(1)
 
