@@ -38,6 +38,8 @@ def scenario():
     print("held", (yield from settle()) - before)
 """
 _LEAST_LIMIT, _BYTES_LIMIT, _IDLE_LIMIT = 155, 30 * 1024, 2048
+# What is missed is held to what it is.
+_LEAST_HELD, _STACK_HELD = 205, 6400
 
 
 class Published:
@@ -93,8 +95,8 @@ def small_change(count: int, size: int) -> dict[str, int]:
             return {"sent": server.sent - before, "archive": len(published.second)}
 
 
-def least(count: int, size: int, only: int | None = None) -> int:
-    """Return the least heap in KB with which a board fetches a release; *only* tries that one."""
+def least(count: int, size: int, only: tuple[int, ...] = ()) -> int:
+    """Return the least heap in KB with which a board fetches a release; *only* tries those."""
     with tempfile.TemporaryDirectory() as name, serving() as server:
         published = Published(Path(name), count, size)
 
@@ -106,9 +108,12 @@ def least(count: int, size: int, only: int | None = None) -> int:
         case = least_heap.Case(
             "a release from a server", None, ask, published.on_board(server), files, True
         )
-        if only is None:
+        if not only:
             return least_heap.least(case)
-        return only if not least_heap.failures(case, only, times=1) else only + 1
+        for heap in only:
+            if not least_heap.failures(case, heap, times=1):
+                return heap
+        return only[-1] + least_heap._STEP
 
 
 def _paths(published: Published) -> list[str]:
@@ -145,7 +150,7 @@ def measure(quick: bool = False) -> Data:
     with ThreadPoolExecutor(2) as pool:
         jobs: dict[str, Any] = {
             "change": pool.submit(small_change, count, size),
-            "least": pool.submit(least, 10, 40_000, _LEAST_LIMIT if quick else None),
+            "least": pool.submit(least, 10, 40_000, (_LEAST_LIMIT, _LEAST_HELD) if quick else ()),
         }
         found = {name: job.result() for name, job in jobs.items()}
     return {"size": size, **found, "idle": idle(), "stack": stack(6)}
@@ -166,12 +171,12 @@ def rows(data: Data) -> list[Row]:
             data["least"],
             _LEAST_LIMIT,
             least_heap._size,
-            no_worse=_LEAST_LIMIT * 1.15,
+            no_worse=_LEAST_HELD,
         ),
         at_most(
             "a client that waits for its next poll, 32-bit", data["idle"], _IDLE_LIMIT, _bytes
         ),
-        at_most("C stack while it is fetched", data["stack"], c_stack._LIMIT, _bytes),
+        at_most("C stack while it is fetched", data["stack"], c_stack._LIMIT, _bytes, _STACK_HELD),
     ]
 
 

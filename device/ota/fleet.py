@@ -26,8 +26,7 @@ class Fleet:
     *token* is this board's own (TargetToken), *gateway_token* one that many boards share. *id* is
     what the server calls the board, by default `pico-` and its serial number. *poll_s* seconds
     lie between two polls; None leaves that to the server. For https, *cafile* is the path of a
-    certificate in DER form, that of the server or of who has signed it; *pin* is the SHA-256 of
-    the server's certificate (64 hex digits), for a board that does not know the time.
+    certificate in DER form, that of the server or of who has signed it.
 
     Raises ValueError.
     """
@@ -42,7 +41,6 @@ class Fleet:
         *,
         gateway_token=None,
         cafile=None,
-        pin=None,
     ):
         self.url = url
         self.token = token
@@ -51,7 +49,6 @@ class Fleet:
         self.poll_s = poll_s
         self.gateway_token = gateway_token
         self.cafile = cafile
-        self.pin = pin
         ota.once("web", "check", self)
         #: What it is doing, in a word, and what went wrong with the last poll, None when all was
         #: well.

@@ -5,7 +5,6 @@ Whatever is wrong with an answer ends in Refused, whose key begins with "fleet" 
 """
 
 import asyncio
-import hashlib
 import json
 import time
 from binascii import hexlify
@@ -38,8 +37,6 @@ def check(fleet):
         isinstance(fleet.poll_s, (int, float)) and 1 <= fleet.poll_s <= 86400
     ):
         raise ValueError("poll_s is 1 to 86400 seconds, got %r" % (fleet.poll_s,))
-    if fleet.pin is not None and (len(fleet.pin) != 64 or not _is_plain(fleet.pin, 64)):
-        raise ValueError("pin is the SHA-256 of a certificate, 64 hex digits")
     if fleet.id is None:
         fleet.id = "pico-" + hexlify(ota.firmware("machine").unique_id()).decode()
 
@@ -167,12 +164,6 @@ class Link:
             raise self._failed(error)
         self._fleet.deadline = None
         self._stream = pair[0]
-        if self._fleet.pin:
-            await self._send(b"")  # the handshake
-            found = self._stream.s.getpeercert(True)
-            if not found or hexlify(hashlib.sha256(found).digest()).decode() != self._fleet.pin:
-                self.close()
-                raise Refused(0, "fleet/pin")
 
     async def _send(self, data):
         self._wait()
