@@ -7,6 +7,7 @@ that, since a path may have 4096 bytes: 14.5 KB stand for some 6.2 KB there.
 
 import ast
 import re
+import time
 from pathlib import Path
 
 import httpx
@@ -29,10 +30,14 @@ async def main():
         await asyncio.sleep(1)
 asyncio.run(main())
 """
+_NOTE = """
+if micropython.stack_use() > _depths.get({key!r}, 0):
+    _depths[{key!r}] = micropython.stack_use()
+"""
+# What is printed passes the console, so it is printed where the stack is nearly empty.
 _TELL = """
-if micropython.stack_use() > _deepest[0]:
-    _deepest[0] = micropython.stack_use()
-    print("DEPTH", {name!r}, {function!r}, _deepest[0])
+for _key in list(_depths):
+    print("DEPTH", _key, _depths.pop(_key))
 """
 _BODY = b"print(1)\n" * 500
 
@@ -46,10 +51,13 @@ def _telling(path, source):
             at = 1 if ast.get_docstring(node) else 0
             while isinstance(node.body[at], ast.Global | ast.Nonlocal):
                 at += 1
-            node.body[at:at] = ast.parse(_TELL.format(name=name, function=node.name)).body
+            told = _TELL if (name, node.name) == ("service_ota", "_count_time") else ""
+            told += _NOTE.format(key=f"{name} {node.name}")
+            node.body[at:at] = ast.parse(told).body
     first = 1 if ast.get_docstring(tree) else 0
-    tree.body[first:first] = ast.parse("import micropython\n_deepest = [0]").body
-    tree.body += ast.parse(_TELL.format(name=name, function="import")).body
+    head = "import micropython, sys\n_depths = sys.modules.setdefault('depths', {})"
+    tree.body[first:first] = ast.parse(head).body
+    tree.body += ast.parse(_NOTE.format(key=f"{name} import")).body
     return ast.unparse(tree).encode()
 
 
@@ -101,7 +109,10 @@ def _change(http):
 def _depths(pico):
     found = re.findall(r"DEPTH (\S+) (\S+) (\d+)", pico.console())
     assert len({module for module, _, _ in found}) > 15
-    return {(module, function): int(depth) for module, function, depth in found}
+    depths: dict[tuple[str, str], int] = {}
+    for module, function, depth in found:
+        depths[module, function] = max(int(depth), depths.get((module, function), 0))
+    return depths
 
 
 @pytest.mark.parametrize("mode", ["normal", "rescue"])
@@ -132,6 +143,7 @@ def test_requests_stay_within_the_stack_of_a_board(tmp_path, telling_files, rele
                 assert done.status_code == 202, done.text
             else:
                 _use(http, archive)
+        time.sleep(1)  # for the next look at the Wi-Fi, which tells the last ones
         depths = _depths(pico)
     assert ("staging", "import") in depths
     too_deep = sorted((depth, *where) for where, depth in depths.items() if depth > _MOST)
