@@ -1,6 +1,5 @@
-"""`/` and `/api/v1/…`: the page, what the device is and does, a new password."""
+"""What everyone may know of the device, and a new password."""
 
-import gc
 import json
 import sys
 from binascii import hexlify
@@ -10,45 +9,10 @@ import ota
 from ota.access import REALM, host_name, ip, is_sha256, secret_of, sha256
 from ota.errors import Refused
 
-# The page as it is sent, and its ETag and policy on a line each; tools/build_page.py makes both.
-_PAGE = "/ota/page.html.gz"
-_ABOUT = "/ota/page.txt"
-
 _PROBE = b"pico-ota?1"
 _MIN_NONCE = const(4)
 _MAX_NONCE = const(32)
 _MAX_TEXT = const(64)  # keeps the answer to a probe below 512 bytes
-
-
-async def page(device, head):
-    """Send the page, compressed as it lies on the flash."""
-    tag, policy = _about()
-    headers = (
-        ("ETag", tag),
-        ("Content-Security-Policy", policy),
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Encoding", "gzip"),
-    )
-    if head.headers.get("if-none-match") == tag:
-        return 304, None, headers
-    return 200, _File(_PAGE), headers
-
-
-def _about():
-    # In a frame of its own, which keeps the file and its buffer no longer than it is needed.
-    with open(_ABOUT) as about:
-        return about.read().strip().split("\n")
-
-
-class _File:
-    """An open file as a handler returns it. Raises OSError."""
-
-    def __init__(self, path):
-        file = open(path, "rb")
-        self.left = file.seek(0, 2)
-        file.seek(0)
-        self.readinto = file.readinto
-        self.close = file.close
 
 
 async def info(device, head):
@@ -71,7 +35,7 @@ async def version(device, head):
     service, implementation = device.service, sys.implementation
     answer = {
         "web_api_version": 4,
-        "version": _micropython(),
+        "version": "%d.%d.%d" % implementation.version[:3],
         "board_id": implementation._machine,
         "board_name": implementation._machine,
         "hostname": host_name(service),
@@ -79,10 +43,6 @@ async def version(device, head):
         "port": service.port,
     }
     return 200, answer, ()
-
-
-def _micropython():
-    return ".".join([str(part) for part in sys.implementation.version[:3]])
 
 
 def reply(service, sock):
@@ -107,97 +67,6 @@ def reply(service, sock):
         "nonce": hexlify(nonce).decode(),
     }
     sock.sendto(json.dumps(answer).encode(), sender)
-
-
-async def status(device, head):
-    """Tell all that a page or a terminal shows of the device."""
-    service, implementation = device.service, sys.implementation
-    answer = ota.load("transaction").status()
-    trial, guard = answer["trial"], sys.modules.get("ota_boot")
-    answer["supervised"] = None
-    if guard and guard.supervisor:
-        proof = {"remaining_s": guard.supervisor.left_s, "stays_in_s": _stays_in_s(service, trial)}
-        if trial:
-            trial.update(proof)
-        else:
-            answer["supervised"] = proof
-    answer["update"] = _staged(answer.pop("id"), answer.pop("next"), answer["state"])
-    free, total, block = ota.load("flash").space()
-    default = device.access.is_password(ota.DEFAULT_PASSWORD)
-    warnings = list(service.notes)
-    if default:
-        warnings.append("The default password is in use. Choose another one.")
-    gc.collect()
-    answer.update(
-        {
-            "boot_id": service.boot_id,
-            "name": host_name(service),
-            "ip": ip(service.wifi_service),
-            "mode": service.mode,
-            "board": implementation._machine,
-            "micropython": _micropython(),
-            "mpy": implementation._mpy,
-            "uptime_s": service.uptime_ms // 1000,
-            "trial_deadline_s": service.trial_deadline_s,
-            "flash": {"total": total, "free": free, "block": block},
-            "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
-            "wifi": {"rssi": _rssi(service.wifi_service)},
-            "changed": list(service.changed),
-            "traceback": ota.load("console").traceback() and ota.once("printed", "traceback"),
-            "require_signed": service.require_signed,
-            "default_password": default,
-            "user": service.auth[0],
-            "login": service.login,
-            "upload": device.upload,
-            "fleet": service.fleet and _fleet(service, service.fleet, warnings),
-            "warnings": warnings,
-        }
-    )
-    return 200, answer, ()
-
-
-def _stays_in_s(service, trial):
-    """Return after how many seconds what runs is proven, None if the application has to say so."""
-    if trial and not service.auto_confirm:
-        return None
-    if service.good_ms is None:
-        return 0
-    return max(0, int(service.confirm_after_s) - service.good_ms // 1000)
-
-
-def _fleet(service, fleet, warnings):
-    if not service.require_signed:
-        warnings.append(
-            "Whoever can pose as the fleet server can install anything: set public_key."
-        )
-    polled = fleet.polled_ms
-    return {
-        "server": fleet.url,
-        "id": fleet.id,
-        "state": fleet.state,
-        "offered": fleet.offered,
-        "polled_s": None if polled is None else (service.uptime_ms - polled) // 1000,
-        "error": fleet.error,
-    }
-
-
-def _staged(session, version, state):
-    if state != "staging":
-        return None
-    count = total = here = 0
-    for _, size, received, _ in ota.load("staging").files():
-        count += 1
-        total += size
-        here += received
-    return {"id": session, "version": version, "files": count, "bytes": total, "received": here}
-
-
-def _rssi(wifi):
-    """Return the signal strength in dBm, or None when the Wi-Fi object cannot tell."""
-    try:
-        return wifi.rssi if hasattr(wifi, "rssi") else wifi.status("rssi")
-    except (AttributeError, OSError, ValueError, TypeError):
-        return None
 
 
 async def password(device, head):

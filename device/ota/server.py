@@ -40,10 +40,10 @@ _POLL_MS = const(50)
 # since tuples of the same would take three times the heap.
 _BELOW = ("/fs/", "/api/v1/update/files/")
 _ROUTES = """
-GET / api page any
+GET / page page any
 GET /api/v1/info api info any
 GET /cp/version.json api version any
-GET /api/v1/status api status any
+GET /api/v1/status status status any
 GET /api/v1/progress server progress any
 GET /api/v1/log printed log any
 GET /api/v1/console printed console any

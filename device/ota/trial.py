@@ -158,7 +158,7 @@ def _prove(service):
                 seen.extend(_loaded().split(" "))
                 if name == "server":
                     routes, known = list(module.routes()), _loaded()
-                elif name == "api":
+                elif name == "status":
                     ota.load("staging")
                     ota.load("transaction")
                     _answer(service)

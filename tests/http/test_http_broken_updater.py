@@ -8,7 +8,7 @@ from pico_ota.pack import PACK, packed, unpacked
 from pico_ota.release import build
 
 # What serves, what answers, what only an update needs, and what only comes with a word of trouble.
-MODULES = ["server", "request", "api", "updates", "staging", "wifi_help"]
+MODULES = ["server", "request", "page", "status", "updates", "staging", "wifi_help"]
 
 
 @pytest.mark.parametrize("module", MODULES)

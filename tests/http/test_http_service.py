@@ -391,7 +391,7 @@ def test_what_serves_is_unloaded_when_nobody_has_asked_for_a_while(impatient_boa
         until(lambda: {"server", "files"} <= held()[1])
         assert "transaction" not in held()[1]  # of another phase
         assert ask(pico, "GET", "/api/v1/status").status == 200
-        until(lambda: {"server", "api", "transaction"} <= held()[1])
+        until(lambda: {"server", "status", "transaction"} <= held()[1])
         assert "files" not in held()[1]
         assert held()[0] > before + 20_000
         until(lambda: held()[1] <= RESIDENT, 10)
