@@ -1,10 +1,9 @@
-"""`/fs/…`: listings, files on their way out, and single files and folders that are changed.
+"""`/fs/…`: single files and folders that are changed by hand; reading is in ota/reading.py.
 
 A file is replaced at once: written aside, checked, and renamed over the old one.
 """
 
 import asyncio
-import json
 import os
 from micropython import const
 
@@ -14,42 +13,11 @@ from ota.errors import Refused
 # The last name in that folder: in the middle of a rename littlefs loses sight of the next one, and
 # may give its blocks to others.
 _INCOMING = "/.ota/~incoming"
-_PIECE = const(512)  # bytes of a listing that travel together
 _EEXIST = const(17)
-_EIO = const(5)
 _ENOSPC = const(28)
 
 
 # --- requests -----------------------------------------------------------------------------------
-
-
-async def get(device, head):
-    """Send a file, or the listing of a folder."""
-    path, wants_dir = paths.target(head.rest)
-    if paths.is_private(path):
-        raise Refused(403, "protected/records", paths.PRIVATE)
-    kind = _found(path, wants_dir)
-    if kind == "folder":
-        return 200, _listing(path), ()
-    reader = _Reader(device.readers, path)
-    try:
-        digest = await reader.digest()
-        if reader.stale:
-            raise Refused(409, "busy/replaced", path)
-        # Never as a page: an uploaded x.html would run with the user's credentials here.
-        headers = (
-            ("ETag", '"%s"' % digest),
-            ("Content-Type", "application/octet-stream"),
-            ("Content-Disposition", "attachment"),
-        )
-        known = head.headers.get("if-none-match")
-        if not known or not _names(known, digest):
-            answer, reader = reader, None
-            return 200, answer, headers
-        return 304, None, headers[:1]
-    finally:
-        if reader:
-            reader.close()
 
 
 async def put(device, head):
@@ -94,7 +62,7 @@ async def delete(device, head):
     async with device.write_lock(path, 0):
         _still_open(device)
         # Looked at only now: the request before may have removed or replaced it.
-        kind = _found(path, wants_dir)
+        kind = flash.found(path, wants_dir)
         await _check_conditions(device, head, path)
         device.replaced(path)
         device.changing(path)
@@ -127,7 +95,7 @@ async def move(device, head):
         raise Refused(409, "into_itself")
     async with device.write_lock(target, 0):
         _still_open(device)
-        kind = _found(source, wants_dir)
+        kind = flash.found(source, wants_dir)
         await _check_conditions(device, head, source)
         if flash.kind(target):
             raise Refused(412, "exists/target", target)
@@ -163,20 +131,6 @@ def _still_open(device):
         raise Refused(409, "busy/decided", retry_after=5)
 
 
-def _found(path, wants_dir):
-    """Return the kind of what is at *path*. Raises Refused: 404, and 409 for no folder."""
-    kind = flash.kind(path)
-    if kind is None:
-        raise Refused(404, "not_found/file", path)
-    if wants_dir and kind == "file":
-        raise _not_directory(path)
-    return kind
-
-
-def _not_directory(path):
-    return Refused(409, "not_directory/target", path)
-
-
 def _check_target(path):
     """Raise Refused(409) where *path* cannot be a file: a folder, or below a file."""
     if flash.kind(path) == "folder":
@@ -189,7 +143,7 @@ def _check_way(path, is_folder):
     at = path.find("/", 1)
     while at > 0:
         if flash.kind(path[:at]) == "file":
-            raise _not_directory(path[:at])
+            raise flash.not_directory(path[:at])
         _check_new(path[:at], True)
         at = path.find("/", at + 1)
     _check_new(path, is_folder)
@@ -216,100 +170,13 @@ async def _check_conditions(device, head, path):
     if state == "file":
         with open(names.real(path), "rb") as source:
             state = await flash.digest(source, device.buffer)
-    if match is not None and not _names(match, state):
+    if match is not None and not flash.is_named(match, state):
         raise Refused(412, "precondition_failed/match", path, state)
-    if none_match is not None and _names(none_match, state):
+    if none_match is not None and flash.is_named(none_match, state):
         raise Refused(412, "precondition_failed/none_match", path)
 
 
-def _names(text, digest):
-    """Return True when *text*, the value of If-Match or If-None-Match, names this state.
-
-    *digest* is the SHA-256 of what is there (64 hex), None when there is nothing. Raises
-    Refused(400) when *text* is empty.
-    """
-    if not text:
-        raise Refused(400, "bad_header/tag")
-    if digest is None:
-        return False
-    for tag in text.split(","):
-        tag = tag.strip(" \t")
-        if tag == "*" or (tag[2:] if tag[:2] == "W/" else tag).strip('"') == digest:
-            return True
-    return False
-
-
-# --- out ----------------------------------------------------------------------------------------
-
-
-class _Reader:
-    """A file on its way out.
-
-    littlefs gives the blocks of a replaced file to others, also while somebody still reads it:
-    from then on reading raises OSError, which cuts the answer short, instead of sending a mixture.
-    """
-
-    def __init__(self, readers, path):
-        """Open the file *path* and enter it into the list *readers*. Raises OSError."""
-        self.path = path
-        self.stale = False
-        self._file = open(names.real(path), "rb")
-        self._readers = readers
-        readers.append(self)
-        #: Bytes that are still to be read; what is appended from now on does not count.
-        self.left = self._file.seek(0, 2)
-        self._file.seek(0)
-
-    async def digest(self):
-        """Return the SHA-256 (64 hex) of what will be read, other tasks running in between."""
-        found = await flash.digest(self._file)
-        self._file.seek(0)
-        return found
-
-    def readinto(self, view):
-        """Read into memoryview *view* and return the count. Raises OSError when it is stale."""
-        if self.stale:
-            raise OSError(_EIO)
-        count = self._file.readinto(view[: self.left])
-        self.left -= count
-        return count
-
-    def close(self):
-        """Close the file; harmless when it is closed already."""
-        self._file.close()
-        if self in self._readers:
-            self._readers.remove(self)
-
-
-def _listing(folder):
-    free, total, block = flash.space()
-    piece = '{"free":%d,"total":%d,"block_size":%d,"writable":true,"files":[' % (
-        free // block,
-        total // block,
-        block,
-    )
-    comma = ""
-    for name, is_dir, size in flash.entries(folder):
-        path = flash.join(folder, name)
-        if paths.is_private(path):
-            continue
-        # The board's clock begins anew at each start, and asking for a time would search the
-        # folder once for each name in it: modified_ns is 0.
-        piece += '%s{"name":%s,"directory":%s,"file_size":%d,"modified_ns":0,"protected":%s}' % (
-            comma,
-            json.dumps(name),
-            json.dumps(is_dir),
-            size,
-            json.dumps(paths.is_updater(path)),
-        )
-        comma = ","
-        if len(piece) > _PIECE:
-            yield piece.encode()
-            piece = ""
-    yield piece.encode() + b"]}"
-
-
-# --- in -----------------------------------------------------------------------------------------
+# --- how it is done -----------------------------------------------------------------------------
 
 
 class _Incoming:
@@ -378,7 +245,7 @@ def _make_dir(path):
     if flash.kind(path) == "folder":
         return 204, None, ()
     if flash.kind(path):
-        raise _not_directory(path)
+        raise flash.not_directory(path)
     flash.check_space(0, path + "/")
     _make_folders(path + "/")
     return 201, None, ()

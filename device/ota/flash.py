@@ -160,3 +160,35 @@ def cost(size):
 def freed(size):
     """Return what removing such a file gives back at least, in sixteenths of a block."""
     return size // 4096 * UNIT
+
+
+def found(path, wants_dir):
+    """Return the kind of what is at *path*. Raises Refused: 404, and 409 for no folder."""
+    here = kind(path)
+    if here is None:
+        raise Refused(404, "not_found/file", path)
+    if wants_dir and here == "file":
+        raise not_directory(path)
+    return here
+
+
+def not_directory(path):
+    """Return the Refused for *path*, which is a file where a folder is meant."""
+    return Refused(409, "not_directory/target", path)
+
+
+def is_named(text, digest):
+    """Return True when *text*, the value of If-Match or If-None-Match, names this state.
+
+    *digest* is the SHA-256 of what is there (64 hex), None when there is nothing. Raises
+    Refused(400) when *text* is empty.
+    """
+    if not text:
+        raise Refused(400, "bad_header/tag")
+    if digest is None:
+        return False
+    for tag in text.split(","):
+        tag = tag.strip(" \t")
+        if tag == "*" or (tag[2:] if tag[:2] == "W/" else tag).strip('"') == digest:
+            return True
+    return False

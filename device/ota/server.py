@@ -49,7 +49,7 @@ GET /api/v1/log printed log any
 GET /api/v1/console printed console any
 POST /api/v1/reboot server reboot any
 PUT /api/v1/password api password any
-GET /fs/ files get any
+GET /fs/ reading get any
 PUT /fs/ files put unsigned
 DELETE /fs/ files delete unsigned
 MOVE /fs/ files move unsigned
@@ -260,7 +260,7 @@ class Device:
         self.access = Access(service)
         #: {"path", "received", "size"} of the write under way, or None.
         self.upload = None
-        #: Files on their way out, see ota/files.py.
+        #: Files on their way out, see ota/reading.py.
         self.readers = []
         #: What ota/staging.py knows of the update that is being staged.
         self.staged = None

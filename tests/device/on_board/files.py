@@ -8,7 +8,7 @@ from binascii import hexlify
 
 from harness import disk, fill, mount, raises, read, refused, tree, write
 
-from ota import files, flash
+from ota import files, flash, reading
 from ota.errors import Refused
 from ota.request import Body
 
@@ -259,7 +259,7 @@ def test_a_copy_is_whole_or_not_there():
 def test_a_file_that_is_replaced_meanwhile_is_not_sent_any_further():
     write("/f", OLD)
     readers = []
-    reader = files._Reader(readers, "/f")
+    reader = reading._Reader(readers, "/f")
     view = memoryview(bytearray(1000))
     assert asyncio.run(reader.digest()) == sha(OLD)
     assert reader.readinto(view) == 1000
@@ -275,7 +275,7 @@ def test_a_file_that_is_replaced_meanwhile_is_not_sent_any_further():
 
 def test_what_is_appended_meanwhile_is_not_sent():
     write("/f", b"12345")
-    reader = files._Reader([], "/f")
+    reader = reading._Reader([], "/f")
     with open("/f", "ab") as target:
         target.write(b"678")
     view = memoryview(bytearray(100))
@@ -285,14 +285,14 @@ def test_what_is_appended_meanwhile_is_not_sent():
 
 
 def listing(folder):
-    return json.loads(b"".join(files._listing(folder)))
+    return json.loads(b"".join(reading._listing(folder)))
 
 
 def test_a_listing_comes_in_small_pieces():
     for n in range(60):
         write('/d/file %02d "ü".txt' % n, b"x" * n)
     write("/d/sub/x", b"")
-    pieces = list(files._listing("/d"))
+    pieces = list(reading._listing("/d"))
     assert max([len(piece) for piece in pieces]) < 700
     rows = json.loads(b"".join(pieces))["files"]
     assert len(rows) == 61

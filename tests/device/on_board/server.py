@@ -144,8 +144,8 @@ def test_rows_are_found():
     for method, path, found in (
         ("GET", "/", ("page", "page", "")),
         ("HEAD", "/", ("page", "page", "")),
-        ("GET", "/fs/", ("files", "get", "")),
-        ("HEAD", "/fs/a/b%20c", ("files", "get", "a/b%20c")),
+        ("GET", "/fs/", ("reading", "get", "")),
+        ("HEAD", "/fs/a/b%20c", ("reading", "get", "a/b%20c")),
         ("PUT", "/fs/x", ("files", "put", "x")),
         ("PUT", "/api/v1/update", ("updates", "begin", "")),
         ("POST", "/api/v1/update?commit=yes", ("updates", "begin", "")),
