@@ -210,8 +210,11 @@ class _Poll(Step):
         if mark in self.kept.get("refused", ()):
             await self._leave(action, mark, "%s was refused here before." % version)
             return 0
-        skip = deployment.get("update") == "skip"
-        return action, version, size, mark, self.link.path_of(href), skip
+        try:
+            path = self.link.path_of(href)
+        except Refused as refused:
+            return await self._refused(refused, action, mark)
+        return action, version, size, mark, path, deployment.get("update") == "skip"
 
     async def finish(self):
         """Do what follows from how an order has ended."""
