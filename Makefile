@@ -1,8 +1,8 @@
 # Everything sets itself up: a virtual environment in .venv, and on Debian the system packages.
 
 PY := .venv/bin/python
-# Two workers suit two cores.
-WORKERS ?= 2
+# Three workers suit two cores, since simulated boards wait a good part of their time.
+WORKERS ?= 3
 # Simulated boards run in real time: on a busy machine one may be late. What is broken fails each
 # time, and every repetition is counted in the closing line.
 AGAIN := --reruns 2

@@ -145,7 +145,7 @@ def test_what_the_updater_hides_is_said_before_anything_is_sent(
     result = cli("push", app, *options)
     assert result.status == 1
     assert path.rpartition(".")[0] in result.err
-    assert "Call" in result.err
+    assert "another name" in result.err
     assert own_device.flash_operations == before
 
 

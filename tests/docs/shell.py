@@ -19,8 +19,8 @@ _END = "\036"
 # Members of JSON answers that are different each time, or on each computer.
 VOLATILE = {
     "boot_id", "uptime_s", "rssi", "free", "used", "total", "need", "micropython", "release",
-    "ip", "remaining_s", "id", "next", "lines", "seconds", "bytes_sent", "signer", "sha256",
-    "actual", "found", "expected", "pid", "url", "port", "erases", "programs",
+    "ip", "remaining_s", "trial_deadline_s", "id", "next", "lines", "seconds", "bytes_sent",
+    "signer", "sha256", "actual", "found", "expected", "pid", "url", "port", "erases", "programs",
 }  # fmt: skip
 _VARYING = (
     (r"\d+(\.\d+)? s\b", "N s"),

@@ -246,7 +246,10 @@ def test_a_watchdog_in_light_sleep_locks_an_rp2040_up_until_power_is_cut(make_bo
     board = make_board(ASLEEP % sleep)
     board.start()
     board.wait_event("locked up")
-    assert lines(board) == ["0", "True", "awake"]
+    hits, *others = lines(board)
+    # None of the six that 300 ms have room for, but for what was due when it woke up.
+    assert int(hits) <= 1
+    assert others == ["True", "awake"]
     time.sleep(0.5)
     assert board.running
     assert not events(board, "boot")
