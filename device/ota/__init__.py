@@ -172,10 +172,13 @@ class _Pack:
         return iter(())  # os.listdir("/") shows a mount, and a walk of everything finds it empty
 
     def stat(self, path):
+        global _last
         if path == "/":
             return (0x4000,) + _FILE[1:]
         if not path.endswith(".mpy"):
             raise OSError(2)
+        _last = None
+        gc.collect()
         try:
             self._found = path, _open(path)
         except MemoryError:
@@ -221,7 +224,6 @@ def _look_up(path):
     global _last
     wanted = b"%s " % path[1:]
     _last = None
-    gc.collect()
     _last = file = open(PACK, "rb")
     for line in file:
         if line.startswith(wanted):
