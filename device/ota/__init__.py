@@ -172,12 +172,12 @@ class _Pack:
         return iter(())  # os.listdir("/") shows a mount, and a walk of everything finds it empty
 
     def stat(self, path):
-        global _last
         if path == "/":
             return (0x4000,) + _FILE[1:]
         if not path.endswith(".mpy"):
             raise OSError(2)
-        _last = None
+        # Each import takes more than a kilobyte for a moment: where that of the last one was, so
+        # that the modules do not lie apart with such holes between them.
         gc.collect()
         try:
             self._found = path, _open(path)
@@ -213,18 +213,10 @@ def _open(path):
     return file
 
 
-# The file that was opened last, which is closed since: an open one takes more than a kilobyte in
-# one piece, and a full heap of small pieces may have no other that long. So the next one is opened
-# where it was, and the modules do not lie apart with such holes between them.
-_last = None
-
-
 def _look_up(path):
     """Return the file PACK and its line for a module; see src/pico_ota/pack.py. Raises OSError."""
-    global _last
     wanted = b"%s " % path[1:]
-    _last = None
-    _last = file = open(PACK, "rb")
+    file = open(PACK, "rb")
     for line in file:
         if line.startswith(wanted):
             return file, line
