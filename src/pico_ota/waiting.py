@@ -17,7 +17,8 @@ OUTCOME_LIMIT_S = 900.0
 TRIAL_S = 180.0
 _LONGEST_TRIAL_S = 86400.0  # guard/trial.py
 
-# Often at first, for those who watch; then seldom, since each look costs the application time.
+# Often at first, for those who watch; then seldom, since each look that is answered costs the
+# application time. One that is not costs none, and a board that sleeps may listen for a second.
 _OFTEN_S, _SELDOM_S, _OFTEN_TIMES = 0.4, 2.0, 20
 
 Report = Callable[[str], None]
@@ -77,6 +78,7 @@ class Watch:
                 now = str(self._remote.info(retry=False)["boot_id"])
             except UnreachableError:
                 now = boot_id
+                self._looks = 0
             if now != boot_id:
                 return now
             if self._clock() > end:
@@ -118,11 +120,13 @@ class Watch:
                 if isinstance(error, RefusedError) and error.status != 503:
                     raise
                 self._remote.drop_connection()
+                if isinstance(error, UnreachableError):
+                    self._looks = 0
                 silent_since = now if silent_since is None else silent_since
                 if now - silent_since > self._silence_s:
                     raise
             else:
-                silent_since = None
+                silent_since = now
                 if status.get("state") == "idle":
                     return status
                 self._tell(status)

@@ -140,7 +140,7 @@ def test_waiting_ends_and_looks_become_rare():
 def test_what_never_answers_is_waited_for_as_long_as_its_trial_lasts():
     last = {"version": "2", "outcome": "reverted", "reason": "not confirmed in time"}
     back = {"boot_id": "b", "state": "idle", "version": "1", "last": last}
-    watch, remote, _ = watch_of(*[GONE] * 130, back, trial_s=180)
+    watch, remote, _ = watch_of(*[GONE] * 500, back, trial_s=180)
     assert watch.restart("a") == "b"
     assert 180 < remote.now < 270
     with pytest.raises(RevertedError, match="not confirmed in time"):
@@ -167,9 +167,18 @@ def test_what_is_not_wholly_back_is_not_said_to_be():
     assert "as it was" not in str(caught.value)
 
 
+def test_a_board_that_sleeps_is_not_missed_between_two_looks():
+    # It may listen for a second only, and always while nobody looks.
+    watch, remote, _ = watch_of(*[GONE] * 100, {"boot_id": "b"}, *[GONE] * 100, status("idle"))
+    watch.restart("a")
+    watch.idle()
+    assert remote.looks == 202
+    assert remote.now < remote.looks / 2
+
+
 def test_the_deadline_that_the_device_tells_counts():
     trial = status("trial", trial={"attempt": 1, "attempts": 3, "remaining_s": 1800})
-    watch, remote, _ = watch_of(trial, *[GONE] * 800, status("idle", last=CONFIRMED))
+    watch, remote, _ = watch_of(trial, *[GONE] * 4000, status("idle", last=CONFIRMED))
     assert watch.outcome("2").outcome == "confirmed"
     assert remote.now > 1500
     watch, remote, _ = watch_of(trial, GONE)

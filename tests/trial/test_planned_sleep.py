@@ -165,7 +165,6 @@ def test_planned_sleep(patient):
     scenario.run(patient, 0, 1)
 
 
-@pytest.mark.xfail(run=False, reason="hangs since the routes were parted; to be looked into")
 def test_a_push_waits_until_it_wakes(patient, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PICO_OTA_PASSWORD", "otapico")
