@@ -1,6 +1,5 @@
 """What proving the password costs: requests a second by Digest and by Basic, in turn."""
 
-import hashlib
 import re
 import sys
 import time
@@ -9,6 +8,7 @@ import httpx
 
 from bench import board, figures
 from bench.figures import Data, Row
+from pico_ota.digest import sha256
 
 TITLE = "Logging in"
 _ADDRESS = "/api/v1/progress"
@@ -38,17 +38,13 @@ class Digest(httpx.Auth):
         self._count += 1
         uri = request.url.raw_path.decode()
         tail = f"{self._nonce}:{self._count:08x}:0a4f113b:auth"
-        about = _sha256(f"{request.method}:{uri}")
-        proof = _sha256(f"{_sha256(f'admin:pico-ota:{board.PASSWORD}')}:{tail}:{about}")
+        about = sha256(f"{request.method}:{uri}")
+        proof = sha256(f"{sha256(f'admin:pico-ota:{board.PASSWORD}')}:{tail}:{about}")
         return (
             f'Digest username="admin", realm="pico-ota", nonce="{self._nonce}", uri="{uri}", '
             f'algorithm=SHA-256, qop=auth, nc={self._count:08x}, cnonce="0a4f113b", '
             f'response="{proof}"'
         )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def measure(quick: bool = False) -> Data:

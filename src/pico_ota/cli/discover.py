@@ -13,6 +13,10 @@ from .options import verb
 from .output import Out
 from .session import Session
 
+HostsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[HOST...]", help="Ask these only. Default: everyone here."),
+]
 WaitOption = Annotated[
     float, typer.Option("--wait", "-w", metavar="SECONDS", min=0.1, max=60, help="Listen for.")
 ]
@@ -24,10 +28,7 @@ PortOption = Annotated[
 @verb()
 def command(
     session: Session,
-    hosts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[HOST...]", help="Ask these only. Default: everyone here."),
-    ] = None,
+    hosts: HostsArgument = None,
     wait: WaitOption = 2.0,
     port: PortOption = 8081,
 ) -> int:

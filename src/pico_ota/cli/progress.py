@@ -13,7 +13,33 @@ if TYPE_CHECKING:
     import rich.progress
 
 
-class Bars:
+class Moving:
+    """What moves on a terminal, and leaves no trace there: for a `with` block."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self._progress: rich.progress.Progress | None = None
+        self._all: rich.progress.TaskID | None = None
+
+    def _start(self, *columns: rich.progress.ProgressColumn) -> rich.progress.Progress:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._progress.start()
+        return self._progress
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+class Bars(Moving):
     """Shows how far a transfer is: one bar for the file, one for all.
 
     Without a terminal each finished file is one line, so that a log stays readable.
@@ -25,48 +51,32 @@ class Bars:
     """
 
     def __init__(self, out: Out, total: int, done: str = "sent") -> None:
-        self._out = out
+        super().__init__(out)
         self._total = total
         self._done_word = done
         self._finished = 0
-        self._progress: rich.progress.Progress | None = None
-        self._all: rich.progress.TaskID | None = None
         self._one: rich.progress.TaskID | None = None
 
     def __enter__(self) -> Self:
         if self._out.bars:
-            from rich.console import Console
             from rich.progress import (
                 BarColumn,
                 DownloadColumn,
-                Progress,
                 TextColumn,
                 TimeRemainingColumn,
                 TransferSpeedColumn,
             )
 
-            self._progress = Progress(
+            progress = self._start(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 DownloadColumn(),
                 TransferSpeedColumn(),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
             )
-            self._progress.start()
-            self._all = self._progress.add_task("all", total=self._total)
-            self._one = self._progress.add_task("", total=None, visible=False)
+            self._all = progress.add_task("all", total=self._total)
+            self._one = progress.add_task("", total=None, visible=False)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
     def file(self, path: str, size: int) -> Progress:
         """The listener for one file."""

@@ -10,7 +10,7 @@ import typer
 
 from ...errors import UnreachableError, UsageError
 from ...fleet import hosts as lists
-from ..discover import PortOption, WaitOption, found, show
+from ..discover import HostsArgument, PortOption, WaitOption, found, show
 from ..options import verb
 from ..output import count
 from ..session import Session
@@ -19,10 +19,7 @@ from ..session import Session
 @verb()
 def command(
     session: Session,
-    hosts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[HOST...]", help="Ask these only. Default: everyone here."),
-    ] = None,
+    hosts: HostsArgument = None,
     save: Annotated[
         Path | None,
         typer.Option(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ...fleet.hosts import Board, as_json
 from ...fleet.staging import GOOD
 from ..output import Out, clean
+from ..progress import Moving
 from .bringing import Result
 
 if TYPE_CHECKING:
@@ -20,44 +20,29 @@ _STATES = {
 }
 
 
-class Events:
+class Events(Moving):
     """Shows each thing that happens, once."""
 
     def __init__(self, out: Out, boards: int, version: str) -> None:
-        self._out = out
+        super().__init__(out)
         self._boards = boards
         self._version = version
-        self._progress: rich.progress.Progress | None = None
-        self._all: rich.progress.TaskID | None = None
         self._rows: dict[str, rich.progress.TaskID] = {}
         self._told: dict[str, tuple[str, int | None]] = {}
 
     def __enter__(self) -> Self:
         self._out.line({"event": "start", "version": self._version, "boards": self._boards})
         if self._out.bars:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-            self._progress = Progress(
+            progress = self._start(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TextColumn("{task.fields[state]}", markup=False),
                 TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=True,
             )
-            self._progress.start()
-            self._all = self._progress.add_task("all", total=self._boards, state="")
+            self._all = progress.add_task("all", total=self._boards, state="")
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
     def say(self, text: str) -> None:
         """A line for people, above what moves."""
