@@ -73,7 +73,7 @@ def once(name, function, *args):
 
     Raises ImportError, MemoryError, and what *function* raises.
     """
-    known = " %s " % " ".join([full[4:] for full in sys.modules if full.startswith("ota.")])
+    known = _loaded()
     try:
         return getattr(load(name), function)(*args)
     finally:  # half an import, when memory ran out, has to go as well
@@ -104,6 +104,11 @@ def unload():
     _phase = None
     _unload_guard()
     _unload(_RESIDENT)
+
+
+def _loaded():
+    """Return the names of the modules of this package that are loaded, as one text."""
+    return " %s " % " ".join([full[4:] for full in sys.modules if full.startswith("ota.")])
 
 
 def _unload(but):

@@ -39,13 +39,13 @@ def _told(begin, data):
     yield begin.encode()
     for piece in _pieces(data):
         yield json.dumps(piece)[1:-1].encode()
-    yield ('", "traceback": %s}' % json.dumps(traceback())).encode()
-
-
-def traceback():
-    """Return the last traceback as text, of this start or of the death before; None without."""
     last = ota.load("console").traceback()
-    return last and "".join(_pieces(last))
+    yield ('", "traceback": %s}' % json.dumps(last and text_of(last))).encode()
+
+
+def text_of(data):
+    """Return what was printed as a text, as of _pieces()."""
+    return "".join(_pieces(data))
 
 
 def _pieces(data):

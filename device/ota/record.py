@@ -414,11 +414,16 @@ def mark(seconds, paths):
 
 
 def unmark():
-    """Note that what was changed by hand has proved itself. Raises OSError."""
+    """Note that what was changed by hand has proved itself; return whether anything was.
+
+    Raises OSError.
+    """
     record = load()
-    if record["changed"]:
-        record["changed"] = None
-        save(record)
+    if not record["changed"]:
+        return False
+    record["changed"] = None
+    save(record)
+    return True
 
 
 def turn_back(record, reason):

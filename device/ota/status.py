@@ -21,6 +21,7 @@ async def status(device, head):
             answer["supervised"] = proof
     answer["update"] = _staged(answer.pop("id"), answer.pop("next"), answer["state"])
     free, total, block = ota.load("flash").space()
+    last = ota.load("console").traceback()
     default = device.access.is_password(ota.DEFAULT_PASSWORD)
     warnings = list(service.notes)
     if default:
@@ -41,7 +42,7 @@ async def status(device, head):
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
             "wifi": {"rssi": _rssi(service.wifi_service)},
             "changed": list(service.changed),
-            "traceback": ota.load("console").traceback() and ota.once("printed", "traceback"),
+            "traceback": last and ota.once("printed", "text_of", last),
             "require_signed": service.require_signed,
             "default_password": default,
             "user": service.auth[0],

@@ -40,8 +40,7 @@ def _trust_changes(service):
     guard = sys.modules.get("ota_boot")
     if guard is not None and guard.supervisor is not None:
         guard.stand_down()
-    if not service.changed and record.load()["changed"]:  # else the next start has to prove those
-        record.unmark()
+    if not service.changed and record.unmark():  # else the next start has to prove those
         ota.load("console").forget()
 
 
@@ -143,7 +142,7 @@ def _prove(service):
     What the application leaves no memory for is passed over: that is nothing new. All of it is
     one function, and what the request needs is loaded before it, to go easy on the C stack.
     """
-    before = _loaded()
+    before = ota._loaded()
     ota.busy += 2  # neither a request that is under way loses its modules, nor the one here
     seen, routes, known = [], (), before
     try:
@@ -155,9 +154,9 @@ def _prove(service):
                 module = ota.load(name)
                 for function in asked:
                     getattr(module, function)
-                seen.extend(_loaded().split(" "))
+                seen.extend(ota._loaded().split(" "))
                 if name == "server":
-                    routes, known = list(module.routes()), _loaded()
+                    routes, known = list(module.routes()), ota._loaded()
                 elif name == "status":
                     ota.load("staging")
                     ota.load("transaction")
@@ -171,11 +170,6 @@ def _prove(service):
     finally:
         ota.busy -= 2
         ota._unload(before)
-
-
-def _loaded():
-    """Return the names of the modules of the package that are loaded, as one text."""
-    return " %s " % " ".join([full[4:] for full in sys.modules if full[:4] == "ota."])
 
 
 def _answer(service):
