@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # Three workers suit two cores, since simulated boards wait a good part of their time.
 WORKERS ?= 3
 # Simulated boards run in real time: on a busy machine one may be late. What is broken fails each
-# time, and every repetition is counted in the closing line.
+# time, and every repetition is named at the end and counted in the closing line.
 AGAIN := --reruns 2
 
 .PHONY: help demo test test-full test-hawkbit lint setup bench clean
@@ -25,10 +25,10 @@ lint:
 	$(PY) -m mypy
 
 test: lint  ## check and run all tests, the heavy sweeps as a stratified sample
-	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN) -m "not full and not hawkbit"
+	$(PY) -m pytest -q -rsR -n $(WORKERS) --dist worksteal $(AGAIN) -m "not full and not hawkbit"
 
 test-full: lint  ## the same with every sweep in full
-	$(PY) -m pytest -q -rs -n $(WORKERS) --dist worksteal $(AGAIN) -m "not hawkbit"
+	$(PY) -m pytest -q -rsR -n $(WORKERS) --dist worksteal $(AGAIN) -m "not hawkbit"
 
 test-hawkbit:  ## the fleet's verbs against a hawkBit, which needs java and mvn
 	@tools/setup.sh test

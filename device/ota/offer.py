@@ -67,6 +67,9 @@ class _Bringing(Step):
         self.fleet.state = "downloading"
         if job and job[4] == mark:
             self._source.etag = job[6]
+            if job[0] != action:  # the same release, offered anew
+                job[0] = action
+                self.save()
             return self._download
         wanted = verdict(version, self.kept.get("release")) is None
         if wanted and not await self._accept(action, version):

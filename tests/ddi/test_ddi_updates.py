@@ -92,6 +92,22 @@ def test_a_cancelled_offer_is_dropped(server, make_board, make_release):
     assert board.status()["state"] == "idle"
 
 
+def test_a_release_that_is_only_downloaded_is_installed_later(server, make_board, make_release):
+    release = make_release("2.0.0")
+    server.offer(release, update="skip")
+    board = make_board(server)
+    server.told("downloaded")
+    server.more_polls(2)
+    assert board.status()["update"]["version"] == "2.0.0"
+    # Under another number, as from a roll-out that takes the place of the first one.
+    before = len(server.downloads)
+    server.offer(release, action="2")
+    server.told("closed", "success")
+    assert server.feedback[-1][0] == "2"
+    assert len(server.downloads) == before
+    assert board.status()["version"] == "2.0.0"
+
+
 def test_consent_is_given(server, make_board):
     make_board(server)
     server.links = {"confirmationBase": "{base}/confirmationBase/10?c=5"}

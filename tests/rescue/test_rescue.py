@@ -22,7 +22,7 @@ QUICK = rig.patched(
 RAISES = b"print('dead')\n1 / 0\n"
 BITTEN = b"import machine, time\nprint('dead')\nmachine.WDT(timeout=200)\ntime.sleep(100)\n"
 #: Program calls that writing a small file takes at least: one commit that makes the file, and one
-#: with what is in it. Each takes one more where it crosses a page, so nothing is asked to the call.
+#: with what is in it. Each takes one more where it crosses a page.
 _WRITING = 2
 DEATHS = "machine.mem32[0x40058028] >> 8 & 255"
 
