@@ -114,8 +114,8 @@ def _option(option: Any) -> str:
 
 
 def _row(name: str, text: str) -> str:
-    # In angle brackets nothing would be shown; a bar would end the cell.
-    return f"| `{name}` | {text} |\n".replace(" | RELEASE", " \\| RELEASE")
+    cells = (cell.replace("|", "\\|") for cell in (f"`{name}`", text))  # a bar would end the cell
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _is_argument(parameter: Any) -> bool:

@@ -12,7 +12,8 @@ import pytest
 from fences import ROOT, blocks, documents, table
 
 from pico_ota import __version__, project
-from pico_ota.cli.app import VERBS
+from pico_ota.cli.app import _HIDDEN, ALIASES, VERBS
+from pico_ota.cli.verbs import VerbGroup, load
 from pico_ota.devicefiles import device_files
 from pico_ota.errors import PicoOtaError
 from pico_ota.fleet import hosts
@@ -63,6 +64,52 @@ def test_every_variable_of_the_environment_is_real():
     for name, text in documents().items():
         for variable in re.findall(r"PICO_OTA_[A-Z_]+", text):
             assert variable in sources, f"{name}: {variable}"
+
+
+def commands(text):
+    """Yield the words of each command of `pico-ota` that *text* has in code, or in quotes."""
+    begin = r"(?:[`']|\$ |^ *(?:EDITOR=nano )?)pico-ota\s+"
+    for found in re.findall(begin + r"([^|&;#<>$…`'\"\n]+)", text, re.MULTILINE):
+        yield found.split()
+
+
+def unknown(line):
+    """Return what the words *line* of a command name that there is not."""
+    group, words = "", list(line)
+    while words and words[0].startswith("-"):
+        takes_a_value = words.pop(0) in ("-H", "--host")
+        words = words[takes_a_value:]
+    # The program itself, a placeholder such as VERB, or what a certificate says whose it is.
+    if not words or not re.fullmatch(r"[a-z][\w-]+", words[0]) or words == ["release"]:
+        return None
+    name = words.pop(0)
+    verb = {**VERBS, **_HIDDEN}.get(ALIASES.get(name, name))
+    if verb is None:
+        return name
+    command = load(name, verb)
+    if isinstance(command, VerbGroup) and words and re.fullmatch(r"[a-z]+", words[0]):
+        group, name = name, words.pop(0)
+        command = command.get_command(None, name)
+        if command is None:
+            return f"{group} {name}"
+    options = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
+    given = [re.split(r"[=.,:)'\]]", word)[0] for word in words if word.startswith("--")]
+    return next((word for word in given if word not in {*options, "--help"}), None)
+
+
+def test_every_verb_and_option_that_is_named_is_one():
+    texts = documents() | {
+        path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+        for folder in ("src", "device", "examples", "page")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".txt", ".js", ".html")
+    }
+    seen = 0
+    for name, text in texts.items():
+        for line in commands(text):
+            seen += 1
+            assert unknown(line) is None, f"{name}: pico-ota {' '.join(line)}: {unknown(line)}"
+    assert seen > 150
 
 
 # --- mip --------------------------------------------------------------------------------------

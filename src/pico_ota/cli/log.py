@@ -26,7 +26,10 @@ IntervalOption = Annotated[
     float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="Pause between looks.")
 ]
 OnlyOption = Annotated[
-    Source | None, typer.Option("--only", help="Only what the program prints, or the updater.")
+    Source | None,
+    typer.Option(
+        "--only", metavar="program|updater", help="Only what the program prints, or the updater."
+    ),
 ]
 
 
