@@ -14,6 +14,7 @@ PAGE = "/"
 STATUS = "/api/v1/status"
 LISTING = "/fs/"
 LOG = "/api/v1/log?since=0"
+CONSOLE = "/api/v1/console?since=0"
 UPDATE = "/api/v1/update"
 
 #: Where a whole release is sent, to be installed at once.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import board, figures
 from bench.figures import Data, Row, at_most, kb, seconds
-from bench.terminal import counted, pico_ota
+from bench.terminal import counted, pico_ota, port_of
 from bench.update import places
 
 TITLE = "The command line"
@@ -49,15 +49,33 @@ def one_changed(count: int, size: int, rounds: int) -> Data:
         return found
 
 
+def confirmed(rounds: int) -> list[float]:
+    """Return the seconds of `push --confirm` of one changed line, flash timing, each round."""
+    program = (board.APP / "main.py").read_text().replace("after_s=1", "after_s=60")
+    with tempfile.TemporaryDirectory() as name, board.started(flash_timing=True) as pico:
+        taken = []
+        for number in range(rounds):
+            (Path(name) / "main.py").write_text(f"{program}# {number}\n")
+            push = pico_ota("push", name, "--confirm", "--json", port=port_of(pico))
+            if push.answer["outcome"] != "confirmed":
+                raise ValueError(f"it should have been confirmed: {push.out}")
+            taken.append(push.seconds)
+    return taken
+
+
 def help_text(rounds: int) -> list[float]:
     """Return the seconds that `pico-ota --help` takes, each round."""
     return [pico_ota("--help").seconds for _ in range(rounds)]
 
 
 def measure(quick: bool = False) -> Data:
-    """Measure both."""
+    """Measure all."""
     count, size, rounds = (5, 20_000, 1) if quick else (50, 400_000, 5)
-    return {**one_changed(count, size, rounds), "help": help_text(1 if quick else 15)}
+    return {
+        **one_changed(count, size, rounds),
+        "confirmed": confirmed(rounds),
+        "help": help_text(1 if quick else 15),
+    }
 
 
 def rows(data: Data) -> list[Row]:
@@ -75,6 +93,12 @@ def rows(data: Data) -> list[Row]:
             "… until the device has committed, the process and all",
             min(data["seconds"]),
             1.5,
+            seconds,
+        ),
+        at_most(
+            "`push --confirm` of one changed line, with flash timing, the process and all",
+            min(data["confirmed"]),
+            4.0,
             seconds,
         ),
         at_most("`pico-ota --help`", min(data["help"]), _HELP_S, seconds),

@@ -86,6 +86,8 @@ def test_what_is_not_there_is_said_and_nothing_is_sent(device, cli, index, here)
     dead = cli("mip", "install", "more", "--index", "http://127.0.0.1:1")
     assert dead.status == 1
     assert "'--index'" in dead.err
+    for name, advice in (("http://127.0.0.1:1/x", "Is the address"), ("no.json", "Is it a file")):
+        assert advice in cli("mip", "install", name).err
     for name in ("odd", "list"):
         odd = cli("mip", "install", f"{index}/{name}")
         assert odd.status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -19,6 +20,7 @@ from .push_files import Push, Request
 from .session import Session
 
 _INDEX = "https://micropython.org/pi/v2"
+_SILENT_S = 30.0
 _FORMAT = 6  # of .mpy files, of every MicroPython since 1.19
 
 
@@ -92,18 +94,31 @@ def fetch(package: str, folder: Path, index: str, mpy: bool) -> None:
 
     install: Callable[..., None] = _install_package
     name, _, version = package.partition("@")
+    patience_s = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SILENT_S)  # mpremote's own requests have no limit
     try:
         with redirect_stdout(StringIO()):  # which says how far it is, also where --json was asked
             install(_Folder(folder), name, index.rstrip("/"), "", version or None, mpy)
-    except CommandError as error:
+    except (CommandError, TimeoutError) as error:
         raise PicoOtaError(
-            f"cannot fetch '{package}': {error}. Nothing was sent. Is the name right, and does "
-            "this computer reach the index? '--index' names another one."
+            f"cannot fetch '{package}': {error}. Nothing was sent. {_advice(name)}"
         ) from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise PicoOtaError(
             f"'{package}' is no package as mip knows them ({error}). Nothing was sent."
         ) from error
+    finally:
+        socket.setdefaulttimeout(patience_s)
+
+
+def _advice(name: str) -> str:
+    if ":" in name:
+        return "Is the address right, and does this computer reach it?"
+    if name.endswith(".json"):
+        return "Is it a file of this computer, and can you read it?"
+    return (
+        "Is the name right, and does this computer reach the index? '--index' names another one."
+    )
 
 
 class _Folder:

@@ -19,7 +19,7 @@ from ..errors import PicoOtaError, UsageError
 from .folder import Admin, Folder
 
 VERSION = "0.2.12"
-_MISSING = "The update server is not installed: pip install 'pico-ota[fleet]'"
+_MISSING = "The update server is not installed: pip install '.[fleet]' in pico-ota's folder"
 
 
 @dataclass(frozen=True)

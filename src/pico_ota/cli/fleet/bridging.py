@@ -127,7 +127,8 @@ class Bridge:
             from paho.mqtt.enums import CallbackAPIVersion
         except ImportError as error:
             raise PicoOtaError(
-                "the bridge needs the package paho-mqtt: pip install 'pico-ota[mqtt]'."
+                "the bridge needs the package paho-mqtt: pip install '.[mqtt]' in pico-ota's "
+                "folder."
             ) from error
         where = self._plan.broker
         client = Client(CallbackAPIVersion.VERSION2)
