@@ -16,7 +16,7 @@ ADVICE = {
     "signed_only": "'pico-ota build --sign KEY' makes a release, 'pico-ota push' sends it.",
     "too_many_tries": "Wait that long, then try again with the right one.",
     "unauthorized": "Check PICO_OTA_PASSWORD or --password-file, and --user; "
-    "'pico-ota install' over USB sets a new one.",
+    "'pico-ota install --new-settings' over USB sets a new one.",
     "unsigned": "'pico-ota build --sign KEY' makes a release, 'pico-ota push' sends it.",
     # What is wrong between here and there.
     "basic": "Either its updater is older than this command line, or somebody in between listens. "

@@ -32,7 +32,7 @@ def command(
 
     The new password is asked for twice, or comes from a file or from PICO_OTA_NEW_PASSWORD. It
     does not travel: its SHA-256 does, masked with the old one, so a listener who can guess the old
-    one learns it. Lost the old one? Run 'pico-ota install' over USB.
+    one learns it. Lost the old one? Run 'pico-ota install --new-settings' over USB.
 
     \b
     Examples:
