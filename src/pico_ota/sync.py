@@ -16,7 +16,7 @@ from . import never
 from .errors import PicoOtaError, UsageError
 from .ignore import Ignore
 from .mpy import compiled_name
-from .paths import MAX_DEPTH, MAX_PATH
+from .paths import MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_PATH
 from .walking import Tell, walk
 
 Compiler = Callable[[bytes, str], bytes]
@@ -98,13 +98,22 @@ def scan(
             not compiled.
 
     Raises:
-        UsageError: nothing there, a name the device cannot store, two files for one place, or a
-            link that leads out of the project.
+        UsageError: nothing there, more than an update can bring, a name the device cannot store,
+            two files for one place, or a link that leads out of the project.
         PicoOtaError: a file cannot be read or compiled.
     """
     found: dict[str, LocalFile] = {}
+    size = 0
     top = "" if to == "/" else to
     for path, relative in _sources(sources, ignore or Ignore(), root, tell):
+        # Looked at before it is read: a wrong folder may be a whole disk.
+        size += _size(path)
+        if len(found) == MAX_ENTRIES or size > MAX_BYTES:
+            places = ", ".join(f"'{source}'" for source in sources)
+            raise UsageError(
+                f"an update brings at most {MAX_ENTRIES} files and {MAX_BYTES >> 20} MiB, and "
+                f"there is more in {places}. Is it the right folder? --ignore leaves parts out."
+            )
         where = device_path(f"{top}/{relative}")
         compiles = None if never.matches(where, keep) else compiler
         file = _read_source(path, where, compiles, tell)
@@ -154,11 +163,22 @@ def _sources(
             raise UsageError(f"'{source}' is no file and no folder here. Check the spelling.")
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> PicoOtaError:
+    return PicoOtaError(f"cannot read {path}: {error.strerror}.")
+
+
 def _read_source(path: Path, where: str, compiler: Compiler | None, tell: Tell) -> LocalFile:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise PicoOtaError(f"cannot read {path}: {error.strerror}.") from error
+        raise _unreadable(path, error) from error
     marked = where.endswith(".py") and data.startswith(BOM_UTF8)
     if marked:
         # MicroPython would call it a syntax error in line 1, where nothing is to be seen.

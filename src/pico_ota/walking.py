@@ -28,7 +28,8 @@ def walk(
         empty: told of each folder with nothing in it that travels.
 
     Raises:
-        UsageError: a link leads out of the project, or into a folder that it lies in.
+        UsageError: a link leads out of the project, or into a folder that it lies in; or what
+            is there is neither file nor folder.
         PicoOtaError: a folder cannot be read.
     """
     real = top.resolve()
@@ -53,6 +54,10 @@ def _folder(
             real = _followed(path, home, above)
         if directory:
             yield from _folder(path, f"{prefix}{name}/", ignore, home, (*above, real), empty)
+        elif path.exists() and not path.is_file():
+            raise UsageError(
+                f"{path} is a pipe, a socket or a device, not a file. Leave it out with --ignore."
+            )
         else:
             yield path, prefix + name
     if not anything and prefix:

@@ -46,6 +46,27 @@ def test_a_loop_of_links_is_refused(app, here, target):
         sync.scan([app], root=here)
 
 
+def test_what_is_no_file_is_refused_and_not_waited_for(app):
+    os.mkfifo(app / "fifo")
+    with pytest.raises(UsageError, match=r"fifo is a pipe.*--ignore"):
+        sync.scan([app])
+    assert paths(sync.scan([app], ignore=Ignore(["fifo"]))) == ["/main.py"]
+
+
+def test_a_wrong_folder_is_not_read_to_its_end(app, monkeypatch):
+    for name in ("a.bin", "b.bin"):
+        with open(app / name, "wb") as file:
+            file.truncate(9 << 20)  # of zeros that take no room
+    read = []
+    real = sync._read_source
+    monkeypatch.setattr(
+        sync, "_read_source", lambda path, *rest: read.append(path) or real(path, *rest)
+    )
+    with pytest.raises(UsageError, match=r"at most 1000 files and 16 MiB.*the right folder"):
+        sync.scan([app])
+    assert [path.name for path in read] == ["a.bin"]
+
+
 def test_loops_of_several_links_and_links_to_nowhere_are_refused(app, here):
     (app / "a").mkdir()
     (app / "a/b").symlink_to("../lib")

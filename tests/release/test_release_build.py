@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from release_attacks import DESCRIPTION, SIGNATURE, entries_of
@@ -191,7 +192,8 @@ def test_bad_folders(tmp_path):
     with pytest.raises(UsageError, match=r"\.mpy"):
         build(both, out, "1.0.0")
     many = write_app(tmp_path / "many", {f"f{n}": b"" for n in range(1001)})
-    refused("too_many", build, many, out, "1.0.0")
+    with pytest.raises(UsageError, match="at most 1000 files"):
+        build(many, out, "1.0.0")
     assert not out.exists()
 
 
@@ -291,6 +293,8 @@ def test_verify_asks_for_the_device(make_release, keys):
     refused("old_micropython", verify, path, key, micropython="1.24.1")
     refused("downgrade", verify, path, key, floor="2.0.1")
     refused("unreadable", verify, path.parent / "missing.swu", key)
+    refused("too_large", verify, Path("/dev/zero"), key)
+    refused("bad_key", verify, path, Path("/dev/zero"))
 
 
 def test_verify_knows_what_a_board_can_load(tmp_path):

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from ..paths import MAX_BYTES, MAX_ENTRIES
 from .errors import ReleaseError
 from .native import ARCHITECTURES
 from .paths import (
-    MAX_ENTRIES,
     check_brought,
     check_counts,
     check_guard,
@@ -32,7 +32,6 @@ MICROPYTHON = "1.25.0"  # the lowest that runs the updater
 MAX_SIZE = 192 * 1024
 MAX_LINE = 512
 MAX_BOARDS = 8
-MAX_BYTES = 16 * 1024 * 1024
 
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _MICROPYTHON = re.compile(r"(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)

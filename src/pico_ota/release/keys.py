@@ -29,6 +29,7 @@ PRIVATE, CERTIFICATE, PUBLIC = "private.pem", "cert.pem", "public.json"
 #: Where a device keeps the keys that replaced the one of its application.
 KEYRING_PATH = "/ota/keys.json"
 MAX_KEYS = 4
+_LARGEST = 64 * 1024  # bytes of a file that may be a key
 
 # A lost certificate date must not end the updates of a device that has no clock to check it with.
 _VALID_YEARS = 50
@@ -279,6 +280,10 @@ def _checked(key: object, path: Path) -> PublicKey:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise ReleaseError("bad_key", f"Cannot read {path}: {error.strerror}.") from None
+    if len(data) > _LARGEST:
+        raise ReleaseError("bad_key", f"{path} is too large to be a key.")
+    return data

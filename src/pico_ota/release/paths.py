@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..paths import MAX_DEPTH, MAX_PATH
+from ..paths import MAX_DEPTH, MAX_ENTRIES, MAX_PATH
 from .errors import ReleaseError
 
-MAX_ENTRIES = 1000
 PRIVATE = "/.ota"
 _MOUNTED = "/.r"  # where the updater has its modules
 _MODULES = ("ota_boot", "service_ota", "manager_wifi")

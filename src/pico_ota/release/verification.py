@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..paths import MAX_BYTES
 from .errors import ReleaseError
 from .keys import PublicKey, load_public_keys
 from .reading import Device, Release, read
 from .version import Version
+
+_LARGEST = MAX_BYTES + (1 << 20)  # heads and names of all entries take less than 1 MiB
 
 
 def verify(
@@ -43,9 +46,15 @@ def load(path: Path) -> bytes:
     """Return the bytes of the archive at *path*.
 
     Raises:
-        ReleaseError: ``unreadable``.
+        ReleaseError: ``unreadable``, or ``too_large`` to be one.
     """
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise ReleaseError("unreadable", f"Cannot read {path}: {error.strerror}.") from None
+    if len(data) > _LARGEST:
+        raise ReleaseError(
+            "too_large", f"{path} has more than {_LARGEST >> 20} MiB: no release is that large."
+        )
+    return data
