@@ -7,14 +7,12 @@ import subprocess
 import sys
 import urllib.request
 from hashlib import sha256
-from pathlib import Path
 
 import httpx
 import pytest
 from wire import PASSWORD, USER, ask, basic, digest, read, refused
 
 AUTH = httpx.DigestAuth(USER, PASSWORD)
-HTTPIE = Path(sys.executable).with_name("http")  # which the extra `dev` puts there
 
 
 def sha(text):
@@ -267,8 +265,8 @@ def test_httpie(board, folder, tmp_path):
     file.write_bytes(b"hello")
     for way in ("digest", "basic"):
         done = subprocess.run(
-            [HTTPIE, "--ignore-stdin", "--check-status", "-A", way, "-a", f"{USER}:{PASSWORD}",
-             "PUT", f"{board.url}/fs{folder}/x", f"@{file}"],
+            [sys.executable, "-m", "httpie", "--ignore-stdin", "--check-status", "-A", way,
+             "-a", f"{USER}:{PASSWORD}", "PUT", f"{board.url}/fs{folder}/x", f"@{file}"],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

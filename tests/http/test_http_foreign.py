@@ -3,13 +3,11 @@
 import logging
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from circup.backends import WebBackend
 from wire import PASSWORD, USER, address_of, ask, read, refused
 
-BIN = Path(sys.executable).parent
 AUTH = f"{USER}:{PASSWORD}"
 
 
@@ -79,7 +77,7 @@ def test_wget(board, folder, own):
 
 
 def test_httpie(board, folder, own):
-    http = [BIN / "http", "--check-status", "--ignore-stdin", "-b", "-a", AUTH]
+    http = [sys.executable, "-m", "httpie", "--check-status", "--ignore-stdin", "-b", "-a", AUTH]
     there = address(board, f"/fs{folder}/f.py", None)
     with_input = [part for part in http if part != "--ignore-stdin"]
     run(*with_input, "PUT", there, folder=own, stdin=(own / "f.py").read_bytes())
