@@ -18,8 +18,8 @@ class Ddi:
 
     Attributes that a test sets: `links` (of the answer to a poll, beside the offer), `answers`
     ({path ending: function of the handler}, which replace the usual answer), `token`, `ranges`
-    (whether downloads can be asked for in pieces), `cut` (a function of the number of the download
-    that returns after how many bytes to cut it, or None).
+    (whether downloads can be asked for in pieces), `date` (its clock), `cut` (a function of the
+    number of the download that returns after how many bytes to cut it, or None).
     """
 
     def __init__(self, tls=None):
@@ -36,6 +36,7 @@ class Ddi:
         self.cut = lambda number: None
         self.offered = None
         self.sleep = SLEEP
+        self.date = None  # what its clock says, in the form of HTTP
         self.changed = threading.Condition()
         ours = self
 
@@ -56,6 +57,9 @@ class Ddi:
             def log_message(self, *_):
                 pass
 
+            def date_time_string(self, timestamp=None):
+                return ours.date or super().date_time_string(timestamp)
+
             def do_GET(self):
                 ours.handle(self)
 
@@ -66,9 +70,9 @@ class Ddi:
         self.http.handle_error = lambda *_: None
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self.http.socket = context.wrap_socket(
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*tls)
+            self.http.socket = self.tls.wrap_socket(
                 self.http.socket, server_side=True, do_handshake_on_connect=False
             )
             self.url = self.url.replace("http", "https")

@@ -126,7 +126,7 @@ def idle() -> int:
     return held[1] - held[0]
 
 
-def stack(count: int) -> int:
+def stack(count: int, rescue: bool) -> int:
     """Return the deepest C stack of a board that fetches a release, as on the board."""
     with (
         tempfile.TemporaryDirectory() as name,
@@ -138,6 +138,9 @@ def stack(count: int) -> int:
         with board.started(files=files) as pico:
             time.sleep(2.5)
             c_stack._words(pico)[c_stack._WORD] = 0
+            if rescue:
+                mode = {"mode": "rescue"}
+                c_stack._restarted(pico, lambda web: web.post("/api/v1/reboot", json=mode))
             server.offer(published.first, _FIRST, "1")
             # A second before it restarts, which goes deep in other ways.
             server.wait(lambda: "installed" in str(server.feedback), 120)
@@ -153,7 +156,8 @@ def measure(quick: bool = False) -> Data:
             "least": pool.submit(least, 10, 40_000, (_LEAST_LIMIT, _LEAST_HELD) if quick else ()),
         }
         found = {name: job.result() for name, job in jobs.items()}
-    return {"size": size, **found, "idle": idle(), "stack": stack(6)}
+    stacks = {mode: stack(6, mode == "rescue") for mode in ("normal", "rescue")}
+    return {"size": size, **found, "idle": idle(), "stack": stacks}
 
 
 def rows(data: Data) -> list[Row]:
@@ -176,7 +180,13 @@ def rows(data: Data) -> list[Row]:
         at_most(
             "a client that waits for its next poll, 32-bit", data["idle"], _IDLE_LIMIT, _bytes
         ),
-        at_most("C stack while it is fetched", data["stack"], c_stack._LIMIT, _bytes, _STACK_HELD),
+        *(
+            at_most(what, data["stack"][mode], c_stack._LIMIT, _bytes, _STACK_HELD)
+            for mode, what in (
+                ("normal", "C stack while it is fetched"),
+                ("rescue", "… in rescue mode"),
+            )
+        ),
     ]
 
 

@@ -1,13 +1,15 @@
-"""`python -m bench.fleet [--boards 10,100,1000] [--minutes 5]`: one server, many light boards.
+"""`python -m bench.fleet [--boards 10,100,1000] [--minutes 5]`: one server, many boards.
 
-Everything stays on the loopback interface of this computer, and is bounded in count and time. The
-boards are `light.py`: they send what a board sends and install nothing.
+Everything stays on the loopback interface of this computer, and is bounded in count and time. Two
+of the boards are simulated Picos, which run the client itself; all others are `light.py`: they
+send what it sends and install nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import httpx
 
+from bench import board as simulated
 from bench.fleet import postgres
 from bench.fleet.light import CONFIRM, FAIL, LightBoard, Tally
 from pico_ota.release import build
@@ -39,23 +42,23 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
     parser.add_argument("--boards", default="10,100,1000", help="how many, with commas")
     parser.add_argument("--minutes", type=float, default=5, help="at most so long a roll-out")
-    parser.add_argument("--sqlite-only", action="store_true")
+    parser.add_argument("--picos", type=int, default=2, help="simulated Picos among them")
+    parser.add_argument("--database", choices=("SQLite", "PostgreSQL"), help="only this one")
     parser.add_argument("--broken", type=int, default=200, help="boards for the broken release")
     options = parser.parse_args()
     counts = [int(text) for text in options.boards.split(",")]
     if max(counts) > 2000 or options.minutes > 30:
         parser.error("at most 2000 boards and 30 minutes")
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
-    databases = ["SQLite"]
-    if options.sqlite_only or postgres.programs() is None:
-        print("PostgreSQL is not measured: it was not found, or not asked for.")
-    else:
-        databases.append("PostgreSQL")
+    databases = [options.database] if options.database else ["SQLite", "PostgreSQL"]
+    if "PostgreSQL" in databases and postgres.programs() is None:
+        print("PostgreSQL is not measured: it was not found.")
+        databases.remove("PostgreSQL")
     print(f"\n| {' | '.join(_COLUMNS)} |\n|---|{'--:|' * (len(_COLUMNS) - 1)}")
     worst = 0
     for database in databases:
         for boards in counts:
-            found = measure(database, boards, options.minutes * 60)
+            found = measure(database, boards, options.picos, options.minutes * 60)
             tally = found["tally"]
             errors = sum(n for status, n in tally.refused.items() if status >= 500)
             others = sum(tally.refused.values()) - errors
@@ -79,7 +82,7 @@ def main():
 class Server:
     """`pico-ota fleet serve` in a process of its own, with boards that share a token."""
 
-    def __init__(self, folder, database, boards):
+    def __init__(self, folder, database, boards, picos=0):
         command = [*_COMMAND, "fleet", "serve", "--data", str(folder), "--port", "0", "--json"]
         if database:
             command += ["--database", database]
@@ -88,14 +91,15 @@ class Server:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self.url = json.loads(self.process.stdout.readline())["url"]
-        self.ids = [f"pico-{number:06}" for number in range(boards)]
+        self.ids = [f"pico-{number:06}" for number in range(boards - picos)]
+        self.picos = [f"simulated-{number}" for number in range(picos)]
         self.token = "0123456789abcdef"
         admin = json.loads((folder / "admin.json").read_text())
         with httpx.Client(base_url=self.url, timeout=120) as client:
             form = {"username": admin["name"], "password": admin["password"]}
             token = client.post("/login", data=form).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
-            body = {"devices": self.ids, "auth_token": self.token}
+            body = {"devices": self.ids + self.picos, "auth_token": self.token}
             client.put("/api/v1/devices", json=body).raise_for_status()
 
     def rollout(self, swu, *options):
@@ -123,20 +127,25 @@ def release(folder, version):
     """A release of about 64 KB."""
     app = folder / "app"
     app.mkdir(exist_ok=True)
-    (app / "main.py").write_text(f"VERSION = '{version}'\n")
+    main = (simulated.APP / "main.py").read_text()
+    (app / "main.py").write_text(f"# {version}\n{main}")
     (app / "data.bin").write_bytes(random.Random(1).randbytes(64 * 1024))
     path = folder / f"{version}.swu"
     build(app, path, version)
     return path
 
 
-def measure(database, boards, limit_s):
+def measure(database, boards, picos, limit_s):
     """Polls held, then a roll-out to *boards* on *database*."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         address = stack.enter_context(postgres.cluster()) if database == "PostgreSQL" else None
-        server = Server(folder / "fleet", address, boards)
+        server = Server(folder / "fleet", address, boards, picos)
         stack.callback(server.stop)
+        for one in server.picos:
+            known = {"url": server.url, "token": server.token, "id": one, "poll_s": _POLL_S}
+            files = {"/fleet.json": json.dumps(known).encode()}
+            stack.enter_context(simulated.started(files=files))
         return asyncio.run(_measure(server, release(folder, "1.1.0"), limit_s))
 
 
@@ -176,7 +185,7 @@ async def _measure(server, swu, limit_s):
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    lost = len(fleet) - told.get("confirmed", 0)
+    lost = len(server.ids) + len(server.picos) - told.get("confirmed", 0)
     return {"held": held, "took": took, "tally": tally, "lost": lost}
 
 
@@ -187,8 +196,10 @@ async def _held(fleet):
 
     async def worker(number):
         nonlocal count
-        while time.monotonic() < end:
-            await fleet[(number + 8 * count) % len(fleet)].poll()
+        for board in itertools.cycle(fleet[number::8]):
+            if time.monotonic() > end:
+                return
+            await board.poll()
             count += 1
 
     began = time.monotonic()

@@ -116,6 +116,7 @@ class _Poll(Step):
             "sw_version": version or "unknown",
             "micropython": ".".join([str(part) for part in sys.implementation.version[:3]]),
             "updater": ota.__version__,
+            "mode": self.service.mode,
         }
         await self.send("PUT", path, {"mode": "merge", "data": data})
         self.known["sent"] = (version,)
@@ -193,7 +194,11 @@ class _Poll(Step):
     async def _take(self):
         """See what the server offers, and whether it was seen before."""
         action = self._path.split("?")[0]
-        deployment = at(await self.get(self._path, True), "deployment")
+        try:
+            deployment = at(await self.get(self._path, True), "deployment")
+        except Refused as refused:
+            await self.tell_once(action, "proceeding", refused.message)
+            raise
         if not isinstance(deployment, dict):
             self.fleet.state = "idle"
             return 0  # it was taken back meanwhile

@@ -1,5 +1,7 @@
 """Rescue mode: Wi-Fi and the updater, no application. Begun by the guard in place of main.py.
 
+An update server that the application asks is asked from here as well: it may have what mends it.
+
 What it knows of the network and the service is in ota/settings.py.
 """
 
@@ -60,6 +62,7 @@ def begin(why):
         public_key=found.get("public_key"),
         require_signed=found.get("signed"),
         min_version=found.get("min_version"),
+        fleet=settings.fleet(),
         basic=found.get("basic", True),
     )
     service.mode = "rescue"
@@ -150,8 +153,9 @@ class _OwnAccessPoint:
 async def _serve(service):
     await service.start()
     seen, since = -1, 0
+    fleet = service.fleet
     while True:
-        if service.requests != seen:
+        if service.requests != seen or (fleet and fleet.state == "downloading"):
             seen, since = service.requests, time.ticks_ms()
         unused_ms = time.ticks_diff(time.ticks_ms(), since)
         if unused_ms > _QUIET_S * 1000:

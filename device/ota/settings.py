@@ -3,7 +3,7 @@
 It has at most 512 bytes, so that littlefs rewrites it with one page: what the service was
 constructed with at its first start, and at its last good one. The password of the Wi-Fi stands
 there as in the application, that of updates as its SHA-256, and as it is where it is the key of an
-access point, too; no request can read the file.
+access point, too; no request can read the file. Which update server it asks stands in _SERVER.
 """
 
 import json
@@ -14,7 +14,12 @@ from ota.console import SETTINGS
 from ota.record import HOME, clear, make_parents
 
 _KEY_FILE = HOME + "/public.json"
+_SERVER = HOME + "/server"
 _MAX_BYTES = const(512)
+_MAX_SERVER = const(1024)
+
+# What a Fleet was constructed with.
+_FLEET = ("url", "token", "id", "tenant", "poll_s", "gateway_token", "cafile")
 
 
 def prepare(service):
@@ -64,17 +69,34 @@ def settings_of(service):
         found["ap"] = service.auth[1]  # WPA2 takes nothing else
     if not service.discoverable:
         found["hidden"] = True
+    if service.fleet is not None:
+        asked = {name: getattr(service.fleet, name) for name in _FLEET}
+        found["fleet"] = {name: value for name, value in asked.items() if value is not None}
     return found
 
 
 def load():
     """Return the saved settings, None when there are none or they are damaged."""
+    found = _read(SETTINGS, _MAX_BYTES)
+    return found if found and found.get("ssid") else None
+
+
+def fleet():
+    """Return the Fleet that the application had, None when there was none or it is damaged."""
+    found = _read(_SERVER, _MAX_SERVER)
     try:
-        with open(SETTINGS) as source:
-            found = json.loads(source.read(_MAX_BYTES))
+        return found and ota.load("fleet").Fleet(**found)
+    except (ValueError, TypeError):
+        return None
+
+
+def _read(path, limit):
+    try:
+        with open(path) as source:
+            found = json.loads(source.read(limit))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("ssid") else None
+    return found if isinstance(found, dict) else None
 
 
 def save(found):
@@ -82,6 +104,7 @@ def save(found):
     if found is None:
         return
     make_parents(SETTINGS)
+    asked = found.pop("fleet", None)
     key = found["public_key"]
     if key is not None and not isinstance(key, str):
         # A key is longer than a file that is rewritten with one page, and hardly ever changes.
@@ -92,6 +115,10 @@ def save(found):
     if len(text) > _MAX_BYTES:
         raise OSError(27)  # EFBIG: cannot be read back
     _write(SETTINGS, text)
+    if asked is None:
+        clear(_SERVER)
+    else:
+        _write(_SERVER, json.dumps(asked))
 
 
 def _write(path, text):

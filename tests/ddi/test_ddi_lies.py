@@ -180,6 +180,33 @@ def test_odd_offers_do_no_harm(server, make_board, make_release):
     installs_afterwards(server, board, make_release)
 
 
+DESCRIPTIONS = {
+    "garbage": (lambda server, handler: server.say(handler, b"\x00<html>"), "JSON"),
+    "too much": (lambda server, handler: server.say(handler, POLLS["too much"][0]), "8192"),
+    "an error": (lambda server, handler: server.say(handler, {}, 500), "500"),
+    "elsewhere": (
+        lambda server, handler: server.say(handler, {}, 302, Location="http://127.0.0.1:9/"),
+        "redirects",
+    ),
+}
+
+
+def test_a_description_that_is_none_is_told_and_asked_for_again(server, make_board, make_release):
+    board = make_board(server)
+    server.offer(make_release("2.0.0"))
+    for case, (lie, reason) in DESCRIPTIONS.items():
+        server.answers["/deploymentBase/[0-9]+[?]"] = lambda handler, lie=lie: lie(server, handler)
+        assert reason in server.told("proceeding"), case
+        assert not any(row[2] == "failure" for row in server.feedback), case
+        unchanged(board)
+        board.pico.power_cut()
+        server.feedback.clear()
+        board.pico.start()
+        board.pico.wait_listening(30)
+    server.answers.clear()
+    server.told("closed", "success", 90)
+
+
 def test_a_link_to_another_server_is_not_followed(server, make_board, make_release):
     with socket.create_server(("127.0.0.1", 0)) as other:
         other.settimeout(1)
@@ -217,6 +244,19 @@ def test_a_server_that_says_nothing_is_given_up(server, make_board, make_release
     installs_afterwards(server, board, make_release)
 
 
+@pytest.mark.parametrize(
+    "date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]
+)
+def test_a_clock_that_is_far_off_stops_nothing(date, server, make_board, make_release):
+    server.date = date
+    server.answers["/v1/[^/]+$"] = lambda handler: server.say(handler, {}, 503, Retry_After=date)
+    board = make_board(server)
+    board.pico.wait_console("503", 60)
+    server.more_polls(1)  # and not at the date that it says
+    unchanged(board)
+    installs_afterwards(server, board, make_release)
+
+
 def endless_body(handler):
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")
@@ -244,5 +284,14 @@ def test_an_endless_answer_ends(answer, server, make_board, make_release):
     server.answers["/v1/[^/]+$"] = answer
     board = make_board(server)
     board.pico.wait_console("Fleet: ", 60)
+    unchanged(board)
+    installs_afterwards(server, board, make_release)
+
+
+def test_an_endless_download_ends(server, make_board, make_release):
+    server.answers["/download$"] = endless_body
+    board = make_board(server)
+    server.offer(make_release("2.0.0"))
+    assert "docs/format.md" in server.told("closed", "failure")
     unchanged(board)
     installs_afterwards(server, board, make_release)

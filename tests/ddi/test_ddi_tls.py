@@ -1,42 +1,14 @@
 """An update server behind TLS."""
 
-import datetime
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from bench import certificate as certificates
 from bench.ddi import Ddi
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """Return (path of the certificate, path of its key, the certificate in DER)."""
-    top = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    day = datetime.datetime(2020, 1, 1)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(day)
-        .not_valid_after(day + datetime.timedelta(days=36500))
-        .sign(key, hashes.SHA256())
-    )
-    (top / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (top / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return top / "cert.pem", top / "key.pem", made.public_bytes(serialization.Encoding.DER)
+    return certificates.make(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
@@ -48,12 +20,35 @@ def secure(certificate):
 
 def test_a_release_comes_over_tls(secure, certificate, make_board, make_release):
     secure.offer(make_release("2.0.0"))
-    make_board(secure, {"cafile": "/server.der"}, files={"server.der": certificate[2]})
+    make_board(secure, {"cafile": "/server.der"}, files={"server.der": certificate.der})
     secure.told("closed", "success")
 
 
-def test_another_certificate_gets_no_request(secure, make_board, certificate):
-    other = certificate[2][:-8] + bytes(8)
+def test_another_certificate_gets_no_request(secure, make_board, tmp_path):
+    other = certificates.make(tmp_path / "other").der
     board = make_board(secure, {"cafile": "/server.der"}, files={"server.der": other})
     board.pico.wait_console("Fleet: ", 60)
     assert not secure.requests
+
+
+@pytest.mark.parametrize(
+    ("years", "reason"), [((2001, 2002), "expired"), ((2090, 2091), "in the future")]
+)
+def test_a_clock_that_is_far_off_is_told(years, reason, make_board, make_release, tmp_path):
+    """To the board it is the same whether its clock is wrong, or the server's certificate."""
+    anchor = certificates.make(tmp_path / "anchor", name="tests")
+    wrong = certificates.make(tmp_path / "wrong", by=anchor, years=years)
+    right = certificates.make(tmp_path / "right", by=anchor)
+    server = Ddi(tls=wrong[:2])
+    try:
+        board = make_board(server, {"cafile": "/anchor.der"}, files={"anchor.der": anchor.der})
+        board.pico.wait_console(reason, 60)
+        assert not server.requests
+        status = board.status()
+        assert (status["fleet"]["state"], status["version"]) == ("error", None)
+        assert reason in status["fleet"]["error"]
+        server.tls.load_cert_chain(*right[:2])
+        server.offer(make_release("2.0.0"))
+        server.told("closed", "success", 90)
+    finally:
+        server.close()

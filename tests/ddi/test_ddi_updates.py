@@ -202,6 +202,27 @@ def test_the_loop_of_the_application_goes_on(server, make_board):
     assert board.pico.console().count("turns") > turns
 
 
+def test_a_board_whose_program_has_died_takes_what_mends_it(server, make_board, make_release):
+    server.token = "TargetToken abc123"
+    board = make_board(server, {"token": "abc123", "id": "cellar"}, {"require_signed": False})
+    with board.web() as web:
+        web.put("/fs/main.py", content=b"1 / 0\n").raise_for_status()
+        web.post("/api/v1/reboot", json={"mode": "rescue"}).raise_for_status()
+    server.wait(lambda: server.config and server.config[-1]["mode"] == "rescue")
+    status = board.status()
+    assert (status["mode"], status["fleet"]["id"]) == ("rescue", "cellar")
+    server.offer(make_release("2.0.0"))
+    server.told("closed", "success")
+    status = board.status()
+    assert (status["mode"], status["version"]) == ("normal", "2.0.0")
+    # A program that asks no server any more: nor does rescue mode.
+    alone = MAIN.replace("fleet=fleet,", "")
+    board.push("files-1a2b", {"/main.py": alone.encode()})
+    time.sleep(1)
+    board.pico.power_cut()
+    assert "/.ota/server" not in board.tree()
+
+
 def test_only_what_is_proven_asks(server, make_board, make_release):
     # While a release is on trial nothing is asked: the trial needs the memory.
     silent = MAIN.replace("confirm_after_s=1", "confirm_after_s=4")

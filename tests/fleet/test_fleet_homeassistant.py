@@ -17,6 +17,7 @@ from test_fleet_bridge import boards, listener, mosquitto, releases, start  # no
 from pico_ota.fleet import homeassistant
 from pico_ota.fleet.homeassistant import STATE_KEYS, Topics
 from pico_ota.fleet.hosts import Board
+from pico_ota.sim.image import read_tree
 from pico_ota.target import Target
 
 PROGRAM = Path(__file__).with_name("home_assistant.py")
@@ -120,6 +121,27 @@ def test_home_assistant_shows_and_installs(start, home, boards):  # noqa: F811
     boards[0].gone = True
     second.until(entity="update.kitchen", state="unavailable")
     assert first.said() == second.said() == []
+
+
+def test_home_assistant_updates_a_simulated_pico(start, home, make_pico, cli, here):  # noqa: F811
+    pico = make_pico(app="trial")
+    pico.wait_listening(30)
+    (here / "fleet.toml").write_text(f'[boards]\npico = "{pico.url.removeprefix("http://")}"\n')
+    app = here / "real"
+    app.mkdir()
+    main = (Path(__file__).parents[1] / "apps/trial/main.py").read_text()
+    (app / "main.py").write_text(main + "# 2.1.0\n")
+    out = here / "releases/2.1.0.swu"
+    assert cli("build", app, "-o", out, "--version", "2.1.0").status == 0
+    assistant = home("home")
+    start()
+    assistant.until(entity="update.pico", state="on", latest_version="2.1.0")
+    assistant.call("install", "update.pico")
+    assistant.until(entity="update.pico", in_progress=True)
+    assistant.until(entity="update.pico", state="off", installed_version="2.1.0")
+    pico.power_cut()
+    assert read_tree(pico.image)["/main.py"].endswith(b"# 2.1.0\n")
+    assert assistant.said() == []
 
 
 # --- the schema of a newer one, read from its source --------------------------------------------

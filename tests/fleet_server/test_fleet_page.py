@@ -196,7 +196,7 @@ def test_a_server_without_its_own_store_keeps_roll_outs_here(
     release = archive(make_swu("1.1.0"))
     with Boards(known(server, 2)) as fleet, GooseBit(access(server.url, server.folder)) as here:
         registered(server, 2)
-        here._store_found = kept.FileStore(server.url)
+        here._ours = False
         rollout = driver.begin(here, release, asked)
         while rollout.open:
             rollout = driver.step(here, driver.find(here, rollout.id))

@@ -81,6 +81,22 @@ def test_a_bad_release_stops_in_its_first_stage(server, make_swu):
         assert len(fleet.ran("1.2.0")) == 1
 
 
+def test_a_release_that_breaks_every_board_is_run_by_two_of_two_hundred(server, make_swu):
+    fleet = known(server, 200, behave=fails_from("1.2.0"), poll_s=4.0)
+    with Boards(fleet) as polled:
+        registered(server, 200)
+        options = ("--stages", "2,10%,100%", "--max-failures", "1", *WAIT)
+        told = rollout(server, make_swu("1.2.0"), *options, check=5)
+        time.sleep(5)  # would anybody still begin?
+        ran = polled.ran("1.2.0")
+    assert len(ran) == 2
+    assert sorted(one["id"] for one in told["failures"]) == sorted(ran)
+    assert all(board in told["message"] for board in ran)
+    assert {board.version for board in fleet} == {"1.0.0"}
+    assert [stage["boards"] for stage in told["stages"]] == [2, 18, 180]
+    assert [stage["state"] for stage in told["stages"]] == ["done", "waiting", "waiting"]
+
+
 def test_a_silent_board_is_lost_and_counts(server, make_swu):
     fleet = known(server, 3, behave=lambda version: SILENT)
     with Boards(fleet) as polled:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pico_ota.errors import UsageError
 from pico_ota.fleet_server.rollout import BROKEN, Act, Outcome, Rollout, Seen, State
-from pico_ota.fleet_server.stages import Amount, amount, parts, span, stages
+from pico_ota.fleet_server.stages import Amount, amount, parts, stages
 
 DEADLINE = 100.0
 TICK = 7.0
@@ -255,17 +255,6 @@ def test_a_limit_is_never_rounded_up():
     assert [amount("5%", "x").at_most(n) for n in (2, 19, 20, 200)] == [0, 0, 1, 10]
     assert amount("7%", "x").at_most(100) == 7
     assert amount("3", "x").at_most(1) == 3
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("3m", 180), ("2h", 7200), ("45", 45)])
-def test_times(text, seconds):
-    assert span(text, "--deadline") == seconds
-
-
-@pytest.mark.parametrize("text", ["0", "-3m", "3 weeks", "", "1e9", "91d", "m"])
-def test_times_that_make_no_sense_are_refused(text):
-    with pytest.raises(UsageError):
-        span(text, "--deadline")
 
 
 def test_broken_means_failed_or_lost():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import credentials, project, target, trusted
+from .. import credentials, durations, project, target, trusted
 from ..errors import UnreachableError, UsageError
 from .output import Out
 
@@ -139,7 +138,7 @@ class Session:
         )
         remote.on_odd = self.out.warn
         if self.settings.wait_for is not None:
-            limit_s = _seconds(self.settings.wait_for)
+            limit_s = durations.parse(self.settings.wait_for, "--wait-for")
             self.password()  # while it is awake there is no time for questions
             self._wait(limit_s)
         return remote
@@ -166,10 +165,3 @@ class Session:
                             "Is it on, and does it listen when it wakes?"
                         ) from error
             time.sleep(_PAUSE_S)
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|)", text.strip())
-    if match is None:
-        raise UsageError(f"--wait-for takes a time like 90s, 10m or 1h, got {text!r}.")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

@@ -50,7 +50,8 @@ class Board:
 
 def is_file(text: str) -> bool:
     """Whether *text*, given as one of the hosts, means a file that lists boards."""
-    return text.endswith(".toml") or "/" in text.removeprefix("http://").rstrip("/")
+    path = "/" in text.removeprefix("http://").rstrip("/")
+    return path or text.endswith(".toml") or Path(text).is_file()
 
 
 def load(path: Path) -> list[Board]:

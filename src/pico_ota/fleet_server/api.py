@@ -147,8 +147,8 @@ class UpdateServer(Protocol):
     def remove(self, rollout: Rollout) -> None:
         """Take what `open` made away, for good."""
 
-    def rollouts(self) -> list[Rollout]:
-        """All that are kept, the oldest first."""
+    def rollouts(self, name: str | None = None) -> list[Rollout]:
+        """All that are kept, the oldest first; with *name* only the one called so."""
 
     def save(self, rollout: Rollout) -> None:
         """Keep *rollout*, and count its revision.

@@ -6,10 +6,12 @@ import asyncio
 import json
 import re
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from . import folder
+from .api import Board
 
 _WEB = Path(__file__).with_name("web")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -31,6 +33,11 @@ _FILES = {
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
+_COLUMNS = (
+    *("id", "sw_version", "last_state", "last_seen", "last_ip", "last_ipv6", "feed"),
+    *("force_update", "hardware__model", "hardware__revision"),
+)
+
 
 class Ledger:
     """The roll-outs in the server's folder, a file for each."""
@@ -39,10 +46,10 @@ class Ledger:
         self._path = path
         self._lock = asyncio.Lock()
 
-    def all(self) -> list[Any]:
-        """What is kept; a file that cannot be read is passed over, and stays."""
+    def all(self, name: str | None = None) -> list[Any]:
+        """What is kept, or of it *name*; a file that cannot be read is told of, and stays."""
         found = []
-        for file in sorted(self._path.glob("*.json")):
+        for file in sorted(self._path.glob(f"{name or '*'}.json")):
             try:
                 found.append(json.loads(file.read_bytes()))
             except ValueError:
@@ -109,7 +116,9 @@ def console(path: Path) -> Any:
 
     async def rollouts(request: Request) -> Response:
         await allowed(request, "rollout.read")
-        return JSONResponse(ledger.all(), headers=_SAFE)
+        name = request.query_params.get("id")
+        possible = name is None or _NAME.fullmatch(name)
+        return JSONResponse(ledger.all(name) if possible else [], headers=_SAFE)
 
     async def put(request: Request) -> Response:
         await allowed(request, "rollout.write")
@@ -123,20 +132,16 @@ def console(path: Path) -> Any:
 
     async def overview(request: Request) -> Response:
         await allowed(request, "device.read")
+        return JSONResponse({"boards": await known(), "rollouts": ledger.all()}, headers=_SAFE)
+
+    async def boards(request: Request) -> Response:
+        await allowed(request, "device.read")
+        return JSONResponse(await known(), headers=_SAFE)
+
+    async def known() -> list[dict[str, Any]]:
         now = time.time()
-        columns = ("id", "sw_version", "last_state", "last_seen", "last_ip", "last_ipv6")
-        boards = [
-            {
-                "id": row["id"],
-                "version": row["sw_version"],
-                "state": str(row["last_state"]).lower(),
-                "address": row["last_ip"] or row["last_ipv6"],
-                "silent_s": None if row["last_seen"] is None else round(now - row["last_seen"]),
-                "model": row["hardware__model"],
-            }
-            for row in await Device.all().order_by("id").values(*columns, "hardware__model")
-        ]
-        return JSONResponse({"boards": boards, "rollouts": ledger.all()}, headers=_SAFE)
+        rows = await Device.all().order_by("id").values(*_COLUMNS)
+        return [asdict(_board(row, now)) for row in rows]
 
     async def _document(request: Request) -> dict[str, Any]:
         if request.headers.get("content-type", "").split(";")[0] != "application/json":
@@ -165,6 +170,26 @@ def console(path: Path) -> Any:
         Route("/rollouts", rollouts),
         Route("/rollouts/{name}", put, methods=["PUT"]),
         Route("/overview", overview),
+        Route("/boards", boards),
         *(Route(f"/{name}", file_named(name)) for name in _FILES),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: refused})
+
+
+def _board(row: dict[str, Any], now: float) -> Board:
+    """A board of gooseBit's table; the listing of its own interface asks four times for each."""
+    state = str(row["last_state"]).lower()
+    registered = state != "unknown" and row["hardware__model"] != "default"
+    return Board(
+        id=row["id"],
+        version=row["sw_version"],
+        state=state,
+        address=row["last_ip"] or row["last_ipv6"],
+        silent_s=None if row["last_seen"] is None else round(now - row["last_seen"]),
+        model=row["hardware__model"] if registered else None,
+        revision=row["hardware__revision"] if registered else None,
+        busy=state == "running",
+        failed=state == "error",
+        group=row["feed"],
+        details={"force": bool(row["force_update"])},
+    )

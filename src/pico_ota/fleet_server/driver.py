@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..durations import spoken
 from ..errors import PicoOtaError, UsageError
 from .api import Archive, Board, UpdateServer
 from .rollout import BROKEN, Act, Outcome, Rollout, State
-from .stages import Amount, parts, spoken
+from .stages import Amount, parts
 
 
 class HaltedError(PicoOtaError):
@@ -152,9 +153,9 @@ def find(server: UpdateServer, name: str | None) -> Rollout:
     Raises:
         UsageError: there is none.
     """
-    kept = server.rollouts()
-    chosen = [one for one in kept if name is None or one.id == name]
+    chosen = server.rollouts(name)
     if not chosen:
+        kept = server.rollouts()
         known = ", ".join(one.id for one in kept[-5:])
         raise UsageError(
             f"there is no roll-out {name}; the last ones are {known}."

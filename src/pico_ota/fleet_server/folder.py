@@ -83,7 +83,7 @@ class Folder:
         self.path = path.absolute()
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for name in ("artifacts", "rollouts"):
+            for name in ("artifacts", "copies", "rollouts"):
                 (self.path / name).mkdir(exist_ok=True)
             self._lock = self._locked()
         except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -39,7 +40,6 @@ class GooseBit:
             self._http.client.close()
             raise
         self._http.client.headers["Authorization"] = f"Bearer {token}"
-        self._store_found: Store | FileStore | None = None
         self._listed: dict[str, Board] | None = None  # by `seen`, for the `offer` after it
 
     def __enter__(self) -> GooseBit:
@@ -48,16 +48,20 @@ class GooseBit:
     def __exit__(self, *what: object) -> None:
         self._http.client.close()
 
-    @property
+    @cached_property
+    def _ours(self) -> bool:
+        """Whether `fleet serve` has started it."""
+        return bool(self._http.ask("GET", "/fleet/", fine=(404,)).status_code != 404)
+
+    @cached_property
     def _store(self) -> Store | FileStore:
         """Roll-outs are kept by our own server; beside a foreign one, on this computer."""
-        if self._store_found is None:
-            ours = self._http.ask("GET", "/fleet/rollouts", fine=(404,)).status_code != 404
-            self._store_found = Store(self._http) if ours else FileStore(self.url)
-        return self._store_found
+        return Store(self._http) if self._ours else FileStore(self.url)
 
     def boards(self) -> list[Board]:
         """All that it knows."""
+        if self._ours:
+            return [Board(**one) for one in self._http.json("GET", "/fleet/boards")]
         found = self._http.json("GET", "/api/v1/devices")["devices"]
         return sorted((_board(one) for one in found), key=lambda board: board.id)
 
@@ -170,9 +174,9 @@ class GooseBit:
         if number := rollout.server.get("rollout"):
             self._http.ask("DELETE", "/api/v1/rollouts", json={"ids": [number]})
 
-    def rollouts(self) -> list[Rollout]:
-        """All that are kept, the oldest first."""
-        return self._store.all()
+    def rollouts(self, name: str | None = None) -> list[Rollout]:
+        """All that are kept, the oldest first; with *name* only the one called so."""
+        return self._store.all(name)
 
     def save(self, rollout: Rollout) -> None:
         """Keep *rollout*; raises `BusyError` when another command has changed it."""
@@ -193,7 +197,7 @@ def _board(one: dict[str, Any]) -> Board:
         busy=one["last_state"] == "Running",
         failed=one["last_state"] == "Error",
         group=one.get("feed"),
-        details={"force": one["force_update"], "progress": one["progress"]},
+        details={"force": one["force_update"]},
     )
 
 

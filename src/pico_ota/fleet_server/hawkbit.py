@@ -1,8 +1,8 @@
 """hawkBit as an update server for roll-outs.
 
 Each stage that starts becomes a roll-out of hawkBit's own, with one group and an error condition
-that pauses it. hawkBit would start a next group by itself, also one that our limit over all stages
-or --pause-between forbids, so the next stage is started from here.
+that ends it early. hawkBit would start a next group by itself, also one that our limit over all
+stages or --pause-between forbids, so the next stage is started from here.
 
 hawkBit goes on offering what a paused roll-out has started, so holding a roll-out back cancels
 what its boards have not finished; a board that is installing refuses that, and finishes.
@@ -209,7 +209,7 @@ class HawkBit:
         now = time.time()
         path = f"distributionsets/{rollout.server['set']}"
         has = {one["controllerId"] for one in self._all(f"{path}/installedTargets")}
-        given = {one["controllerId"]: one for one in self._all(f"{path}/assignedTargets")}
+        given = {one["controllerId"] for one in self._all(f"{path}/assignedTargets")}
         placed = {board for wave in rollout.server["waves"] for board in wave["boards"]}
         found = {}
         for one in self._all("targets"):
@@ -220,13 +220,14 @@ class HawkBit:
             outcome, reason = Outcome.OFFERED, ""
             if board in has:
                 outcome = Outcome.CONFIRMED
+            elif board in placed and one["updateStatus"] == "error":
+                # What it has failed at is not assigned to it any more.
+                outcome = Outcome.FAILED
+                known, reason = rollout.boards.get(board, (None, ""))
+                if known != Outcome.FAILED:
+                    reason = self._reason(board)
             elif board in given and board in placed:
                 outcome = Outcome.BUSY
-                if given[board]["updateStatus"] == "error":
-                    outcome = Outcome.FAILED
-                    known, reason = rollout.boards.get(board, (None, ""))
-                    if known != Outcome.FAILED:
-                        reason = self._reason(board)
             found[board] = Seen(outcome, reason, silent_s)
         return found
 
@@ -277,9 +278,9 @@ class HawkBit:
             if tag is not None:
                 self._http.ask("DELETE", f"{_API}/targettags/{tag['id']}", fine=(404,))
 
-    def rollouts(self) -> list[Rollout]:
-        """All that are kept, the oldest first."""
-        return self._store.all()
+    def rollouts(self, name: str | None = None) -> list[Rollout]:
+        """All that are kept, the oldest first; with *name* only the one called so."""
+        return self._store.all(name)
 
     def save(self, rollout: Rollout) -> None:
         """Keep *rollout*; raises `BusyError` when another command has changed it."""

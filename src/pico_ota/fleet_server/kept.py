@@ -23,9 +23,11 @@ class Store:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def all(self) -> list[Rollout]:
-        """The oldest first."""
-        return _sorted(self._http.json("GET", "/fleet/rollouts"), self._http.url)
+    def all(self, name: str | None = None) -> list[Rollout]:
+        """The oldest first; with *name* only the one called so."""
+        asked = {"id": name} if name else {}
+        found = self._http.json("GET", "/fleet/rollouts", params=asked)
+        return _sorted(found, self._http.url)
 
     def save(self, rollout: Rollout) -> None:
         """Replace what the server keeps, if that is what *rollout* was made of."""
@@ -45,9 +47,10 @@ class FileStore:
         self._path = Path(base) / "pico-ota" / f"rollouts-{name}.json"
         self._url = url
 
-    def all(self) -> list[Rollout]:
-        """The oldest first."""
-        return _sorted(self._documents(), str(self._path))
+    def all(self, name: str | None = None) -> list[Rollout]:
+        """The oldest first; with *name* only the one called so."""
+        found = _sorted(self._documents(), str(self._path))
+        return [one for one in found if name in (None, one.id)]
 
     def _documents(self) -> list[Any]:
         try:

@@ -151,13 +151,16 @@ async def _serve(
         import uvicorn
     except ImportError:
         raise PicoOtaError(f"{_MISSING}.") from None
+    from . import ddi
     from .console import console
 
     _close_setup(goosebit.app)
     goosebit.app.mount("/fleet", console(folder.path))
     await _prepare(admin)
+    await asyncio.to_thread(_check_storage)
+    visits = ddi.Visits()
     config = uvicorn.Config(
-        goosebit.app,
+        ddi.parted(goosebit.app, ddi.application(visits, folder.path / "copies")),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,
@@ -179,9 +182,16 @@ async def _serve(
 
     server = Server(config)
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.force_exit = server.should_exit  # asked for twice
+        server.should_exit = True
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        loop.add_signal_handler(number, end)
+    writing = asyncio.create_task(visits.keep())
     await server.serve(sockets=[listener])
+    writing.cancel()
     if not server.started:
         raise PicoOtaError("the server did not start; its lines above say why.")
 
@@ -211,6 +221,19 @@ INSERT INTO software_compatibility (software_id, hardware_id)
         AND d.hardware_id = ({_SAME.format("c.hardware_id")}));
 DELETE FROM hardware WHERE id <> ({_SAME.format("hardware.id")});
 """
+
+
+def _check_storage() -> None:
+    """See that releases can be kept in S3, where that was asked for."""
+    from goosebit.storage import storage
+
+    client = getattr(storage.backend, "s3_client", None)
+    if client is not None:
+        bucket = storage.backend.bucket
+        try:
+            client.head_bucket(Bucket=bucket)
+        except Exception as error:
+            raise PicoOtaError(f"--s3: the bucket {bucket} cannot be used: {error}") from None
 
 
 async def _merge_hardware() -> None:

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from .stages import Amount, spoken
+from ..durations import spoken
+from .stages import Amount
 
 
 class State(StrEnum):

@@ -11,10 +11,7 @@ from ..errors import UsageError
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 _COUNT = re.compile(r"\d{1,9}")
-_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 MOST_STAGES = 50
-LONGEST_S = 90 * 86400
 
 
 @dataclass(frozen=True)
@@ -92,24 +89,3 @@ def parts(wanted: Sequence[Amount], boards: Sequence[str]) -> list[list[str]]:
             made.append(list(boards[done:until]))
         done = until
     return made
-
-
-def span(text: str, option: str) -> float:
-    """Read ``90s``, ``30m``, ``2h`` or ``1d`` as seconds; a plain number is seconds.
-
-    Raises:
-        UsageError: *text* is no such time, or not between 1 s and 90 days.
-    """
-    found = _SPAN.fullmatch(text.strip())
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 1 <= seconds <= LONGEST_S:
-        raise UsageError(f"{option} {text}: expected a time such as 90s, 30m or 2h.")
-    return seconds
-
-
-def spoken(seconds: float) -> str:
-    """*seconds* for people: ``45 s``, ``12 min``, ``3 h``, ``2 d``."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

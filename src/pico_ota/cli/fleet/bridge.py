@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ... import durations
 from ...errors import UsageError
-from ...fleet import broker, durations
+from ...fleet import broker
 from ..options import verb
 from ..session import Session
 from .boards import HostsOption, JobsOption, Logins, NamesArgument, chosen

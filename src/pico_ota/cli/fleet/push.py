@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ...fleet import durations
+from ... import durations
 from ..options import verb
 from ..session import Session
 from .boards import HostsOption, JobsOption, Logins, NamesArgument, chosen

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...errors import UnreachableError, UsageError
+from ... import durations
+from ...errors import StoppedError, UnreachableError, UsageError
 from ..options import verb
 from ..output import count
 from ..session import Session
@@ -114,7 +115,7 @@ def command(
 
     from ...fleet_server import driver
     from ...fleet_server.api import archive
-    from ...fleet_server.stages import amount, span
+    from ...fleet_server.stages import amount
     from ...fleet_server.stages import stages as parsed
 
     path = Path(what)
@@ -122,18 +123,19 @@ def command(
         raise UsageError(
             f"{what} is neither a release nor one of {', '.join(_VERBS)}: expected a .swu."
         )
+    deadline_s = durations.parse(deadline or "30m", "--deadline")
     typed = {
         "stages": (stages or "1,10%,50%,100%").replace(" ", ""),
         "max_failures": max_failures or "0",
         "min_boards": min_boards or 1,
-        "deadline_s": span(deadline or "30m", "--deadline"),
+        "deadline_s": deadline_s,
         "pause_between": pause_between,
     }
     wanted = driver.Asked(
         parsed(str(typed["stages"])),
         amount(str(typed["max_failures"]), "--max-failures"),
         min_boards or 1,
-        span(deadline or "30m", "--deadline"),
+        deadline_s,
         pause_between,
         typed,
     )
@@ -196,6 +198,22 @@ def _changed(fleet: UpdateServer, name: str | None, change: Callable[[Rollout], 
 
 
 def _drive(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool) -> int:
+    """Do what is due, and with *wait* all of it, and return the exit status.
+
+    Raises:
+        HaltedError: too many boards have failed.
+        StoppedError: Ctrl-C.
+    """
+    try:
+        return _driven(session, fleet, rollout, wait)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"interrupted: boards that were offered {rollout.version} go on, no stage starts. The "
+            "same command goes on; 'pico-ota fleet rollout pause' offers it to nobody any more."
+        ) from None
+
+
+def _driven(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool) -> int:
     from ...fleet_server import driver
     from ...fleet_server.api import BusyError
     from ...fleet_server.rollout import State

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ... import durations
 from ..options import verb
 from ..output import dumps
 from ..session import Session
@@ -73,7 +74,7 @@ def command(
       pico-ota fleet serve --data /srv/fleet --host 0.0.0.0 --poll 5m
       pico-ota fleet serve --data fleet --port 0 --json
     """
-    from ...fleet_server import program, stages
+    from ...fleet_server import program
 
     folder = data or Path(os.environ.get("PICO_OTA_FLEET_DATA") or "fleet-data")
     database = database or os.environ.get("PICO_OTA_FLEET_DATABASE")
@@ -81,7 +82,7 @@ def command(
         folder,
         bind,
         port,
-        stages.span(poll, "--poll"),
+        durations.parse(poll, "--poll"),
         database,
         s3,
         verbose=session.settings.verbose > 0,

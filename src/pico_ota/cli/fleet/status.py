@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...durations import spoken
 from ...errors import CredentialsError, UnreachableError
 from ...fleet.hosts import as_json
 from ..options import verb
@@ -64,8 +65,6 @@ def _server_is_set() -> bool:
 
 
 def _of_server(session: Session, server: str | None, data: Path | None, names: list[str]) -> int:
-    from ...fleet_server.stages import spoken
-
     with connected(server, data) as fleet:
         boards = [board for board in fleet.boards() if not names or board.id in names]
         url = fleet.url
