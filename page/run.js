@@ -157,6 +157,7 @@ async function ended(job, e) {
     if (e.error === "busy") await refresh();
     const other = update && !job.begun && device.update;
     if (!cancelled && other && other.id !== job.id) {
+      show(false, ui.steps, ui.overall);
       return face(`Somebody is sending “${other.version}” just now`, "Nothing on the device has changed.",
         button("Wait", () => wait(job, other), "main"), twice("Drop theirs and send mine", "Really drop it?", () => drop().then(job.again)), close);
     }

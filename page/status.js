@@ -30,12 +30,12 @@ const STATES = { idle: ["running", "good"], trial: ["on trial", "warn"], staging
 export function accept(status) {
   if (status.boot_id !== device.boot_id) logNext = 0;
   device = status;
-  const { name, board, micropython, mode, state, trial, version, require_signed, default_password, history = [] } = status;
+  const { name, board, mode, state, trial, version, require_signed, default_password, history = [] } = status;
   const rescue = mode === "rescue";
   connected();
   document.title = ui.name.textContent = name;
-  ui.about.textContent = board.replace("Raspberry Pi ", "") + " · MicroPython " + micropython;
-  ui.release.textContent = version || "No release yet";
+  ui.about.textContent = board.replace("Raspberry Pi ", "");
+  ui.release.textContent = version || "No version yet";
   const [word, kind] = rescue ? ["rescue", "bad"] : STATES[state] || [state, "bad"];
   const stays = trial?.stays_in_s;
   ui.state.textContent = word + (stays == null ? "" : `, stays in ${duration(stays)}`);
@@ -93,7 +93,7 @@ async function readLog() {
   logNext = next;
 }
 
-function paintFacts({ flash, memory, wifi, uptime_s, ip, board, micropython }) {
+function paintFacts({ flash, memory, wifi, uptime_s, ip, micropython }) {
   const { rssi } = wifi;
   const quality = rssi > -56 ? "excellent" : rssi > -68 ? "good" : rssi > -76 ? "fair" : "weak";
   const facts = [
@@ -102,7 +102,6 @@ function paintFacts({ flash, memory, wifi, uptime_s, ip, board, micropython }) {
     ["Wi-Fi", rssi ? `${rssi} dBm, ${quality}` : "–"],
     ["Up for", duration(uptime_s)],
     ["Address", ip],
-    ["Board", board],
     ["MicroPython", micropython],
   ];
   ui.facts.replaceChildren(...facts.map(([label, text, used]) =>

@@ -250,9 +250,18 @@ class Client:
                     f"{self.target} answered {method} {path} with a redirect to {place}: that is "
                     f"not pico-ota. {ADVICE['other_service']}"
                 )
-            if response.status_code >= 400 and response.status_code not in call.accept:
+            if response.status_code >= 400:
                 self._read(response)
-                raise self._refusal(response)
+                refusal = self._refusal(response)
+                # What is accepted has to be the device's own no, too. HEAD has no body to tell.
+                foreign = isinstance(refusal, AnswerError) and method != "HEAD"
+                if response.status_code not in call.accept or foreign:
+                    raise refusal
+            elif response.status_code == 200 and method in ("PUT", "DELETE", "MOVE"):
+                raise AnswerError(
+                    f"{self.target} answered {method} {path} with 200, which a device never does: "
+                    f"that is not pico-ota. {ADVICE['other_service']}"
+                )
             yield response
         except httpx.DecodingError as error:
             raise AnswerError(

@@ -202,8 +202,13 @@ class Remote(Client):
         """
         with self.stream("GET", _url(path)) as response:
             tag = response.headers.get("ETag", "").strip('"')
-            if not tag:  # what came is a listing
+            if not tag and "json" in response.headers.get("Content-Type", ""):  # a listing
                 raise RefusedError(409, "is_directory", f"{path} is a folder.", {})
+            if not tag:
+                raise AnswerError(
+                    f"{self.target} sends {path} without its checksum: that is not pico-ota. "
+                    f"{ADVICE['other_service']}"
+                )
             yield tag, self._bounded(path, response.iter_bytes(_CHUNK), limit)
 
     def _bounded(self, path: str, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:

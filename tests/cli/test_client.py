@@ -23,7 +23,8 @@ class Network(httpx.BaseTransport):
     def handle_request(self, request):
         body = b"".join(request.stream)
         self.requests.append((request, body))
-        answer = self.answers.pop(0) if self.answers else httpx.Response(200, json={})
+        usual = 201 if request.method in ("PUT", "DELETE", "MOVE") else 200
+        answer = self.answers.pop(0) if self.answers else httpx.Response(usual, json={})
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -209,6 +210,19 @@ def test_a_device_behind_a_forwarded_port_is_asked_by_name(monkeypatch):
     client, _, _ = client_of(refusal(421, "wrong_host"), refusal(421, "wrong_host"))
     with pytest.raises(RefusedError, match="wrong_host"):
         client.request("GET", "/fs/")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "MOVE"])
+def test_a_server_that_says_200_to_everything_has_not_done_it(method):
+    client, _, _ = client_of(httpx.Response(200, content=b"<h1>Welcome</h1>"))
+    with pytest.raises(AnswerError, match="that is not pico-ota"):
+        client.request(method, "/fs/x")
+    client, _, _ = client_of(httpx.Response(404, content=b"<h1>Not here</h1>"), kind=Remote)
+    with pytest.raises(AnswerError, match="that is not pico-ota"):
+        client.is_folder("/x")
+    client, _, _ = client_of(httpx.Response(200, content=b"<h1>Welcome</h1>"), kind=Remote)
+    with pytest.raises(AnswerError, match="that is not pico-ota"):
+        client.content("/x")
 
 
 def test_json_bodies_are_compact():

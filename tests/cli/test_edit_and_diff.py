@@ -155,6 +155,8 @@ def test_wrong_use_of_edit(note, cli, here, editor, no_copies, monkeypatch):
     assert "is no text" in cli("edit", ":b.bin").err
     cli("rm", ":b.bin")
     assert "is a folder" in cli("edit", ":ota").err
+    monkeypatch.delenv("EDITOR", raising=False)
+    assert "no terminal for an editor" in cli("edit", ":main.py").err
     monkeypatch.setenv("EDITOR", "/no/such/editor")
     result = cli("edit", note)
     assert result.status == 2

@@ -170,6 +170,15 @@ def test_json_before_the_verb_is_as_good_as_behind(device, cli):
     assert json.loads(cli("--json", "rm", ":nothing").out)["exit_status"] == 1
 
 
+def test_an_empty_word_is_not_the_current_folder(device, cli, here):
+    (here / "mine.txt").write_text("mine")
+    copied = cli("cp", "-r", "", ":")
+    assert (copied.status, "a source is empty" in copied.err) == (2, True)
+    named = cli("push", "mine.txt", "--version", "")
+    assert (named.status, "--version is empty" in named.err) == (2, True)
+    assert cli("ls", ":mine.txt").status == 1
+
+
 def test_plus_is_refused_before_anything_is_done(device, cli):
     cli("touch", ":keep.txt")
     result = cli("rm", ":keep.txt", "+", "ls")

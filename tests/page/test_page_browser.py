@@ -92,7 +92,8 @@ def test_status_is_shown_and_followed(pico, http, open_page):
     status = http.get("/api/v1/status").json()
     page = open_page(pico.url)
     facts = page.inner_text("#facts").replace("\xa0", " ")
-    for text in (status["board"], status["micropython"], "of 848 KB", "dBm", status["ip"]):
+    assert page.inner_text("#about") in status["board"]
+    for text in (status["micropython"], "of 848 KB", "dBm", status["ip"]):
         assert text in facts
     assert page.title() == status["name"]
     page.wait_for_selector("#log >> text=Listening")

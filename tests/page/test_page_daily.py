@@ -261,6 +261,8 @@ def test_a_file_edited_before_it_was_compared_is_chosen_again(pico, open_page, m
     page.set_input_files("#pickFiles", str(folder / "a.py"))
     headline(page, "Comparing")
     edit_on_disk(folder / "a.py", b"a = 22\n")
+    while not held:  # what it asks first may still be on its way
+        page.wait_for_timeout(50)
     held[0].continue_()
     page.unroute("**/fs/")
     headline(page, "1 failed")

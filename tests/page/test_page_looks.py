@@ -19,6 +19,15 @@ def test_nothing_is_wider_than_a_narrow_screen(pico, open_page, make_folder):
     page = open_page(pico.url, **NARROW)
     page.wait_for_selector("#entries li")
     assert overflow(page) <= 0
+    # The files of the updater take one line each; the longest words leave the name its place.
+    rows = page.locator("#entries .calm").evaluate_all("rows => rows.map(r => r.offsetHeight)")
+    assert len(rows) > 3
+    assert max(rows) < 50
+    page.evaluate(
+        "() => { document.querySelector('#link').textContent = 'Not answering: again in 8 s' }"
+    )
+    assert page.evaluate("() => document.querySelector('#name').offsetHeight") < 40
+    assert overflow(page) <= 0
     page.get_by_role("button", name="Rename main.py").click()
     assert overflow(page) <= 0
     choose_folder(page, make_folder(LONG))

@@ -10,6 +10,7 @@ import typer
 from ..errors import UsageError
 from .options import verb
 from .output import amount, count
+from .paths import local_path, remote_path
 from .session import Session
 
 BOARDS = ["RPI_PICO_W", "RPI_PICO2_W"]
@@ -20,7 +21,11 @@ def command(
     session: Session,
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="Its content. Default: 'source' of pico-ota.toml."),
+        typer.Argument(
+            parser=local_path,
+            metavar="[DIR]",
+            help="Its content. Default: 'source' of pico-ota.toml.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -102,7 +107,6 @@ def command(
       pico-ota build app/ -o rotate.swu --version 1.4.1 --sign old/private.pem --trust new/cert.pem
     """
     from ..release import Options, build
-    from .paths import remote_path
 
     project = session.project
     source, version, sign = (

@@ -81,6 +81,8 @@ class Copier:
 
     def _to_device(self, source: str, top: str, folder: bool) -> None:
         path = Path(source)
+        if not source:
+            raise UsageError("a source is empty: nothing was copied. The current folder is '.'.")
         if path.is_file():
             self._send([(path, _join(top, path.name) if folder else top)])
         elif not path.is_dir():

@@ -13,7 +13,7 @@ from ..plan import Plan
 from ..remote import Remote
 from .options import verb
 from .output import amount
-from .paths import as_typed
+from .paths import as_typed, local_path
 from .push import DeleteOption, IgnoreOption, MpyOption, ToOption
 from .session import Session
 
@@ -26,7 +26,9 @@ def command(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[PATH...]", help="Folders and files. Default: 'source' of pico-ota.toml."
+            parser=local_path,
+            metavar="[PATH...]",
+            help="Folders and files. Default: 'source' of pico-ota.toml.",
         ),
     ] = None,
     to: ToOption = None,

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -70,7 +71,13 @@ class Editing:
         self._out.result({"path": self._path, "saved": saved, "size": len(after)})
 
     def _edit(self, copy: Path) -> None:
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _DEFAULT
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+        if not editor and not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UsageError(
+                f"no terminal for an editor. 'pico-ota cp {self._typed} .' brings the file here; "
+                "or set EDITOR to a program that needs none."
+            )
+        editor = editor or _DEFAULT
         try:
             done = subprocess.run([*shlex.split(editor), str(copy)], check=False)
         except (OSError, ValueError) as error:

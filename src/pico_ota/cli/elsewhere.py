@@ -18,6 +18,12 @@ SAID: dict[str, str] = {
     "eval": _OVER_USB,
     "repl": _OVER_USB,
     "mount": _OVER_USB,
+    "bootloader": "is mpremote's, over USB: 'mpremote bootloader'; pico-ota updates programs.",
+    "backup": "is a copy of all that is on the device: 'pico-ota cp -r : backup/'.",
+    "rescue": "is a way to restart: 'pico-ota reboot --rescue'.",
+    "sign": "is an option of a build: 'pico-ota build app/ --sign keys/private.pem'.",
+    "watch": "is an option of a push: 'pico-ota push app/ --watch'.",
+    "wifi": "is in settings.py on the board: 'pico-ota install --new-settings' over USB.",
     "connect": "is not needed: 'pico-ota -H NAME VERB' says which device, each time.",
 }
 

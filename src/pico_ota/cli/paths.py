@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import typer
 
 from ..sync import device_path
 
 # How an escaped byte of a name (pico_ota.paths.is_escaped) is printed.
 _PRINTED = re.compile(r"\\u(f0[0-9a-f]{2})")
+
+
+def local_path(text: str) -> Path:
+    """The path of this computer that *text* is.
+
+    Raises:
+        typer.BadParameter: it is empty, which would be the current folder.
+    """
+    if not text:
+        raise typer.BadParameter("it is empty; the current folder is '.'")
+    return Path(text)
 
 
 def remote_path(text: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import UsageError
 from .options import verb
+from .paths import local_path
 from .session import Session
 
 ToOption = Annotated[
@@ -34,6 +35,7 @@ def command(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
+            parser=local_path,
             metavar="[PATH... | RELEASE.swu]",
             help="Folders and files, or one release. Default: 'source' of pico-ota.toml.",
         ),
@@ -122,6 +124,8 @@ def command(
         )
     if watch and session.out.json:
         raise UsageError("--watch has no end, and no one document to print: leave out --json.")
+    if version == "":
+        raise UsageError("--version is empty: leave it out, or give a word such as 1.4.0.")
     ending = Ending(restart, wait, wait_limit, confirm or watch)
     chosen = list(paths or [])
     if any(path.suffix == ".swu" for path in chosen):

@@ -177,7 +177,9 @@ def load_signing_key(
     try:
         key = serialization.load_pem_private_key(_read(private), password)
     except (ValueError, TypeError) as error:
-        raise ReleaseError("bad_key", f"{private} is no private key in PEM: {error}.") from None
+        raise ReleaseError(
+            "bad_key", f"{private} is no private key in PEM: {_why(error)}."
+        ) from None
     try:
         cert = x509.load_pem_x509_certificate(_read(certificate))
     except ValueError as error:
@@ -211,7 +213,8 @@ def load_public_keys(path: Path, password: bytes | None = None) -> list[PublicKe
     except (ValueError, TypeError) as error:
         raise ReleaseError(
             "bad_key",
-            f"{path} is no key: expected public.json, a certificate or a key in PEM ({error}).",
+            f"{path} is no key: expected public.json, a certificate or a key in PEM "
+            f"({_why(error)}).",
         ) from None
     return [_checked(found, path)]
 
@@ -276,6 +279,10 @@ def _checked(key: object, path: Path) -> PublicKey:
             f" bits and e = {EXPONENT}.",
         )
     return PublicKey(numbers.n)
+
+
+def _why(error: Exception) -> str:
+    return str(error).partition(". See ")[0].rstrip(".")  # without the library's own advice
 
 
 def _read(path: Path) -> bytes:
