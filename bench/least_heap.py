@@ -53,6 +53,7 @@ class Case:
     after: Files = field(default_factory=dict)
     restarts: bool = False  # into a trial, which is waited for
     known: int | None = None  # KB with which it works where it misses its limit by far
+    digest: bool = False  # the client logs in by Digest, else by Basic
 
     @property
     def worst(self) -> int | None:
@@ -140,6 +141,14 @@ def cases(folder: Path) -> list[Case]:
             files,
             True,
         ),
+        Case("the page by Digest", None, reads(protocol.PAGE), digest=True),
+        Case(
+            "`PUT` of 64 KB by Digest",
+            None,
+            put,
+            after={"/data/upload.bin": upload},
+            digest=True,
+        ),
     ]
 
 
@@ -164,6 +173,8 @@ def _carry_out(case: Case, pico: SimulatedPico) -> None:
     _wait(pico, "listening", 0)
     time.sleep(_SETTLE_S)
     with board.client(pico) as web:
+        if case.digest:
+            web.auth = httpx.DigestAuth("admin", board.PASSWORD)
         case.ask(web)
     if case.restarts:
         before = _wait(pico, "boot", 0)

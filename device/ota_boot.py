@@ -420,7 +420,7 @@ def _blame_changes(hint):
     if not record['changed'] or record['state'] not in ('idle', 'staging'): return None
     if hint == 'supervised' and chip.deaths() < 3: return None
     why = _BAD_ENDS.get(hint) or 'no good start in %d' % chip.deaths()
-    return '%s; changed by hand: %s' % (why, ', '.join(record['changed'].split(' ')[1:]))
+    return '%s; changed without a trial: %s' % (why, ', '.join(record['changed'].split(' ')[1:]))
 def _bring_up(rescue, supervise):
     global ignored, _trial_s, _by_hand
     kbd_intr(-1)
@@ -468,6 +468,7 @@ def _replace(record, rescue):
         record['floor'] = record['next_floor'] or record['floor']
         record['id'] = record['signer'] = record['next_floor'] = None
         settle(record, record['version'], 'installed', None)
+        record['changed'] = '%s %s' % (record['changed'] or 180, record['version'])
     save(record)
     _begin_anew(rescue)
 def _judge(record, rescue):

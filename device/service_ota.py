@@ -135,8 +135,8 @@ class OTAUpdateService:
         self.boot_id = "%08x" % int.from_bytes(ota.firmware("os").urandom(4), "big")
         self.uptime_ms = 0
         self.mode = "normal"
-        #: Whether an application's own Microdot serves the routes.
-        self.mounted = False
+        #: The application's own Microdot that serves the routes, or None.
+        self.mounted = None
         #: How long it has been reachable; None once that was taken note of (ota/trial.py).
         self.good_ms = 0
         self._ticks = time.ticks_ms()
@@ -210,7 +210,7 @@ class OTAUpdateService:
         if self._task is not None:
             raise RuntimeError("mount() comes before start()")
         ota.load("mounted").mount(self._receive().device, app, prefix)
-        self.mounted = True
+        self.mounted = app
 
     def confirm(self):
         """Keep the release on trial, or files changed by hand; return False when all is proven.
@@ -238,7 +238,10 @@ class OTAUpdateService:
     @property
     def reachable(self):
         """Whether anybody can ask it now."""
-        return self.port is not None or (self.mounted and self._is_connected())
+        if self.mounted is None:
+            return self.port is not None
+        # Microdot has a server from start_server() on.
+        return getattr(self.mounted, "server", True) is not None and self._is_connected()
 
     def tidy(self):
         """Free what is only needed for a moment, unless somebody is connected and uses it."""
@@ -249,7 +252,7 @@ class OTAUpdateService:
         while True:
             try:
                 self._count_time()
-                if not self.mounted:
+                if self.mounted is None:
                     self._follow_wifi()
             except MemoryError:
                 pass  # the application has it all for now; a line in the log would need some
@@ -315,7 +318,7 @@ class OTAUpdateService:
         return self._server
 
     def _dismiss(self):
-        if self._server is not None and not self.mounted:
+        if self._server is not None and self.mounted is None:
             self._server.close()
             self._server = None
             self._listener.renew()

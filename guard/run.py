@@ -101,7 +101,7 @@ def _blame_changes(hint):
     if hint == "supervised" and chip.deaths() < _DEATHS:
         return None
     why = _BAD_ENDS.get(hint) or "no good start in %d" % chip.deaths()
-    return "%s; changed by hand: %s" % (why, ", ".join(record["changed"].split(" ")[1:]))
+    return "%s; changed without a trial: %s" % (why, ", ".join(record["changed"].split(" ")[1:]))
 
 
 def _bring_up(rescue, supervise):
@@ -182,6 +182,8 @@ def _replace(record, rescue):
         record["floor"] = record["next_floor"] or record["floor"]
         record["id"] = record["signer"] = record["next_floor"] = None
         settle(record, record["version"], "installed", None)
+        # Nothing undoes it, as nothing undoes what is changed by hand.
+        record["changed"] = "%s %s" % (record["changed"] or TRIAL_S, record["version"])
     save(record)
     _begin_anew(rescue)
 

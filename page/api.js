@@ -51,13 +51,13 @@ async function once(method, path, options, again = 3) {
   const { json, headers } = options;
   const body = json ? JSON.stringify(json) : options.body;
   const sha = await hash(body ?? "");
-  // Relative: an application may serve the page below a prefix of its own. The SHA-256 of what is to
-  // be installed stands in the address, since that is what browsers sign, too.
-  const url = "." + path + (options.body === undefined ? "" : "?sha256=" + sha);
+  // Relative: an application may serve the page below a prefix of its own. The SHA-256 of what is
+  // sent stands in the address, since that is what browsers sign, too.
+  const url = "." + path + (body === undefined ? "" : "?sha256=" + sha);
   const authorization = await sign(method, url, sha);
   const all = {
     "X-Requested-With": "pico-ota",
-    ...(json && { "Content-Type": "application/json", "X-Content-SHA256": sha }),
+    ...(json && { "Content-Type": "application/json" }),
     ...(authorization && { Authorization: authorization }),
     ...headers,
   };

@@ -4,10 +4,10 @@ All that is printed passes here (os.dupterm): the last of it stays in a ring, an
 traceback beside it, 2 KB together, for `GET /api/v1/console`.
 
 An exception in main.py leaves nothing behind that could be asked, but it is printed, and then the
-prompt is: the board is off the air. So this looks for a traceback with `>>> ` after it, keeps it
-in a file, and restarts the board, so that the guard can act. Where main.py comes to its end, or is
-missing, the prompt follows the lines that greet a person. Ctrl-C is a person at work and counts as
-none, and so does a key pressed at the prompt.
+prompt is: the board is off the air. The prompt follows the lines that greet a person, also where
+main.py comes to its end or is missing; `>>> ` without them is the program's own. So this looks for
+both, keeps a traceback that came before in a file, and restarts the board, so that the guard can
+act. Ctrl-C is a person at work and counts as none, and so does a key pressed at the prompt.
 
 The firmware hands over what it prints in pieces that end anywhere (a line end is "\r" and "\n",
 or "\r\n", or begins the next piece), from callbacks too, and the heap may be full: write() needs
@@ -47,7 +47,7 @@ _MEMORY = b"MemoryError"  # with a full heap it comes without a traceback
 _CTRL_C = b"KeyboardInterrupt"
 _GREETING = b'Type "help()" for more information.'  # where the firmware itself comes to the prompt
 _PROMPT = b">>> "
-_RAW = b"raw REPL"  # a program at the other end, such as mpremote
+_RAW = b"raw REPL; CTRL-B"  # a program at the other end, such as mpremote
 _PASTE = b"paste mode"
 # Looked for where a line begins, by the first letter. The traceback may also come after text.
 _WORDS = (_HEAD, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)  # _GREETING: see _match()
@@ -111,7 +111,7 @@ class Console(io.IOBase):
         self._word = None  # that may be coming,
         self._count = 0  # and how much of it is here
         self._died = False
-        self._ended = False
+        self._greeted = False  # the firmware has come to the prompt
         self._person = False  # has pressed Ctrl-C
         #: What was printed.
         self.ring = Ring(_RING)
@@ -226,6 +226,7 @@ class Console(io.IOBase):
     def _found(self, word):
         if word is _HEAD:
             self._begin(word)
+            self._person = False
             self._reading = _INSIDE
         elif word is _MEMORY:
             self._died = True
@@ -236,8 +237,10 @@ class Console(io.IOBase):
             self._died = False
             self._person = True
         elif word is _GREETING:
-            self._ended = not self._person
-        elif word is _PROMPT and (self._died or self._ended) and not self._waiting:
+            self._greeted = True
+        elif not self._greeted and word is not _RAW:
+            pass  # what the program itself says
+        elif word is _PROMPT and not self._person and not self._waiting:
             self._waiting = True
             try:
                 self._timer.init(

@@ -28,7 +28,7 @@ async def put(device, head):
     _check_way(path, wants_dir)
     if wants_dir:
         _still_open(device)
-        return _make_dir(path)
+        return _make_dir(device, path)
     length = head.length
     if length is None:
         raise Refused(411, "length_required/file")
@@ -156,8 +156,8 @@ def _check_new(path, is_folder):
     if is_folder and path == "/main.py":
         raise Refused(409, "not_directory/parent", path)
     if paths.is_updater(path):
-        others = (path + ".py", path + ".mpy") if is_folder else (flash.companion(path) or path,)
-        if paths.is_fixed(path) or any(map(flash.kind, others)):
+        hides = is_folder and any(map(flash.kind, (path + ".py", path + ".mpy")))
+        if hides or paths.is_fixed(path):
             raise Refused(403, "protected/fixed", path)
 
 
@@ -241,12 +241,13 @@ def _make_folders(path):
         at = path.find("/", at + 1)
 
 
-def _make_dir(path):
+def _make_dir(device, path):
     if flash.kind(path) == "folder":
         return 204, None, ()
     if flash.kind(path):
         raise flash.not_directory(path)
     flash.check_space(0, path + "/")
+    device.changing(path)  # an import prefers a folder, even an empty one, to the module
     _make_folders(path + "/")
     return 201, None, ()
 

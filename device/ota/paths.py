@@ -18,7 +18,6 @@ _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_STEM = const(48)
 
 _MODULES = ("ota_boot", "service_ota", "manager_wifi")
-_PACKAGE = ("/ota/__init__.py", "/ota/__init__.mpy", "/ota/modules.pack")
 
 
 def check(path):
@@ -95,12 +94,20 @@ def is_updater(path):
 
 
 def is_fixed(path):
-    """Return True for code of the updater that is found by its name: the way in, and the guard.
+    """Return True for what of the updater is found by its name, or would be in its place.
 
-    A single request may replace it, but not add, move or delete it: another form of a module, or
-    a folder called like it, would be imported in its place.
+    A single request may replace /boot.py, but not add, move or delete any of it.
     """
-    return is_updater(path) and (path.count("/") == 1 or path in _PACKAGE)
+    return is_updater(path) and path.count("/") == 1
+
+
+def is_code(path):
+    """Return True for code and keys of the updater, which only an update may touch.
+
+    Without one of them there may be no way in any more, nor a rescue mode.
+    """
+    ends = path[path.rfind(".") + 1 :] in ("py", "mpy", "pack", "json")
+    return ends and path != "/boot.py" and is_updater(path)
 
 
 def check_brought(path):
@@ -138,15 +145,15 @@ def target(rest):
 def guard(path, head):
     """Raise Refused(403) when the request *head* must not change *path*.
 
-    A request can say that it means a file of the updater; `/.ota` stays closed even then.
+    A request can say that it means a file of the updater; `/.ota` stays closed even then, and so
+    does what only an update replaces, which can be undone.
     """
     if is_private(path):
         raise Refused(403, "protected/records", PRIVATE)
+    if is_code(path):
+        raise Refused(403, "protected/code", path)
     if is_updater(path) and head.headers.get("x-ota-protected") != "yes":
         raise Refused(403, "protected/updater", path)
-    if path.startswith("/ota_boot."):
-        # Whatever the request says: nothing would undo it.
-        raise Refused(403, "protected/guard_alone", path)
 
 
 def entry_name(number, path):

@@ -111,8 +111,12 @@ def save(found):
         _write(_KEY_FILE, json.dumps(key))
         found["public_key"] = _KEY_FILE
     some = {name: value for name, value in found.items() if value is not None}
-    text = json.dumps(some, separators=(",", ":"))
-    if len(text) > _MAX_BYTES:
+    for spare in ("hosts", "name", None):
+        text = json.dumps(some, separators=(",", ":"))
+        if len(text) <= _MAX_BYTES:
+            break
+        some.pop(spare, None)  # by its address it is found without
+    else:
         raise OSError(27)  # EFBIG: cannot be read back
     _write(SETTINGS, text)
     if asked is None:

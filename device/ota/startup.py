@@ -27,6 +27,8 @@ def start_up(service):
     if settings.load() is None:
         # Later only a good start changes what rescue mode knows, but nothing is worse.
         settings.keep(service)
+        if settings.load() is None:
+            _note(service, "Rescue mode would not know this network: say rescue_network.")
     hasty = service.trial_deadline_s <= service.confirm_after_s
     if hasty and service.auto_confirm and service.mode == "normal":  # rescue mode knows but one
         _note(service, "trial_deadline_s is not above confirm_after_s: no update will be kept.")

@@ -26,8 +26,12 @@ def passed(service):
     if service.mode != "normal":
         return
     if record.load()["state"] != "trial":
-        _trust_changes(service)
-        settings.keep(service)
+        try:
+            _trust_changes(service)
+        except Refused as refused:
+            service.log(refused.message)
+        else:
+            settings.keep(service)
     elif service.auto_confirm:
         # As a task, since the proof imports a lot, and here much of the C stack is in use.
         asyncio.create_task(_confirm(service))  # noqa: RUF006 - the loop holds it
@@ -36,9 +40,13 @@ def passed(service):
 
 
 def _trust_changes(service):
-    """End the supervision of files that were changed by hand before this start."""
+    """End the supervision of files that were changed by hand before this start.
+
+    Raises Refused(409) when nobody could change them any more.
+    """
     guard = sys.modules.get("ota_boot")
     if guard is not None and guard.supervisor is not None:
+        _check_key(service)
         guard.stand_down()
     if not service.changed and record.unmark():  # else the next start has to prove those
         ota.load("console").forget()
@@ -66,6 +74,12 @@ async def prepare_sleep(service, listen_s):
         ota.chip.leave("restart")
 
 
+def _check_key(service):
+    """Raise Refused when *service* would refuse every release: 409 without a key, 422 for none."""
+    if service.require_signed and not ota.load("trust").load(service.public_key):
+        raise Refused(409, "no_key/confirm")
+
+
 def _stand_down(service, reachable):
     """End the supervision before a sleep, in which nobody would feed the watchdog."""
     if reachable and hasattr(ota.chip, "leave"):
@@ -74,11 +88,10 @@ def _stand_down(service, reachable):
     if guard is None or guard.supervisor is None:
         return
     found = record.load()
-    if reachable and found["state"] != "trial":
-        _trust_changes(service)
-    elif reachable and service.auto_confirm:
+    on_trial = found["state"] == "trial"
+    if reachable and (not on_trial or service.auto_confirm):
         try:
-            confirm(service)
+            confirm(service) if on_trial else _trust_changes(service)
         except (Refused, MemoryError) as error:
             service.log("Not confirmed: %s" % error)
     elif reachable and found["tries"]:
@@ -110,9 +123,7 @@ async def _confirm(service):
 def confirm(service):
     """Keep the release on trial. Raises Refused(409) when none is on trial, or it is broken."""
     if record.load()["state"] == "trial":
-        if service.require_signed and not ota.load("trust").load(service.public_key):
-            # Confirmed without a key it would refuse every release to come.
-            raise Refused(409, "no_key/confirm")
+        _check_key(service)
         _prove(service)
     version = ota.load("transaction").confirm()
     _trust_changes(service)

@@ -131,11 +131,10 @@ class Settings:
             raise UsageError(
                 f"a password for updates has at most 128 characters, got {len(self.ota_password)}."
             )
-        word = self.ota_password
-        if self.rescue_ap and not (8 <= len(word) <= 63 and word.isascii()):
+        if self.rescue_ap and not is_wifi_key(self.ota_password):
             raise UsageError(
                 "--rescue-ap: as the key of a Wi-Fi the password for updates has 8 to 63 ASCII "
-                f"characters, got {len(word)}."
+                f"characters, got {len(self.ota_password)}."
             )
         self._check_fleet()
         name = (self.hostname or "pico").strip().lower().replace(" ", "-").replace("_", "-")
@@ -176,6 +175,11 @@ class Settings:
             fleet=repr(fleet),
             public_key=repr(_PUBLIC if self.public_key is not None else None),
         ).encode()
+
+
+def is_wifi_key(word: str) -> bool:
+    """Whether *word* can be the key of an access point (WPA2)."""
+    return 8 <= len(word) <= 63 and word.isascii()
 
 
 def fixed_address(text: str) -> tuple[str, str, str, str]:

@@ -215,18 +215,24 @@ def test_rm_of_what_is_not_there(cli):
 
 
 def test_the_updater_is_protected_until_told_otherwise(cli, here):
-    (here / "x.mpy").write_text("a\n")
+    (here / "x").write_text("a\n")
     for attempt in (
-        ["rm", ":service_ota.mpy"],
-        ["mv", ":ota/log.mpy", ":t/log.mpy"],
-        ["cp", "x.mpy", ":ota/extra.mpy"],
+        ["rm", ":ota/page.txt"],
+        ["mv", ":ota/page.txt", ":t/page.txt"],
+        ["cp", "x", ":ota/extra.txt"],
     ):
         refused = cli(*attempt)
         assert refused.status == 1
         assert "--protected" in refused.err
         assert "X-OTA" not in refused.err
-    assert cli("cp", "--protected", "x.mpy", ":ota/extra.mpy").status == 0
-    assert cli("rm", "--protected", ":ota/extra.mpy").status == 0
+    assert cli("cp", "--protected", "x", ":ota/extra.txt").status == 0
+    assert cli("rm", "--protected", ":ota/extra.txt").status == 0
+    for attempt in (["rm", ":service_ota.mpy"], ["cp", "x", ":ota/extra.mpy"]):
+        for options in ([], ["--protected"]):
+            refused = cli(*attempt, *options)
+            assert refused.status == 1
+            assert "only an update replaces it" in refused.err
+            assert "--protected" not in refused.err
 
 
 def test_the_records_of_the_updater_are_out_of_reach(cli):

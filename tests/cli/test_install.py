@@ -113,6 +113,7 @@ def test_a_fixed_address_is_asked_for(cli, here, monkeypatch):
 
     monkeypatch.setattr("pico_ota.credentials.prompt", lambda: lambda question: "")
     monkeypatch.setattr("typer.prompt", prompt)
+    monkeypatch.setattr("typer.confirm", lambda text, default, err: default)
     assert cli("install", "--dir", "board", "--address", "ask").status == 0
     settings = {}
     exec((here / "board/settings.py").read_text(), settings)
@@ -287,8 +288,10 @@ def test_questions_are_asked_where_there_is_somebody(cli, here, monkeypatch):
 
     monkeypatch.setattr("pico_ota.credentials.prompt", lambda: hidden)
     monkeypatch.setattr("typer.prompt", lambda text, err: "My Net ")
+    monkeypatch.setattr("typer.confirm", lambda text, default, err: "rescue mode" in text)
     result = cli("install", "--dir", "board")
     settings = (here / "board/settings.py").read_text()
+    assert "RESCUE_AP = True" in settings
     assert "WIFI_SSID = 'My Net'" in settings
     assert "WIFI_PASSWORD = 'from the keyboard'" in settings
     assert len(asked) == 2
@@ -296,6 +299,22 @@ def test_questions_are_asked_where_there_is_somebody(cli, here, monkeypatch):
     # Once there are settings, nobody is bothered again.
     cli("install", "--dir", "board")
     assert len(asked) == 2
+
+
+def test_an_access_point_is_not_asked_about_where_it_is_said_or_cannot_be(cli, here, monkeypatch):
+    def confirm(*arguments, **options):
+        raise AssertionError("nobody was to be asked")
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    for word, options, wanted in (
+        ("", ["--rescue-ap"], True),
+        ("", ["--no-rescue-ap"], False),
+        ("short", [], False),  # no Wi-Fi takes that
+    ):
+        monkeypatch.setattr("pico_ota.credentials.prompt", lambda word=word: lambda text: word)
+        folder = f"board{len(list(here.iterdir()))}"
+        assert cli("install", "--dir", folder, *options).status == 0
+        assert f"RESCUE_AP = {wanted}\n" in (here / folder / "settings.py").read_text()
 
 
 @pytest.mark.parametrize(

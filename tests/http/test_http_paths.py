@@ -3,6 +3,8 @@
 import pytest
 from wire import ask, put, read, refused
 
+from pico_ota.sim.image import write_files
+
 BAD = {
     "parent": "/fs/../main.py",
     "parent_inside": "/fs/lib/../main.py",
@@ -241,17 +243,34 @@ def test_what_the_board_starts_with_is_neither_moved_nor_deleted(board, path):
     assert board.flash_operations == before
 
 
-def test_another_form_of_a_module_of_the_updater_is_not_added(make_pico):
-    pico = make_pico()
-    put(pico, "/ota/extra.mpy", b"x", **YES)
-    for path in ("/ota/extra.py", "/ota/extra/", "/ota/extra/x"):
-        refused(
-            ask(pico, "PUT", "/fs" + path, None if path[-1] == "/" else b"x", **YES),
-            403,
-            "protected",
-        )
-    put(pico, "/ota/extra.mpy", b"y", **YES)
-    assert ask(pico, "DELETE", "/fs/ota/extra.mpy", **YES).status == 204
+@pytest.mark.parametrize(
+    "path",
+    ["/ota/modules.pack", "/service_ota.mpy", "/manager_wifi.mpy", "/ota/__init__.mpy",
+     "/ota/extra.mpy", "/ota/extra.py", "/ota/deeper/x.py", "/ota/keys.json"],
+)  # fmt: skip
+def test_code_and_keys_of_the_updater_are_for_updates_only(board, folder, path):
+    # One that does not work would take both the service and rescue mode with it.
+    put(board, folder + "/x", b"x")
+    before = board.flash_operations
+    for method, body, options in (
+        ("PUT", b"x = 1\n", {}),
+        ("DELETE", None, {}),
+        ("MOVE", None, {"x_destination": f"/fs{folder}/y"}),
+    ):
+        refused(ask(board, method, "/fs" + path, body, **options, **YES), 403, "protected")
+    into = ask(board, "MOVE", f"/fs{folder}/x", x_destination="/fs" + path, **YES)
+    assert "only an update" in refused(into, 403, "protected")["message"]
+    assert board.flash_operations == before
+
+
+def test_a_folder_that_hides_a_module_of_the_updater_is_not_made(make_pico):
+    pico = make_pico(start=False)
+    write_files(pico.image, {"/ota/extra.mpy": b"x"})
+    pico.start()
+    pico.wait_listening(20)
+    for path in ("/ota/extra/", "/ota/extra/x"):
+        answer = ask(pico, "PUT", "/fs" + path, None if path[-1] == "/" else b"x", **YES)
+        refused(answer, 403, "protected")
 
 
 @pytest.mark.parametrize(

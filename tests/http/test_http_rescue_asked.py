@@ -24,4 +24,6 @@ def test_rescue_mode_is_refused_where_it_would_not_find_the_network(make_pico):
     assert answer.status_code == 409
     assert answer.json()["error"] == "no_network"
     with client_for(pico) as client:
-        assert client.get("/api/v1/status").json()["mode"] == "normal"
+        status = client.get("/api/v1/status").json()
+    assert status["mode"] == "normal"
+    assert [text for text in status["warnings"] if "rescue_network" in text]

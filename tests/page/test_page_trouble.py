@@ -169,8 +169,8 @@ def test_cancel_while_it_is_committed_is_too_late(pico, http, open_page, make_fo
     page = open_page(pico.url)
     choose_folder(page, make_folder({"a.py": b"a", "b.py": b"b"}))
     held = []
-    page.route("**/api/v1/update/commit", lambda route: held.append(route))
-    with page.expect_request("**/api/v1/update/commit"):
+    page.route("**/api/v1/update/commit?*", lambda route: held.append(route))
+    with page.expect_request("**/api/v1/update/commit?*"):
         start(page)
     page.click("text=Cancel")
     held[0].continue_()
@@ -183,7 +183,7 @@ def test_cancel_while_the_application_delays_it_drops_the_update(
 ):
     page = open_page(pico.url)
     page.route(
-        "**/api/v1/update/commit",
+        "**/api/v1/update/commit?*",
         lambda route: route.fulfill(
             status=503,
             headers={"Retry-After": "30"},
@@ -498,8 +498,15 @@ def test_what_is_changed_on_its_way_does_not_go_live(wire, slow_pico, open_page,
     page.check("[value=save]")
     start(page)
     page.wait_for_selector("#rows >> text=SHA-256")
-    proxy.change = lambda data: data
     assert "/app.py" not in device_files_of(slow_pico)
+    # Orders are bound, too: the browser signs their address, and that names their SHA-256.
+    proxy.change = lambda data: data.replace(b'{"mode":"normal"}', b'{"mode":"rescue"}')
+    events = len(slow_pico.events)
+    page.click("#actions >> text=/^Restart$/")
+    page.click("#actions >> text=Really restart?")
+    page.wait_for_selector("#notes >> text=SHA-256")
+    proxy.change = lambda data: data
+    assert "boot" not in [event["event"] for event in slow_pico.events[events:]]
 
 
 def test_a_nonce_that_is_used_up_is_renewed_without_a_question(pico, open_page):

@@ -88,6 +88,19 @@ def it_comes_when_asked_with_what_the_application_uses(make_board):
     assert (bad.status_code, bad.json()["error"]) == (400, "bad_mode")
 
 
+@scenario()
+def it_takes_no_password_in_clear_where_the_application_takes_none(make_board):
+    board = make_board(rig.app(basic=False), QUICK)
+    board.client.auth = httpx.DigestAuth(*rig.AUTH)
+    board.start()
+    board.wait_saved()
+    ask_for_rescue(board)
+    refused = board.request("GET", "/api/v1/status", auth=rig.AUTH)
+    assert refused.status_code == 401
+    assert "Basic" not in refused.headers["www-authenticate"]
+    assert start_anew(board)["mode"] == "normal"
+
+
 MANAGER = b'"pico-test")'
 BY_MANAGER = MANAGER[:-1] + b", None, ('192.168.1.7', '255.255.255.0', '192.168.1.1', '9.9.9.9'))"
 BY_HAND = b""""pico-test")

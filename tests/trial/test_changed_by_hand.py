@@ -1,5 +1,6 @@
 """Files changed by hand have to prove themselves, and healthy programs are left alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,7 +52,8 @@ BAD = {
     "soft reset": "machine.soft_reset()",
     "exit": "sys.exit()",
     "no Wi-Fi": "import lonely",
-    "blocking loop": "while True: pass",
+    # What it prints looks like a prompt, where a person would be at work.
+    "blocking loop": "print('>>> loop'); exec('while True: pass')",
 }
 #: Restarts of the program's own are forgiven twice.
 REASONS = {
@@ -87,13 +89,19 @@ def restart(board, wait=False):
 
 def proven(board):
     """Tell whether nothing is marked; the board is off."""
-    return b".py" not in board.ours().get("/.ota/state", b"")
+    state = board.ours().get("/.ota/state")
+    return not state or not isinstance(json.loads(state[11:])[-1], str)
 
 
 def change(board, way, bad):
     """Make a board bad by a request; return the path that was changed."""
     if way == "cp":
         return by_command_line(board, bad)
+    if way == "no trial":
+        new = {} if bad == "missing" else {"/main.py": program(bad)}
+        board.stage(new, [] if new else ["/main.py"], trial=False)
+        assert board.commit(restart=False).status_code == 202
+        return "2.0.0"
     if bad == "missing":
         path = "/main.py"
     elif way == "PUT":
@@ -148,7 +156,7 @@ def is_reachable_again(make_board, way, bad):
     took = time.monotonic() - begun
     assert took < DEADLINE_S + GRACE_S
     why = REASONS.get(bad, IN_THREE)
-    assert f"Rescue mode: {why}; changed by hand: {path}" in status["warnings"]
+    assert f"Rescue mode: {why}; changed without a trial: {path}" in status["warnings"]
     if bad == "no Wi-Fi":
         assert took > 12  # longer than the 6 s of others
     board.stop()
@@ -177,7 +185,7 @@ def is_undone(board, bad):
     return took, "reverted", why
 
 
-WAYS = ("update", "PUT", "DELETE", "MOVE", "cp")
+WAYS = ("update", "PUT", "DELETE", "MOVE", "cp", "no trial")
 #: One cannot make a file missing by writing it.
 CELLS = [
     (way, bad) for bad in (*BAD, "missing") for way in WAYS if (way, bad) != ("PUT", "missing")
@@ -201,8 +209,9 @@ def what_was_repaired_in_rescue_mode_is_proven_by_a_good_start(make_board):
         assert board.request("PUT", "/fs" + path, content=data).is_success
     restart(board)
     status = board.wait_status(lambda s: s["mode"] == "rescue")
-    why = "the application ended in an exception; changed by hand: /lib/x.py, /main.py, /a.txt"
-    assert "Rescue mode: " + why in status["warnings"]
+    why = "the application ended in an exception"
+    what = "; changed without a trial: /lib/x.py, /main.py, /a.txt"
+    assert "Rescue mode: " + why + what in status["warnings"]
     assert board.request("PUT", "/fs/main.py", content=GOOD.encode()).is_success
     restart(board)
     board.wait_status(lambda s: s["mode"] == "normal")
@@ -234,6 +243,7 @@ def fifty_restarts_by_power_are_forgiven(make_board):
     assert board.boots() == []
     board.stop()
     assert proven(board)
+    return 51
 
 
 SLEEPER = b"import machine\nprint('awake')\nmachine.deepsleep(20)\n"
@@ -259,6 +269,7 @@ def fifty_planned_sleeps_are_no_deaths(make_board, what, main):
     assert "escue" not in board.console()
     assert board.console().count("awake") >= 50
     assert board.flash_operations == 0
+    return board.console().count("awake")
 
 
 @others()
@@ -273,6 +284,34 @@ def resets_count_where_the_application_says_so(make_board):
     status = board.wait_status(lambda s: s["mode"] == "rescue")
     assert "Rescue mode: the application died 4 times" in status["warnings"]
     assert board.console().count("awake") == 4
+
+
+@others()
+def a_folder_that_hides_a_module_is_a_change_like_any_other(make_board):
+    main = MAIN.replace("import helper", "from helper import X") % BAD["reset"]
+    board = good_board(make_board, main, **{"/helper.py": b"X = 1\n"})
+    assert board.request("PUT", "/fs/helper/").status_code == 201
+    restart(board)
+    status = board.wait_status(lambda s: s["mode"] == "rescue")
+    assert f"Rescue mode: {IN_THREE}; changed without a trial: /helper" in status["warnings"]
+
+
+@others("has none", b"require_signed=True")
+@others("of a file that is missing", b"public_key='/none.json'")
+def a_program_that_takes_signed_releases_only_and_has_no_key_is_not_trusted(
+    make_board, what, option
+):
+    # Once it is, nobody could ever change a file again.
+    board = good_board(make_board)
+    locked = app().replace(b"options = dict(", b"options = dict(%s, " % option)
+    assert board.request("PUT", "/fs/main.py", content=locked).is_success
+    restart(board)
+    status = board.wait_status(lambda s: s["mode"] == "rescue")
+    why = "no good start in time; changed without a trial: /main.py"
+    assert "Rescue mode: " + why in status["warnings"]
+    assert board.request("PUT", "/fs/main.py", content=GOOD.encode()).is_success
+    restart(board)
+    board.wait_status(lambda s: s["mode"] == "normal")
 
 
 @others()
@@ -351,6 +390,37 @@ def a_router_that_starts_later_than_the_board_harms_no_good_program(make_board, 
     assert board.boots() == []
     board.stop()
     assert proven(board)
+    return 1
+
+
+#: What no healthy program is to be taken for: what it is called, function, arguments. Each returns
+#: how many starts it was.
+HEALTHY = (
+    (
+        "switched off and on with files changed by hand",
+        fifty_restarts_by_power_are_forgiven,
+    ),
+    (
+        "planned sleeps (`machine.deepsleep`), listening at each wake",
+        fifty_planned_sleeps_are_no_deaths,
+        "listens",
+        LISTENING_SLEEPER,
+    ),
+    (
+        "planned sleeps, never listening",
+        fifty_planned_sleeps_are_no_deaths,
+        "never listens",
+        SLEEPER,
+    ),
+    *(
+        (
+            f"a router that starts later than the deadline after a power failure: {what}",
+            a_router_that_starts_later_than_the_board_harms_no_good_program,
+            what,
+        )
+        for what in ("proven", "changed by hand", "on trial")
+    ),
+)
 
 
 @others()

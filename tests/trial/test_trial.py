@@ -1,7 +1,9 @@
 """The life of a trial: what uses up a start, what confirms it, and that it is over afterwards."""
 
 import time
+from pathlib import Path
 
+import microdot
 import pytest
 import rig
 
@@ -295,6 +297,7 @@ def a_program_that_sleeps_between_its_turns_is_confirmed(make_board, kind):
     time.sleep(2 * OUT_OF_TIME_S)
     assert board.boots(events) == []
     assert not [event for event in board.events if event["event"] == "locked up"]
+    return 1
 
 
 @scenario("/machine.py")
@@ -308,6 +311,28 @@ def with_a_machine_of_the_application_s_own_no_watchdog_is_armed(make_board, pat
     assert board.outcome(60)["last"]["reason"] == OUT_OF_TIME
     assert "watchdog" not in board.boots()
     assert not [event for event in board.events if event["event"] == "locked up"]
+
+
+@scenario("listens", b"    asyncio.create_task(micro.start_server(port=8080))\n")
+@scenario("does not", b"")
+def an_application_with_a_server_of_its_own_has_to_start_it(make_board, what, started):
+    board = make_board(files={"/lib/microdot.py": Path(microdot.__file__).read_bytes()})
+    board.start()
+    board.wait_listening(30)
+    main = rig.app().replace(b"feed = None\n", b"feed = None\n" + MOUNTS)
+    start = b"    await service.start()\n"
+    board.update({"/main.py": main.replace(start, start + started)})
+    if started:
+        board.wait_console("Version 2.0.0 is confirmed", 40)
+    else:
+        assert board.outcome(60)["last"]["reason"] == "not confirmed in time"
+
+
+MOUNTS = b"""
+from microdot import Microdot
+micro = Microdot()
+service.mount(micro, "/ota")
+"""
 
 
 @scenario()

@@ -12,7 +12,7 @@ from bench.heap32 import LIBRARY, run32
 HERE = Path(__file__).parent
 DEVICE = HERE.parents[1] / "device"
 MICROPYTHON = Path(sys.executable).with_name("micropython")
-SCRIPTS = pytest.mark.parametrize(("script", "checks"), [("console", 15), ("supervision", 10)])
+SCRIPTS = pytest.mark.parametrize(("script", "checks"), [("console", 16), ("supervision", 10)])
 
 
 @SCRIPTS

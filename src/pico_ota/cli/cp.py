@@ -19,7 +19,7 @@ ForceOption = Annotated[
     bool, typer.Option("--force", "-f", help="Copy also what is the same on both sides.")
 ]
 ProtectedOption = Annotated[
-    bool, typer.Option("--protected", help="Overwrite even a file of the updater itself.")
+    bool, typer.Option("--protected", help="Overwrite even boot.py, or the page.")
 ]
 
 

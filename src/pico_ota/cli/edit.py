@@ -16,7 +16,7 @@ def command(
     session: Session,
     path: Annotated[str, typer.Argument(metavar=":FILE", help="A text file of the device.")],
     protected: Annotated[
-        bool, typer.Option("--protected", help="Even a file of the updater itself.")
+        bool, typer.Option("--protected", help="Even boot.py, or the page.")
     ] = False,
 ) -> None:
     """Change a text file of the device with your editor: VISUAL, EDITOR, or vi.

@@ -67,13 +67,14 @@ def command(
         ),
     ] = None,
     rescue_ap: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--rescue-ap",
+            "--rescue-ap/--no-rescue-ap",
             help="In rescue mode, where its Wi-Fi is gone, it opens one of its own, with the "
-            "password for updates.",
+            "password for updates. Default: a question.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     password_file: Annotated[
         Path | None,
         typer.Option(
@@ -184,7 +185,7 @@ class _Questions:
         hostname: str | None,
         country: str | None,
         address: str | None,
-        rescue_ap: bool,
+        rescue_ap: bool | None,
     ) -> None:
         self._session = session
         self._ssid = ssid
@@ -225,20 +226,33 @@ class _Questions:
             self._session.out.warn(
                 "no Wi-Fi password: an open network. PICO_OTA_WIFI_PASSWORD gives one."
             )
+        password = self._updates()
         settings = Settings(
             ssid,
             wifi,
-            self._updates(),
+            password,
             self._hostname,
             self._country,
             address,
-            self._rescue_ap,
+            self._wants_rescue_ap(password),
             self._fleet,
             self._fleet_token,
             self._key(),
         )
         settings.check()
         return settings
+
+    def _wants_rescue_ap(self, password: str) -> bool:
+        from ..install import is_wifi_key
+
+        if self._rescue_ap is not None or self._hidden is None or not is_wifi_key(password):
+            return bool(self._rescue_ap)
+        return typer.confirm(
+            "Shall it open a Wi-Fi of its own, with that password, when it is in rescue mode and "
+            "yours is gone?\nsettings.py then holds the password in clear.",
+            default=False,
+            err=True,
+        )
 
     @property
     def given(self) -> bool:

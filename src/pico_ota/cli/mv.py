@@ -20,7 +20,7 @@ def command(
         typer.Argument(metavar=":SOURCE... :TARGET", help="What to move, and where to."),
     ],
     protected: Annotated[
-        bool, typer.Option("--protected", help="Even a file of the updater itself.")
+        bool, typer.Option("--protected", help="Even boot.py, or the page.")
     ] = False,
 ) -> None:
     """Rename a file or folder of the device, or move several into a folder.

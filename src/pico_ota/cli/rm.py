@@ -25,12 +25,13 @@ def command(
         bool, typer.Option("--force", "-f", help="What is not there is no error.")
     ] = False,
     protected: Annotated[
-        bool, typer.Option("--protected", help="Even a file of the updater itself.")
+        bool, typer.Option("--protected", help="Even boot.py, or the page.")
     ] = False,
 ) -> None:
     """Delete on the device, at once and for good: there is no roll-back for it.
 
-    A folder with something in it needs -r. The updater's own files need --protected.
+    A folder with something in it needs -r. The updater's own files need --protected, and
+    its code stays.
 
     \b
     Examples:

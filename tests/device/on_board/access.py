@@ -534,6 +534,75 @@ def test_a_wrong_digest_is_a_wrong_try():
     refused(429, "too_many_tries", guard.check, signed(guard), "a")
 
 
+class Counted:
+    """Stands for a text, and counts how many of its bytes are looked at."""
+
+    looked = 0
+
+    def __init__(self, text):
+        self._text = text
+
+    def __len__(self):
+        return len(self._text)
+
+    def encode(self):
+        for code in self._text.encode():
+            Counted.looked += 1
+            yield code
+
+
+def test_a_comparison_looks_at_all_whatever_is_right():
+    good = sha("x")
+    for right in range(65):
+        other = good[:right] + "".join(["x" for _ in range(64 - right)])
+        Counted.looked = 0
+        assert access.same(Counted(good), other) == (right == 64)
+        assert Counted.looked == 64
+
+
+def test_refusals_of_every_kind_take_the_same_steps():
+    # Counted, not timed: a clock would tell of the machine. How long it takes is measured by
+    # bench/logins.py.
+    access.time = Clock
+    guard = guarding()
+    offered(guard)
+    steps = []
+
+    def counting(function):
+        def counted(*texts):
+            # SHA-256 takes blocks of 64 bytes, the last with nine of its own.
+            steps.append((function.__name__,) + tuple([(len(text) + 72) // 64 for text in texts]))
+            return function(*texts)
+
+        return counted
+
+    for name in ("sha256", "same"):
+        wrapped = counting(getattr(access, name))
+        for module in (access, digest):
+            setattr(module, name, wrapped)
+    kinds = {
+        "wrong user": lambda n: head(authorization=basic("u%04d" % n, "otapico")),
+        "wrong password": lambda n: head(authorization=basic("admin", "pw%05d" % n)),
+        "malformed": lambda n: head(authorization="Basic !%d" % n),
+        "wrong response": lambda n: signed(guard, response=sha(str(n))),
+        "wrong nonce": lambda n: signed(guard, nonce=sha(str(n))[:48], password="wrong"),
+        "unknown user": lambda n: signed(guard, username="u%04d" % n, password="x%d" % n),
+    }
+    seen = {}
+    for n in range(2000):
+        kind = list(kinds)[n % 6]
+        request = kinds[kind](n)
+        steps.clear()
+        assert why(guard, request) == "wrong"
+        # The rest makes the nonce that is offered anew.
+        at = [step[0] for step in steps].index("same")
+        seen.setdefault(kind, set()).add(tuple(steps[: at + 1]))
+        guard._failures.clear()
+    by_basic = {(("sha256", 1), ("same", 2, 2))}
+    by_digest = {(("sha256", 1), ("sha256", 4), ("same", 2, 2))}
+    assert [seen[kind] for kind in kinds] == [by_basic] * 3 + [by_digest] * 3, seen
+
+
 def test_how_somebody_logged_in_last():
     guard = guarding()
     service = guard._service

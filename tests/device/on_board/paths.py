@@ -140,8 +140,18 @@ def test_the_private_folders_are_closed_whatever_the_request_says():
         guard(path, False)
 
 
-def test_the_updater_opens_when_the_request_says_so_but_for_the_guard():
+def test_the_updater_opens_when_the_request_says_so_but_for_its_code():
     refused(403, "protected", guard, "/boot.py", False)
     guard("/boot.py", True)
-    for path in ("/ota_boot.py", "/ota_boot.mpy"):
-        refused(403, "protected", guard, path, True)
+    guard("/ota/page.html.gz", True)
+    for path in (
+        "/ota_boot.py",
+        "/ota_boot.mpy",
+        "/service_ota.mpy",
+        "/ota/modules.pack",
+        "/ota/__init__.mpy",
+        "/ota/errors.py",
+        "/ota/keys.json",
+    ):
+        for allow in (False, True):
+            refused(403, "protected", guard, path, allow)

@@ -2,6 +2,8 @@
 
 import sys
 
+from harness import raises
+
 
 class USBDevice:
     """As in the rp2 port: active(True) starts USB, unless there is no driver to serve it."""
@@ -39,3 +41,17 @@ def test_usb_is_started_since_boot_py_runs_before_the_firmware_does_it():
 
 def test_a_firmware_without_it_is_served_over_the_network():
     _open_console(Machine)
+
+
+def test_long_settings_leave_out_what_a_board_is_found_without():
+    from ota import settings
+
+    found = {"ssid": "net", "password": "p" * 60, "public_key": None, "user": "u"}
+    long = {"hosts": ["%d.example" % n * 9 for n in range(6)], "name": "n" * 90}
+    settings.save(dict(found, **long))
+    saved = settings.load()
+    assert (saved["ssid"], saved["name"], "hosts" in saved) == ("net", "n" * 90, False)
+    settings.save(dict(found, name="n" * 500))
+    assert settings.load() == {name: found[name] for name in ("ssid", "password", "user")}
+    raises(OSError, settings.save, dict(found, user="u" * 500))
+    assert settings.load()["user"] == "u"

@@ -134,6 +134,22 @@ def what_is_no_death():
     assert _Os.second is looker
 
 
+def what_the_program_says_itself_is_no_prompt():
+    for said in (
+        b">>> ready\r\n",
+        b"raw REPL is off\r\n",
+        b"paste mode; Ctrl-C to cancel\r\n",
+        _RAISED + b"going on\r\n>>> sending\r\n",
+        b"MemoryError, but it goes on\r\n>>> ",
+    ):
+        looker, number = feed([said])
+        assert (number, _Os.second) == (None, looker), said
+        for end in (_END, b"\r\n" + _RAISED + _END):
+            assert feed([said, end])[1] == 1, said
+    # Somebody may have been there once.
+    assert feed([b"KeyboardInterrupt\r\n", _RAISED + _END])[1] == 1
+
+
 def an_end_is_seen_however_the_text_is_cut():
     for text in (_END, b"done\r\n" + _END, b"T\r\n" + _END, _RAISED + b"going on\r\n" + _END):
         for size in range(1, 60):
@@ -387,6 +403,7 @@ for check in (
     an_end_is_seen_however_the_text_is_cut,
     a_person_ends_the_supervision_of_files_changed_by_hand,
     what_is_no_death,
+    what_the_program_says_itself_is_no_prompt,
     the_exception_is_told_to_the_guard,
     a_person_has_time_to_press_a_key,
     it_works_with_a_full_heap,
