@@ -44,17 +44,15 @@ def begin(why):
         found.get("country"),
         found.get("address"),
     )
-    hosts, host = found.get("hosts", []), found.get("host", "0.0.0.0")
+    hosts = found.get("hosts", [])
     if found.get("ap"):
         wifi = _OwnAccessPoint(wifi, found["ap"])
         hosts.append(_AP_ADDRESS)
-        host = "0.0.0.0"  # both ways in
     service = OTAUpdateService(
         wifi,
         found["user"],
         found["key"],
         found["port"],
-        host=host,
         name=found.get("name"),
         allowed_hosts=hosts,
         discoverable=not found.get("hidden"),

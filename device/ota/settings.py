@@ -63,8 +63,6 @@ def settings_of(service):
     # What most leave as it is: the file is short.
     if service.allowed_hosts:
         found["hosts"] = list(service.allowed_hosts)
-    if service.host != "0.0.0.0":
-        found["host"] = service.host
     if service.rescue_ap:
         found["ap"] = service.auth[1]  # WPA2 takes nothing else
     if not service.discoverable:
