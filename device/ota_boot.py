@@ -468,7 +468,6 @@ def _replace(record, rescue):
         record['floor'] = record['next_floor'] or record['floor']
         record['id'] = record['signer'] = record['next_floor'] = None
         settle(record, record['version'], 'installed', None)
-        record['changed'] = '%s %s' % (record['changed'] or 180, record['version'])
     save(record)
     _begin_anew(rescue)
 def _judge(record, rescue):

@@ -182,8 +182,6 @@ def _replace(record, rescue):
         record["floor"] = record["next_floor"] or record["floor"]
         record["id"] = record["signer"] = record["next_floor"] = None
         settle(record, record["version"], "installed", None)
-        # Nothing undoes it, as nothing undoes what is changed by hand.
-        record["changed"] = "%s %s" % (record["changed"] or TRIAL_S, record["version"])
     save(record)
     _begin_anew(rescue)
 

@@ -89,6 +89,10 @@ async def go_live(device, restart):
         raise Refused(507, "no_space/copies", error)
     record["state"] = state
     record["previous"] = record["version"] or ""
+    if not record["trial"]:
+        # Nothing undoes it, as nothing undoes what is changed by hand.
+        known = record["changed"] or "%d" % device.proof_s
+        record["changed"] = "%s %s" % (known, record["next"])
     records.save(record)
     load("console").forget()
     device.decided = True

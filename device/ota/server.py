@@ -303,10 +303,13 @@ class Device:
             self._mark((path,))
         service.changed = [name for name in service.changed if name != path][-2:] + [path]
 
+    @property
+    def proof_s(self):
+        """Seconds that what was changed without a trial has to prove itself."""
+        return max(self.service.trial_deadline_s, self.service.confirm_after_s + 5)
+
     def _mark(self, paths):
-        service = self.service
-        seconds = max(service.trial_deadline_s, service.confirm_after_s + 5)
-        ota.once("record", "mark", seconds, paths)
+        ota.once("record", "mark", self.proof_s, paths)
 
     def replaced(self, path):
         """Take note that the file or folder *path* was replaced or removed."""

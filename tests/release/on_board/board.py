@@ -69,6 +69,7 @@ class Service:
     mode = "normal"
     boot_id = "0"
     trial_deadline_s = 180
+    confirm_after_s = 30
     public_key = min_version = None
     require_signed = decided = False
     lease = None
