@@ -498,15 +498,17 @@ def test_what_is_changed_on_its_way_does_not_go_live(wire, slow_pico, open_page,
     page.check("[value=save]")
     start(page)
     page.wait_for_selector("#rows >> text=SHA-256")
-    assert "/app.py" not in device_files_of(slow_pico)
-    # Orders are bound, too: the browser signs their address, and that names their SHA-256.
-    proxy.change = lambda data: data.replace(b'{"mode":"normal"}', b'{"mode":"rescue"}')
+    # Orders are bound, too, by their SHA-256 in the address, which a browser signs as well.
+    normal, rescue = b'{"mode":"normal"}', b'{"mode":"rescue"}'
+    named = [hashlib.sha256(order).hexdigest().encode() for order in (normal, rescue)]
+    proxy.change = lambda data: data.replace(normal, rescue).replace(*named)
     events = len(slow_pico.events)
     page.click("#actions >> text=/^Restart$/")
     page.click("#actions >> text=Really restart?")
-    page.wait_for_selector("#notes >> text=SHA-256")
+    page.wait_for_selector("#login:not([hidden])")  # wrong credentials, for that address
     proxy.change = lambda data: data
     assert "boot" not in [event["event"] for event in slow_pico.events[events:]]
+    assert "/app.py" not in device_files_of(slow_pico)
 
 
 def test_a_nonce_that_is_used_up_is_renewed_without_a_question(pico, open_page):

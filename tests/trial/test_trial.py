@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-import microdot
 import pytest
 import rig
+from microdot import microdot
 
 OUT_OF_TIME_S = 9  # a watchdog that nobody feeds has bitten by then
 OUT_OF_TIME = "the program ran, but never let the updater run: use asyncio, or call poll()"
