@@ -162,13 +162,11 @@ def lines(path, at=0):
         with open(path, 'rb') as file: file.seek(at); chunk = file.read(1024)
         if not chunk: return
         at += len(chunk)
-        rest += chunk
-        begin, end = 0, rest.find(b'\n')
-        while end >= 0:
-            yield rest[begin:end].decode().split(' ', 5)
-            begin = end + 1
-            end = rest.find(b'\n', begin)
-        rest = rest[begin:]
+        found = (rest + chunk).split(b'\n')
+        rest = found.pop()
+        for line in found:
+            kind, name, size, sha, check, place = line.split(b' ', 5)
+            yield (kind.decode(), name.decode(), size, sha, check, place.decode())
 def turn_back(record, reason):
     record['state'] = 'reverting'
     record['reason'] = plain(reason)
@@ -324,7 +322,7 @@ def find_flaw():
             return 'no copy of ' + path
         elif kind == 'm' and size_of(new) >= 0: return 'not staged as it was: ' + path
     return None
-def _is(path, size, sha): return size_of(path) == int(size) and sha256(path) == sha
+def _is(path, size, sha): return size_of(path) == int(size) and sha256(path) == sha.decode()
 def replace():
     for kind, name, _, _, _, path in lines('/.ota/plan'):
         if kind in 'aArRm': _bring(kind, path, '/.ota/new' + '/' + name, '/.ota/old' + '/' + name)

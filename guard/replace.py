@@ -59,7 +59,7 @@ def find_flaw():
 
 
 def _is(path, size, sha):
-    return size_of(path) == int(size) and sha256(path) == sha
+    return size_of(path) == int(size) and sha256(path) == sha.decode()
 
 
 def replace():

@@ -6,6 +6,7 @@ The commit checks and prepares everything while it can still be refused, then on
 import asyncio
 import os
 import sys
+from binascii import crc32
 from micropython import const
 
 from ota import load, transaction
@@ -81,9 +82,9 @@ async def go_live(device, restart):
     await _ask_application(service, record["next"])
     if not await _still_fits():
         await load("planning").build_again(record)
-    await _check_complete()
+    need = await _check()
     try:
-        await _prepare()
+        await _prepare(need)
     except OSError as error:
         records.empty(OLD)
         raise Refused(507, "no_space/copies", error)
@@ -143,7 +144,7 @@ async def _still_fits():
                 step = None
                 for step in digest_steps(path):
                     await asyncio.sleep_ms(0)
-                fits = step == sha
+                fits = step.encode() == sha
         elif does in "rRdD":
             fits = here == "file"
         else:
@@ -160,37 +161,61 @@ async def _still_fits():
     return retires is None
 
 
-async def _check_complete():
-    missing = []
-    count = 0
+async def _check():
+    """Return what is still to be made, in sixteenths of a block.
+
+    Raises Refused when files are missing, or when the board would not start with them.
+    """
+    need = 0
+    # All that is staged as one number, since a listing tells the sizes of all files for little
+    # more than it takes to look one of them up.
+    left = 0
+    for name, is_dir, size in entries(NEW) if kind(NEW) == "folder" else ():
+        left += 0 if is_dir else _sum(name, size)
     stays = kind(STARTS[0]) == "file"  # the boot.py that is live
     for does, name, size, _, _, path in lines(PLAN):
-        if does not in FILES or does == "=":
-            continue
         await asyncio.sleep_ms(0)
-        stays = stays and path != STARTS[0]
-        if received(name) != int(size):
+        if does in "RD":
+            need += cost(os.stat(path)[6])
+        elif does == "X" or (does == "m" and not exists(NEW + "/" + name)):
+            need += DIRECTORY
+        if does in FILES and does != "=":
+            left -= _sum(name, size)
+            stays = stays and path != STARTS[0]
+            if path in CRITICAL and received(name) == int(size):
+                check_whole(path, NEW + "/" + name)
+    if left:
+        await _check_each()
+    if stays:
+        check_start(STARTS[0], STARTS[0])
+    return need
+
+
+def _sum(name, size):
+    return crc32(b"%s %s" % (name, size)) & 0xFFFFF  # a thousand of them need no heap
+
+
+async def _check_each():
+    """Raise Refused when a file is missing."""
+    missing = []
+    count = 0
+    for does, name, size, _, _, path in lines(PLAN):
+        await asyncio.sleep_ms(0)
+        if does in FILES and does != "=" and received(name) != int(size):
             count += 1
             if count <= _LISTED:
                 missing.append(path)
-        elif path in CRITICAL:
-            check_whole(path, NEW + "/" + name)
     if count:
         raise Refused(409, "missing", count, need=missing, count=count)
-    if stays:
-        check_start(STARTS[0], STARTS[0])
 
 
-async def _prepare():
-    """Make all that needs room while it can still be refused: copies and folders."""
-    need = UNIT
-    for does, name, _, _, _, path in lines(PLAN):
-        if does in "RD":
-            need += cost(os.stat(path)[6])
-        elif (does == "m" and not exists(NEW + "/" + name)) or does == "X":
-            need += DIRECTORY
-    transaction.check_room(need)
-    for does, name, _, _, _, path in lines(PLAN):
+async def _prepare(need):
+    """Make all that needs room while it can still be refused: copies and folders.
+
+    *need* is what they take. Raises Refused(507), OSError.
+    """
+    transaction.check_room(need + UNIT)
+    for does, name, _, _, _, path in lines(PLAN) if need else ():
         if does in "RD":
             # At one go: littlefs would give the blocks of a file that the application replaces
             # meanwhile to others, also while they are copied.

@@ -14,12 +14,12 @@ from micropython import const
 from ota import names, paths
 from ota.errors import Refused
 
-_CHUNK = const(512)
+_CHUNK = const(1024)
 _MAX_LINE = const(512)
 #: Most files, and most deletions, of one update; and files and deletions together.
 MAX_ENTRIES = const(1000)
 # The SHA-256 of no bytes.
-_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_EMPTY = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 class Text:
@@ -158,25 +158,28 @@ def _file(text, number, last, most):
     """Return (path, size, sha256, chksum, once) of the next line; *most* bytes at most."""
     line = text.take()
     # Nothing inside the quotes may hold a quote, so they part the line without a parser; and
-    # what was understood has to give the same line again.
+    # what was understood has to give the same line again. Bytes, since MicroPython looks each
+    # new text up among all names that it knows.
+    raw = line.encode()
     try:
-        _, _, _, path, _, sha, size, check, end = line.split('"')
+        _, _, _, path, _, sha, size, check, end = raw.split(b'"')
         size = int(size[9:-11])
-        once = end.startswith("; once")
-        good = "%08X" % int(check, 16) == check and hexlify(unhexlify(sha)).decode() == sha
+        once = end.startswith(b"; once")
+        good = b"%08X" % int(check, 16) == check and hexlify(unhexlify(sha)) == sha
     except ValueError:
         text.fail(line)
+    path = path.decode()
     _check_path(path, text)
     paths.check_brought(path)
-    wanted = '{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %d; chksum = "%s"; %s}%s'
-    mark = "once = true; " if once else ""
+    wanted = b'{ filename = "%s"; path = "%s"; sha256 = "%s"; size = %d; chksum = "%s"; %s}%s'
+    mark = b"once = true; " if once else b""
     name = paths.entry_name(number, path)
     if (
         not good
         or len(sha) != 64
         or not 0 <= size <= most
         or (size == 0 and sha != _EMPTY)
-        or line != wanted % (name, path, sha, size, check, mark, "" if last else ",")
+        or raw != wanted % (name, path, sha, size, check, mark, b"" if last else b",")
     ):
         text.fail(line)
     return path, size, sha, check, once

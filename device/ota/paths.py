@@ -17,7 +17,9 @@ PRIVATE = "/.ota"
 _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _MAX_STEM = const(48)
 
-_MODULES = ("ota_boot", "service_ota", "manager_wifi")
+# Here and below names are compared as bytes: MicroPython looks each new text up among all names
+# that it knows, and a new character of a text would be interned for ever.
+_MODULES = (b"ota_boot", b"service_ota", b"manager_wifi")
 
 
 def check(path):
@@ -25,19 +27,19 @@ def check(path):
 
     Raises Refused(400) when a name in it could not be stored, or would mean another place.
     """
-    if not path or path[0] != "/":
+    if not path.startswith("/"):
         raise Refused(400, "bad_path/start", path[:40])
     # Counting characters first: encoding a long string would allocate by an outside size.
-    if len(path) > _MAX_PATH or len(path.encode()) > _MAX_PATH:
+    raw = b"" if len(path) > _MAX_PATH else path.encode()
+    if not 0 < len(raw) <= _MAX_PATH:
         raise Refused(400, "bad_path/long", _MAX_PATH)
-    parts = path[1:].split("/")
+    parts = raw[1:].split(b"/")
     if len(parts) > _MAX_DEPTH:
         raise Refused(400, "bad_path/deep", _MAX_DEPTH)
     for name in parts:
-        if name in ("", ".", ".."):
+        if name in (b"", b".", b".."):
             raise Refused(400, "bad_path/name", path)
-    # The bytes, since each new character of a text would be interned for ever.
-    for code in path.encode():
+    for code in raw:
         if code < 0x20 or code in b"\\\x7f":
             raise Refused(400, "bad_path/chars", path)
     return path
@@ -83,14 +85,18 @@ def _hex_byte(digits):
 def is_private(path):
     """Return True for what no request may read or write: `/.ota` and `/.r`, and all below."""
     # The latter is where ota/__init__.py has the modules to import.
-    return path.split("/", 2)[1] in (".ota", ".r")
+    return _top(path) in (b".ota", b".r")
+
+
+def _top(path):
+    return path.encode()[1:].split(b"/", 1)[0]
 
 
 def is_updater(path):
     """Return True for the files that the updater needs to run, and for their folders."""
-    top = path.split("/", 2)[1]
+    top = _top(path)
     # A folder of the module's name too, even an empty one: an import prefers it to the file.
-    return top in ("boot.py", "ota") or top.split(".")[0] in _MODULES
+    return top in (b"boot.py", b"ota") or top.split(b".")[0] in _MODULES
 
 
 def is_fixed(path):
@@ -112,22 +118,23 @@ def is_code(path):
 
 def check_brought(path):
     """Raise Refused when *path* would never be run, or never be found, or is an escaped name."""
-    if len(names.real(path)) != len(path.encode()):
+    raw = path.encode()
+    if len(names.real(path)) != len(raw):
         raise Refused(400, "bad_path/chars", path)
     if path in ("/main.mpy", "/boot.mpy"):
         raise Refused(400, "bad_path/compiled", path)
-    top, _, below = path[1:].partition("/")
-    if below and top != "ota" and is_updater(path):
+    top, _, below = raw[1:].partition(b"/")
+    if below and top != b"ota" and is_updater(path):
         raise Refused(403, "protected/folder", path)
-    if below and top == "main.py":
+    if below and top == b"main.py":
         raise Refused(409, "not_directory/parent", "/main.py")
     # What is in `/` comes before `/lib`, and a folder before a file.
-    name = top if top in ("ota.py", "ota.mpy") else ""
-    if top == "lib":
-        name = below.split("/", 1)[0]
-    stem = name.split(".")[0]
-    if stem in _MODULES + ("ota",) and name[len(stem) :] in ("", ".py", ".mpy"):
-        raise Refused(409, "hidden/module", path, stem)
+    name = top if top in (b"ota.py", b"ota.mpy") else b""
+    if top == b"lib":
+        name = below.split(b"/", 1)[0]
+    stem = name.split(b".")[0]
+    if stem in _MODULES + (b"ota",) and name[len(stem) :] in (b"", b".py", b".mpy"):
+        raise Refused(409, "hidden/module", path, stem.decode())
 
 
 def target(rest):

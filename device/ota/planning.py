@@ -37,11 +37,24 @@ from ota import record as records
 from ota import transaction
 from ota.description import Lists
 from ota.errors import Refused
-from ota.flash import DIRECTORY, ENTRY, RESERVE, companion, cost, digest_steps, freed, kind, walk
-from ota.record import BUILDING, NAMED_FROM, NEW, OLD, PLAN, is_dir, lines
+from ota.flash import (
+    DIRECTORY,
+    ENTRY,
+    RESERVE,
+    companion,
+    cost,
+    digest_steps,
+    entries,
+    freed,
+    join,
+    kind,
+    walk,
+)
+from ota.record import BUILDING, HISTORY, HOME, LINE, NAMED_FROM, NEW, OLD, PLAN, STATE, lines
 
 _GUARDS = ("/ota_boot.py", "/ota_boot.mpy")
 _PACKAGE = ("/ota/__init__.py", "/ota/modules.pack", "/ota/errors.py", "/ota/errors.mpy")
+_UPDATER = _GUARDS + _PACKAGE
 
 
 async def prepare(device, session, facts):
@@ -107,12 +120,12 @@ def _make_home(record):
 
     From here on a power cut leaves something that the next start must know of.
     """
-    for path in (records.STATE, PLAN, BUILDING, records.HISTORY):
-        if is_dir(path):
-            records.empty(path)
-            os.rmdir(path)
+    found = {join(HOME, name): is_dir for name, is_dir, _ in entries(HOME)}
+    for path in (STATE, PLAN, BUILDING, HISTORY):
+        if found.get(path):
+            records.clear(path)
     for path in (NEW, OLD):
-        if not is_dir(path):
+        if not found.get(path):
             records.remove(path)
             os.mkdir(path)
     record["dirty"] = 1
@@ -158,8 +171,7 @@ class _Builder:
         self._made = []  # folders that are made, as far as the present path is in them
         self._number = 0  # of the last file
         self._going = []  # modules that go, as far as the other form may still come
-        self._there = {path: kind(path) is not None for path in _GUARDS + _PACKAGE}
-        self._had_guard = self._there[_GUARDS[0]] or self._there[_GUARDS[1]]
+        self._changed = {}  # of _UPDATER: whether it is there after the update
         self._module = None  # the last that is brought into the updater's package
         self.deletes = False
         self.need = RESERVE  # sixteenths of a block, at the worst moment
@@ -176,8 +188,8 @@ class _Builder:
         while self._made and not path.startswith(self._made[-1] + "/"):
             self._made.pop()
         other = companion(path)
-        if path in self._there:
-            self._there[path] = True
+        if path in _UPDATER:
+            self._changed[path] = True
         name = "%04d" % (NAMED_FROM - number)
         if once:
             name += "a"
@@ -192,7 +204,7 @@ class _Builder:
             self.need += cost(size)
         if does == "R":
             self.need += cost(os.stat(path)[6])
-        if path[:5] == "/ota/" and other:
+        if other and path.startswith("/ota/"):
             self._module = path
         self._write(does, name, size, sha, check, path)
         # In a folder that is only made now there is nothing yet.
@@ -213,7 +225,7 @@ class _Builder:
             step = None
             for step in digest_steps(path):
                 yield None
-            if step == sha:
+            if step.encode() == sha:
                 yield "="
                 return
         yield "R" if root else "r"
@@ -255,8 +267,8 @@ class _Builder:
         return False
 
     def _delete(self, name, path):
-        if path in self._there:
-            self._there[path] = False
+        if path in _UPDATER:
+            self._changed[path] = False
         does = "-"
         if kind(path):
             does = "D" if path.rfind("/") == 0 else "d"
@@ -270,18 +282,21 @@ class _Builder:
 
         An application's own package `ota`, or a module in it, would be found instead, or never.
         """
-        there = self._there
-        if self._had_guard and not (there[_GUARDS[0]] or there[_GUARDS[1]]):
+        changed, path = self._changed, self._module
+        if not changed and not path:
+            return
+        before = [kind(path) is not None for path in _UPDATER]
+        there = [changed.get(path, was) for path, was in zip(_UPDATER, before)]
+        if any(before[:2]) and not any(there[:2]):
             raise Refused(403, "protected/guard")
-        source, pack, module, compiled = [there[path] for path in _PACKAGE]
-        path = self._module
+        source, pack, module, compiled = there[2:]
         if path and path[:14] != "/ota/__init__." and pack and not source:
             raise Refused(409, "hidden/package", path)
         if path and source and not module and not compiled:
             raise Refused(409, "hidden/package", _PACKAGE[0])
 
     def _write(self, *fields):
-        self._out.write(("%s %s %s %s %s %s\n" % fields).encode())
+        self._out.write(LINE % fields)
 
 
 # --- folders that are left empty ----------------------------------------------------------------
@@ -297,7 +312,7 @@ def _emptied():
         if does in "xX":
             return  # what this has added
         start = at
-        at += len(" ".join(fields).encode()) + 1
+        at += len(LINE % fields)
         while chain and not path.startswith(chain[-1][0] + "/"):
             chain.pop()
         end = path.find("/", len(chain[-1][0]) + 1 if chain else 1)

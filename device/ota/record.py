@@ -42,6 +42,7 @@ DESCRIPTION = "/.ota/description"  # as it came, until there is a plan of it
 
 #: A plan calls file number *n* of a description after this, less *n*; see ota/planning.py.
 NAMED_FROM = 9999
+LINE = b"%s %s %s %s %s %s\n"  # of a plan, see lines()
 #: What the board starts with. Nothing may delete these or come before them.
 STARTS = ("/boot.py", "/ota_boot.py", "/ota_boot.mpy")
 #: Starts without a confirmation after which a trial is undone.
@@ -377,7 +378,8 @@ def plan_of(record):
 def lines(path, at=0):
     """Yield (kind, name, size, sha256, chksum, path) of each line of *path*, from byte *at* on.
 
-    The file is not left open in between: a caller who stops would leave that to the collector.
+    Size and sums are bytes: MicroPython looks each new text up among all names that it knows. The
+    file is not left open in between: a caller who stops would leave that to the collector.
     """
     rest = b""
     while True:
@@ -387,13 +389,11 @@ def lines(path, at=0):
         if not chunk:
             return
         at += len(chunk)
-        rest += chunk
-        begin, end = 0, rest.find(b"\n")
-        while end >= 0:
-            yield rest[begin:end].decode().split(" ", 5)
-            begin = end + 1
-            end = rest.find(b"\n", begin)
-        rest = rest[begin:]
+        found = (rest + chunk).split(b"\n")
+        rest = found.pop()
+        for line in found:
+            kind, name, size, sha, check, place = line.split(b" ", 5)
+            yield kind.decode(), name.decode(), size, sha, check, place.decode()
 
 
 def mark(seconds, paths):

@@ -18,11 +18,12 @@ _HEAD_BYTES = const(8192)
 _HEAD_LINES = const(64)
 _SMALL = const(2048)
 
-# One text, since a tuple of them would take three times the heap.
+# One text, since a tuple of them would take three times the heap; of bytes, since MicroPython
+# looks each new text up among all names that it knows.
 _KEPT = (
-    " host authorization origin connection expect accept content-length content-type content-range"
-    " transfer-encoding if-match if-none-match x-requested-with x-content-sha256 x-destination"
-    " x-ota-protected x-ota-recursive x-ota-session "
+    b" host authorization origin connection expect accept content-length content-type"
+    b" content-range transfer-encoding if-match if-none-match x-requested-with x-content-sha256"
+    b" x-destination x-ota-protected x-ota-recursive x-ota-session "
 )
 
 
@@ -224,19 +225,24 @@ def _header(head, buffer, begin, end):
         raise Refused(400, "bad_header/form")
     if colon - begin > 32:
         return  # longer than any name that is kept
-    name = _text(buffer, begin, colon).lower()
-    if " %s " % name not in _KEPT:
+    name = bytes(_printable(buffer, begin, colon)).lower()
+    if b" %s " % name not in _KEPT:
         return
+    name = name.decode()
     if name in head.headers and name != "accept":
         raise Refused(400, "bad_header/twice", name)
     head.headers[name] = _text(buffer, colon + 1, end).strip(" \t")
 
 
 def _text(buffer, begin, end):
+    return str(_printable(buffer, begin, end), "ascii")
+
+
+def _printable(buffer, begin, end):
     view = memoryview(buffer)[begin:end]
     # First both ends of what is in it: a look at each byte takes longer than all else.
     if begin < end and not 0x20 <= min(view) <= max(view) < 0x7F:
         for code in view:
             if (code < 0x20 and code != 9) or code >= 0x7F:
                 raise Refused(400, "bad_header/ascii")
-    return str(view, "ascii")
+    return view

@@ -32,7 +32,7 @@ _CHUNK = const(3072)
 _LEASE_MS = const(120000)  # an update that nobody goes on with for longer may be pushed aside
 _RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
 _WAIT_MS = const(10000)
-_POLL_MS = const(50)
+_POLL_MS = const(25)
 
 # Method, path, module, function, and who may: "any", or "unsigned", refused where only signed
 # releases are taken. A path that ends in "/" stands for all below it. What "server" answers needs

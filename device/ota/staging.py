@@ -14,10 +14,10 @@ from micropython import const
 
 from ota import load, paths, transaction
 from ota.errors import Refused
-from ota.record import NAMED_FROM, NEW, PLAN, lines, make_parents
-from ota.transaction import CRITICAL, FILES, check_session, received
+from ota.record import LINE, NAMED_FROM, NEW, PLAN, lines, make_parents
+from ota.transaction import CRITICAL, FILES, any_received, check_session, received
 
-_CHUNK = const(1024)
+_PACKET = const(512)
 _DURABLE = const(65536)  # received bytes that a power cut may cost
 _ENOSPC = const(28)
 
@@ -40,7 +40,7 @@ async def put(device, head):
         if int(entry[2]) != total:
             raise Refused(400, "wrong_size", path, int(entry[2]), total)
         if length == total:
-            head.body.is_compared(entry[3])
+            head.body.is_compared(entry[3].decode())
         writer = Writer(entry)
         try:
             await writer.begin(offset, device.buffer)
@@ -85,7 +85,18 @@ async def show(device, head):
     record = check_session(head)
     if record["state"] != "staging":
         raise Refused(404, "no_update")
-    return 200, _shown(record), ()
+    return 200, _together(_shown(record)), ()
+
+
+def _together(pieces):
+    """Yield the bytes of *pieces* in larger ones: each travels in a packet of its own."""
+    found = b""
+    for piece in pieces:
+        found += piece
+        if len(found) > _PACKET:
+            yield found
+            found = b""
+    yield found
 
 
 def _shown(record):
@@ -100,7 +111,11 @@ def _shown(record):
 
 
 def answer():
-    """Yield the answer to a description as JSON: which files are needed."""
+    """Return the answer to a description, an iterator of JSON: which files are needed."""
+    return _together(_needed())
+
+
+def _needed():
     record = transaction.load()
     about = {"id": record["id"], "version": record["next"], "signer": record["signer"]}
     yield json.dumps(about)[:-1].encode() + b', "state":"staging","need":['
@@ -118,15 +133,16 @@ def answer():
 
 def files():
     """Yield (path, size, received, needed) of every file of the update; a live one is all here."""
+    begun = any_received()
     for does, name, size, _, _, path in lines(PLAN):
         if does in FILES:
             size = int(size)
-            here = size if does == "=" else received(name)
+            here = size if does == "=" else received(name) if begun else -1
             yield path, size, max(here, 0), here != size
 
 
 def _find(device, plan, path):
-    """Return the line of *path* in the plan as a list. Raises Refused(404).
+    """Return the fields of *path* in the plan. Raises Refused(404).
 
     The search begins where a line was found last: clients send files in the order of the plan.
     """
@@ -137,7 +153,7 @@ def _find(device, plan, path):
             if entry[5] == path and entry[0] in FILES:
                 device.staged = (plan, at)
                 return entry
-            at += len(" ".join(entry).encode()) + 1
+            at += len(LINE % entry)
         if not begin:
             break
     raise Refused(404, "not_in_update/path", path)
@@ -151,6 +167,7 @@ async def take_files(device, archive, entry, writing):
 
     Those that are here already are compared with what was listed. Raises Refused.
     """
+    begun = any_received()
     for listed in lines(PLAN):
         if listed[0] not in FILES:
             continue
@@ -160,10 +177,10 @@ async def take_files(device, archive, entry, writing):
             raise Refused(400, "truncated", archive.position)
         _check_entry(archive.index, listed, entry)
         name, size = listed[1], int(listed[2])
-        if listed[0] == "=" or received(name) == size:
+        if listed[0] == "=" or (begun and received(name) == size):
             sha = hashlib.sha256()
             await archive.content(size, writing.counting(sha.update))
-            if hexlify(sha.digest()).decode() != listed[3]:
+            if hexlify(sha.digest()) != listed[3]:
                 raise Refused(422, "digest_mismatch/release", listed[5])
         else:
             writer = Writer(listed)
@@ -259,11 +276,12 @@ class Writer:
                 raise _no_space(error)
 
     def _check(self):
-        sha = hexlify(self._hash.digest()).decode()
+        sha = hexlify(self._hash.digest())
         if sha != self._sha:
             self._drop()
-            about = {"expected": self._sha, "actual": sha}
-            raise Refused(422, "digest_mismatch/file", self._path, self._sha, sha, **about)
+            wanted, sha = self._sha.decode(), sha.decode()
+            about = {"expected": wanted, "actual": sha}
+            raise Refused(422, "digest_mismatch/file", self._path, wanted, sha, **about)
         if self._path.endswith(".mpy"):
             problem = paths.mpy_problem(self._head)
             if problem:

@@ -69,6 +69,15 @@ def received(name):
         return -1
 
 
+def any_received():
+    """Return whether any file has been begun: else none needs to be looked for."""
+    found = None
+    if records.is_dir(NEW):
+        for found in os.ilistdir(NEW):
+            pass  # to the end, which closes it
+    return found is not None
+
+
 def _forget(record):
     """Make *record* idle and forget the update; the previous set stays."""
     record["state"] = "idle"
@@ -118,7 +127,7 @@ def rollback():
 
 def is_once(name):
     """Return whether the file called *name* in the plan is one that comes once."""
-    return name[4:] == "a"
+    return name.endswith("a")
 
 
 def _keep_what_stays(plan):

@@ -24,8 +24,8 @@ _HEADER = const(110)
 _BLOCK = const(512)
 
 # magic, ino, mode, uid, gid, nlink, mtime, filesize, 4 device numbers, namesize, check
-_FORM = "070702%08X%s%016d00000001%08d%08X%032d%08X%08X"
-_FILE = "000081A4"  # mode: a regular file, 644
+_FORM = b"070702%08X%s%016d00000001%08d%08X%032d%08X%08X"
+_FILE = b"000081A4"  # mode: a regular file, 644
 _TRAILER = b"TRAILER!!!"
 _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -113,14 +113,12 @@ class Archive:
         try:
             size, name_size, check = [int(head[at : at + 8], 16) for at in (54, 94, 102)]
         except ValueError:
-            name_size = 0
+            size = name_size = check = 0
         if head[14:22] == b"00000000":
-            index, mode, size, check = 0, "00000000", 0, 0
+            index, mode, size, check = 0, b"00000000", 0, 0
+        wanted = _FORM % (index, mode, 0, 0, size, 0, name_size, check)
         # int() is generous, and a name of no size is no name: both end here.
-        if (
-            not 2 <= name_size <= _MAX_NAME
-            or head != (_FORM % (index, mode, 0, 0, size, 0, name_size, check)).encode()
-        ):
+        if not 2 <= name_size <= _MAX_NAME or head != wanted:
             raise self._bad("head")
         name = self._view[: name_size + -(_HEADER + name_size) % 4]
         await self._fill(name)
