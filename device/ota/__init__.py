@@ -220,13 +220,19 @@ def _open(path):
 
 def _look_up(path):
     """Return the file PACK and its line for a module; see src/pico_ota/pack.py. Raises OSError."""
-    wanted = b"%s " % path[1:]
+    wanted = b"\n%s " % path[1:]
     file = open(PACK, "rb")
-    for line in file:
-        if line.startswith(wanted):
-            return file, line
-        if line == b"\n":
+    text = b"\n"
+    while True:
+        # In pieces, since readline() asks littlefs for byte after byte.
+        piece = file.read(256)
+        text, end, _ = (text + piece).partition(b"\n\n")
+        at = text.find(wanted)
+        if at >= 0 and (end or b"\n" in text[at + 1 :]):
+            return file, text[at + 1 :].split(b"\n")[0]
+        if end or not piece:
             break
+        text = text[text.rfind(b"\n") :]
     file.close()
     raise OSError(2)
 

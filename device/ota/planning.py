@@ -1,23 +1,9 @@
 """Makes the plan of an update out of its description: what to do with each path on this board.
 
-The plan is text, one line a file, so that memory does not grow with it:
-
-    <kind> <name> <size> <sha256> <chksum> <path>
-
-*kind* is one letter; a capital one means that the file lies directly in `/`, where what is
-replaced is kept by copy, since nothing may ever be moved out of `/`:
-
-    a A   a file that is added
-    r R   a file that replaces one
-    d D   a file that is deleted, also the `foo.py` that a `foo.mpy` retires, and the reverse
-    m     a folder that is made; stands before the files in it
-    x X   a folder that goes, with empty ones below it, since its last file is deleted
-    =     a file that is live already, or that comes once and is there already, however it is now
-    -     a file to be deleted that is not there
-
-The lines stand in the order of their paths, the folders that go behind them. What a line does not
-have is "-". The record holds the digest of the whole file; a plan that does not match it is not
-used.
+The kinds of lines stand in ota/record.py. Deleted is also the `foo.py` that a `foo.mpy` retires,
+and the reverse; a file that comes once and is there already counts as live, however it is now.
+The lines stand in the order of their paths, the folders that go behind them. The record holds the
+digest of the whole file; a plan that does not match it is not used.
 
 *name* is what the staged (`/.ota/new/<name>`) and the previous file (`/.ota/old/<name>`) are
 called. **Names fall in the order in which files are moved away from there**, so that it is always
