@@ -162,11 +162,14 @@ def lines(path, at=0):
         with open(path, 'rb') as file: file.seek(at); chunk = file.read(1024)
         if not chunk: return
         at += len(chunk)
-        found = (rest + chunk).split(b'\n')
-        rest = found.pop()
-        for line in found:
-            kind, name, size, sha, check, place = line.split(b' ', 5)
+        rest += chunk
+        begin, end = 0, rest.find(b'\n')
+        while end >= 0:
+            kind, name, size, sha, check, place = rest[begin:end].split(b' ', 5)
             yield (kind.decode(), name.decode(), size, sha, check, place.decode())
+            begin = end + 1
+            end = rest.find(b'\n', begin)
+        rest = rest[begin:]
 def turn_back(record, reason):
     record['state'] = 'reverting'
     record['reason'] = plain(reason)

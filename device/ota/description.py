@@ -14,7 +14,7 @@ from micropython import const
 from ota import names, paths
 from ota.errors import Refused
 
-_CHUNK = const(1024)
+_CHUNK = const(512)
 _MAX_LINE = const(512)
 #: Most files, and most deletions, of one update; and files and deletions together.
 MAX_ENTRIES = const(1000)

@@ -389,11 +389,14 @@ def lines(path, at=0):
         if not chunk:
             return
         at += len(chunk)
-        found = (rest + chunk).split(b"\n")
-        rest = found.pop()
-        for line in found:
-            kind, name, size, sha, check, place = line.split(b" ", 5)
+        rest += chunk
+        begin, end = 0, rest.find(b"\n")
+        while end >= 0:
+            kind, name, size, sha, check, place = rest[begin:end].split(b" ", 5)
             yield kind.decode(), name.decode(), size, sha, check, place.decode()
+            begin = end + 1
+            end = rest.find(b"\n", begin)
+        rest = rest[begin:]
 
 
 def mark(seconds, paths):
@@ -414,10 +417,7 @@ def mark(seconds, paths):
 
 
 def unmark():
-    """Note that what was changed by hand has proved itself; return whether anything was.
-
-    Raises OSError.
-    """
+    """Note that what was changed by hand is good; return whether anything was. Raises OSError."""
     record = load()
     if not record["changed"]:
         return False
