@@ -231,7 +231,7 @@ def _header(head, buffer, begin, end):
     name = name.decode()
     if name in head.headers and name != "accept":
         raise Refused(400, "bad_header/twice", name)
-    head.headers[name] = _text(buffer, colon + 1, end).strip(" \t")
+    head.headers[name] = bytes(_printable(buffer, colon + 1, end)).strip(b" \t").decode()
 
 
 def _text(buffer, begin, end):
