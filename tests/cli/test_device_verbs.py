@@ -9,7 +9,7 @@ import pytest
 
 from pico_ota import trusted
 from pico_ota.cli.logs import UPDATER, Line, Tail
-from pico_ota.errors import RefusedError
+from pico_ota.errors import RefusedError, UnreachableError
 from pico_ota.remote import Remote
 from pico_ota.target import parse
 
@@ -255,6 +255,36 @@ def test_a_new_password_from_the_environment_and_a_poor_one(own_device, cli, mon
     assert refused.status == 1
     assert "x" * 20 not in refused.err
     assert cli("df").status == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(UnreachableError("It does not answer."), 3), (KeyboardInterrupt(), 130)]
+)
+def test_a_made_up_password_is_not_lost_with_an_answer(device, cli, monkeypatch, error, status):
+    sent = []
+
+    def lost(self, password):
+        sent.append(password)
+        raise error
+
+    monkeypatch.setattr(Remote, "set_password", lost)
+    result = cli("reset-password", "--random")
+    assert result.status == status
+    assert f"may have the new password already, which was made up: {sent[0]}\n" in result.err
+    monkeypatch.setenv("PICO_OTA_NEW_PASSWORD", "my own secret")
+    assert "my own secret" not in cli("reset-password").err
+
+
+def test_cp_that_is_interrupted_says_what_it_leaves(device, cli, here, monkeypatch):
+    (here / "one").write_text("1")
+    monkeypatch.setattr(Remote, "write", _interrupt)
+    result = cli("cp", "one", ":")
+    assert result.status == 130
+    assert result.err == ("pico-ota: interrupted, 0 files copied: all else is as it was before.\n")
+
+
+def _interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_ctrl_c_ends_with_130_and_one_line(device, cli, monkeypatch):

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..errors import PicoOtaError, RefusedError, UsageError
+from ..errors import PicoOtaError, RefusedError, StoppedError, UsageError
 from ..ignore import Ignore
 from ..remote import MAX_FILE, Remote
 from ..sync import device_path
@@ -50,7 +50,20 @@ class Copier:
         self.unchanged: list[str] = []
 
     def copy(self, sources: list[str], target: str) -> None:
-        """Copy *sources* to *target*, as typed."""
+        """Copy *sources* to *target*, as typed.
+
+        Raises:
+            StoppedError: Ctrl-C.
+        """
+        try:
+            self._copy(sources, target)
+        except KeyboardInterrupt:
+            done = count(len(self.copied), "file")
+            raise StoppedError(
+                f"interrupted, {done} copied: all else is as it was before."
+            ) from None
+
+    def _copy(self, sources: list[str], target: str) -> None:
         if not is_remote(target):
             for source in sources:
                 self._from_device(source, target, many=len(sources) > 1)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import credentials
-from ..errors import UsageError
+from ..errors import StoppedError, UnreachableError, UsageError
 from .options import verb
 from .session import Session
 
@@ -45,8 +45,16 @@ def command(
     with session.remote() as remote:
         remote.status()  # the old password is wrong? Better said before a new one is asked for.
         new = credentials.random_password() if random else _new_password(new_password_file)
-        remote.set_password(new)
-        remote.status()
+        try:
+            remote.set_password(new)
+            remote.status()
+        except (UnreachableError, KeyboardInterrupt) as error:
+            # What was made up here must not be lost with an answer.
+            what = str(error) or "interrupted."
+            made_up = f", which was made up: {new}" if random else ""
+            text = f"{what} The device may have the new password already{made_up}"
+            stopped = isinstance(error, KeyboardInterrupt)
+            raise StoppedError(text) if stopped else UnreachableError(text) from error
     session.out.say(f"{session.target} has a new password.", "green")
     if random:
         session.out.show(f"New password: {new}")
