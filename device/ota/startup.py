@@ -19,8 +19,9 @@ def start_up(service):
         record.remove(record.HOME)  # a file, made by other hands
     record.clear(record.DESCRIPTION)
     record.clear("/.ota/~incoming")  # of ota/files.py, which is not loaded for its name alone
-    if record.is_dir("/.ota/password"):  # made by other hands: no password could be set
-        record.clear("/.ota/password")
+    for path in ("/.ota/password", "/.ota/traceback"):
+        if record.is_dir(path):  # made by other hands: neither could be written
+            record.clear(path)
     ota.chip.count_resets(service.rescue_after_resets)
     if record.load()["state"] == "staging":
         service.lease = time.ticks_ms()  # the client that began it has time to go on

@@ -233,7 +233,7 @@ def files_called_like_modules_of_the_firmware_are_an_application_s_own(make_boar
     "folders where files belong",
     {
         f"/.ota/{name}/x/y": b"mine"
-        for name in ("~incoming", "description", "settings", "plan", "password")
+        for name in ("~incoming", "description", "settings", "plan", "password", "traceback")
     },
 )
 @scenario("damaged settings", {"/.ota/settings": b'{"ssid": "no', "/.ota/password": b"mine"})
