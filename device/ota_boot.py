@@ -187,16 +187,10 @@ class Chip:
     def __init__(self):
         base = 0
         self._memory = None
-        self._ticks_ms = 2000
         if sys.platform == 'rp2':
-            base = 1074102272
-            if 'RP2350' in sys.implementation._machine: base = 1074626560; self._ticks_ms = 1000
+            base = 1074626560 if 'RP2350' in sys.implementation._machine else 1074102272
             self._memory = machine.mem32
-        self._control = base + 0
-        self._reason = base + 8
         self._scratch = base + 40
-        self._clear = base + 12288
-        self._watchdog = self._timer = None
     def leave(self, hint, deaths=None):
         if self._memory is not None:
             if deaths is None: deaths = self.deaths()
@@ -217,13 +211,22 @@ class Chip:
     def limit(self): return self._left() >> 4 & 15
     def forget_deaths(self):
         if self.deaths(): self.leave(self.hint(), 0)
+    def restart(self, hint):
+        try: self.leave(hint)
+        finally: machine.reset()
+class GuardedChip(Chip):
+    def __init__(self):
+        super().__init__()
+        base = self._scratch - 40
+        self._ticks_ms = 1000 if base == 1074626560 else 2000
+        self._control = base + 0
+        self._reason = base + 8
+        self._clear = base + 12288
+        self._watchdog = self._timer = None
     def cause(self):
         reason = 0 if self._memory is None else self._memory[self._reason]
         return 'watchdog' if reason & 1 else 'reset' if reason & 2 else 'power'
     def button_held(self): return bootsel_button is not None and bootsel_button() != 0
-    def restart(self, hint):
-        try: self.leave(hint)
-        finally: machine.reset()
     def start_watchdog(self, tick, bites=True):
         if bites: self._watchdog = machine.WDT(timeout=8321)
         self._timer = machine.Timer(-1)
@@ -380,7 +383,7 @@ def _put_back(live, kind, name, size, sha, _, path):
 _PATIENCE_S = const(15 * 60)
 _ROUTER_S = const(6 * 60)
 _BAD_ENDS = {'exception': 'the application ended in an exception', 'bitten': 'the application hung: the watchdog restarted the board', 'end': 'the application came to its end', 'deadline': 'no good start in time', 'silent': 'the program ran, but never let the updater run: use asyncio, or call poll()'}
-chip = Chip()
+chip = GuardedChip()
 _ran = False
 _changed = False
 _trial_s = 0

@@ -28,6 +28,7 @@ def __getattr__(name):
 
 
 _CHECK_MS = const(500)  # how soon a Wi-Fi that came or went is noticed
+_RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
 _MAX_STEP_MS = const(10000)  # what one check counts, where the application lets it run seldom
 
 
@@ -95,9 +96,8 @@ class OTAUpdateService:
             port,
             min_version,
             rescue_ap,
+            rescue_after_resets,
         )
-        if not 0 <= rescue_after_resets <= 15:
-            raise ValueError("rescue_after_resets is 1 to 15, or 0")
         self._is_connected = ota.once("wifi_help", "connected_function", wifi_service)
         self.wifi_service = wifi_service
         self.auth = (auth_username, auth_password)
@@ -106,6 +106,8 @@ class OTAUpdateService:
         self.login = None
         self.name = name
         self.host = host
+        #: The port that is asked for; `port` is the one in use.
+        self.wanted_port = port
         self.allowed_hosts = allowed_hosts
         self.on_progress = on_progress
         self.before_install = before_install
@@ -121,17 +123,25 @@ class OTAUpdateService:
         self.min_version = min_version
         self.rescue_after_resets = rescue_after_resets
         self.fleet = ota.load("fleet").Fleet(**fleet) if isinstance(fleet, dict) else fleet
-        self.log = ota.load("log").Log()
+        self.log = ota.load("console").Log()
         #: Sentences that `status` gives as warnings.
         self.notes = []
         #: Requests that were let in, so that rescue mode sees whether it is used.
         self.requests = 0
-        #: Whether the next start replaces the live files, and ticks_ms when somebody last went on
-        #: with an update, None when nobody has; see Device in ota/server.py.
+        #: Whether the next start replaces the live files: changes until then may be lost.
         self.decided = False
-        #: The last paths that were changed by hand since the start, see Device in ota/server.py.
+        #: The last paths that were changed by hand since the start, see ota/changes.py.
         self.changed = ()
+        #: ticks_ms when somebody last went on with an update, None when nobody has.
         self.lease = None
+        #: {"path", "received", "size"} of the write under way, or None; and its buffer.
+        self.upload = self.buffer = None
+        #: Files on their way out, see ota/reading.py.
+        self.readers = []
+        #: What ota/staging.py knows of the update that is being staged.
+        self.staged = None
+        #: The Access while a server is loaded, see ota/access.py.
+        self.access = None
         self.boot_id = "%08x" % int.from_bytes(ota.firmware("os").urandom(4), "big")
         self.uptime_ms = 0
         self.mode = "normal"
@@ -209,7 +219,8 @@ class OTAUpdateService:
         """
         if self._task is not None:
             raise RuntimeError("mount() comes before start()")
-        ota.load("mounted").mount(self._receive().device, app, prefix)
+        self._receive()
+        ota.load("mounted").mount(self, app, prefix)
         self.mounted = app
 
     def confirm(self):
@@ -226,11 +237,6 @@ class OTAUpdateService:
         return True
 
     @property
-    def wanted_port(self):
-        """The port that the application asked for."""
-        return self._listener.wanted_port
-
-    @property
     def port(self):
         """The port in use, None while not listening."""
         return self._listener.port
@@ -243,9 +249,16 @@ class OTAUpdateService:
         # Microdot has a server from start_server() on.
         return getattr(self.mounted, "server", True) is not None and self._is_connected()
 
+    def restart_soon(self, mode="normal"):
+        """Restart in a second, with *mode* "rescue" into rescue mode; return the answer."""
+        self.log("Restarting (%s)." % mode)
+        asyncio.create_task(_restart_later(mode))  # noqa: RUF006 - the loop holds it
+        return {"boot_id": self.boot_id, "restart_ms": _RESTART_MS}
+
     def tidy(self):
         """Free what is only needed for a moment, unless somebody is connected and uses it."""
         if self._server is None and not ota.busy:
+            self.buffer = self.access = None
             ota.unload()
 
     async def _run(self):
@@ -294,7 +307,7 @@ class OTAUpdateService:
                 except OSError as error:
                     # The port of another program: being found is a comfort, not a duty.
                     self.log("Cannot be discovered: %s" % error)
-            self.log(ota.once("access", "greeting", self))
+            self.log(ota.once("api", "greeting", self))
         elif not connected and self.port is not None:
             self._close()
             self.log("Wi-Fi is gone; listening again when it is back.")
@@ -320,9 +333,14 @@ class OTAUpdateService:
     def _dismiss(self):
         if self._server is not None and self.mounted is None:
             self._server.close()
-            self._server = None
+            self._server = self.buffer = self.access = None
             self._listener.renew()
             ota.unload()
+
+
+async def _restart_later(mode):
+    await asyncio.sleep_ms(_RESTART_MS)
+    ota.chip.restart("rescue" if mode == "rescue" else "restart")
 
 
 async def _pause(ms):

@@ -19,7 +19,7 @@ _BAD_ENDS = {
     "silent": _SILENT,
 }
 
-chip = Chip()
+chip = GuardedChip()
 _ran = False
 _changed = False
 _trial_s = 0  # that the application has, 0 when all is proven

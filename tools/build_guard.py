@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "device" / "ota_boot.py"
 SHARED = ("device/ota/record.py", "device/ota/chip.py")
-OWN = ("guard/trial.py", "guard/replace.py", "guard/run.py")
+OWN = ("guard/chip.py", "guard/trial.py", "guard/replace.py", "guard/run.py")
 LIMIT = 550
 _WIDTH = 100
 

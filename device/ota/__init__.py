@@ -24,7 +24,7 @@ PACK = "/ota/modules.pack"
 
 # What stays until nobody is connected any more, and what stays even then.
 _SERVING = " server connection request access digest errors "
-_RESIDENT = " listener log console chip fleet "
+_RESIDENT = " listener console chip fleet "
 # Modules of the firmware that a file of the application may be called like (micropython-lib
 # extends built-in modules that way). asyncio is not among them: there is one loop for all.
 _EXTENSIBLE = (
@@ -47,6 +47,7 @@ _EXTENSIBLE = (
 )
 
 _phase = None
+_first = ""  # what the phase needs with which the request began
 
 
 def firmware(name):
@@ -80,17 +81,21 @@ def once(name, function, *args):
         _unload(known)
 
 
-def use(name):
+def use(name, goes_on=False):
     """Return the module *name*, the entry of a phase, after unloading that of another phase.
 
-    None only ends the phase. Raises ImportError, MemoryError.
+    Where a request *goes_on* from phase to phase, what its first one needs stays: it is still at
+    work, and would be loaded a second time. None only ends the phase. Raises ImportError,
+    MemoryError.
     """
-    global _phase
+    global _phase, _first
     if name != _phase:
+        needed = "%s %s " % (name, " ".join(_imports(name))) if name else ""
+        if not goes_on:
+            _first = needed
         if busy <= 1:
             _unload_guard()
-            needed = " ".join(_imports(name)) if name else ""
-            _unload("%s%s %s " % (_SERVING, _RESIDENT, needed))
+            _unload(_SERVING + _RESIDENT + _first + needed)
         _phase = name
     return name and load(name)
 

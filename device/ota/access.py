@@ -5,7 +5,6 @@ The one place where a request is let in.
 
 import hashlib
 import network
-import os
 import time
 from binascii import a2b_base64, b2a_base64, hexlify
 from micropython import const
@@ -25,10 +24,9 @@ _MAX_WAIT_S = const(60)
 # because others try.
 _MAX_ADDRESSES = const(8)
 
-# The password that was set over the air, one line of hex: the secret that the application was
-# constructed with, and the one that replaces it.
-_FOLDER = "/.ota"
-_FILE = "/.ota/password"
+#: The password that was set over the air, one line of hex: the secret that the application was
+#: constructed with, and the one that replaces it.
+PASSWORD = "/.ota/password"
 _LENGTH = 64 + 1 + 64
 
 
@@ -63,9 +61,10 @@ class Access:
     def __init__(self, service):
         self._service = service
         self._digest = None
-        self._constructed = secret_of(*service.auth)
+        #: SHA-256 (64 hex) of the credentials that the application has given.
+        self.constructed = secret_of(*service.auth)
         #: SHA-256 (64 hex) of the credentials that are asked for.
-        self.secret = self._stored() or self._constructed
+        self.secret = self._stored() or self.constructed
         self._hosts = [host.lower() for host in service.allowed_hosts]
         self._failures = {}  # address -> [count, ticks_ms of the last]
 
@@ -87,8 +86,8 @@ class Access:
         if head.method == "POST" and "x-requested-with" not in head.headers:
             raise Refused(403, "missing_header")
         announced = head.announced()
-        if announced is not None:
-            head.body.expect(announced)
+        if announced is not None and not is_sha256(announced):
+            raise Refused(400, "bad_digest/header", announced[:70])
 
     def _is_our_page(self, origin, host):
         # Exactly equal: 'null' and other ports are other sites. Behind a TLS proxy it is https.
@@ -167,34 +166,15 @@ class Access:
             self._digest = load("digest").Digest(self._service)
         return self._digest
 
-    def is_password(self, password):
-        """Return True when *password* is the one that is asked for."""
-        return self.secret == secret_of(self._service.auth[0], password)
-
-    def change(self, secret):
-        """Ask for the password of *secret* from now on, as long as the application is as it is.
-
-        Raises OSError.
-        """
-        try:
-            os.mkdir(_FOLDER)
-        except OSError:
-            pass  # there already; any other trouble shows at open
-        # In place: littlefs makes a rewrite visible at close(), all or nothing.
-        with open(_FILE, "wb") as target:
-            target.write("%s %s" % (self._constructed, secret))
-        self.secret = secret
-        self._service.login = None
-
     def _stored(self):
-        """Return the secret that change() has stored; a damaged file reads as none.
+        """Return the secret in PASSWORD; a damaged file reads as none.
 
         When the application comes with other credentials than before, those win.
         """
         try:
-            with open(_FILE, "rb") as source:
+            with open(PASSWORD, "rb") as source:
                 line = source.read(_LENGTH + 1)
-            if len(line) == _LENGTH and line.startswith(self._constructed.encode() + b" "):
+            if len(line) == _LENGTH and line.startswith(self.constructed.encode() + b" "):
                 found = line[65:].decode()
                 return found if is_sha256(found) else None
         except (OSError, ValueError):
@@ -224,12 +204,6 @@ def ip(wifi):
 def host_name(service):
     """Return the host name as set by the application, the Wi-Fi manager or the network module."""
     return service.name or _text(service.wifi_service, "hostname") or network.hostname()
-
-
-def greeting(service):
-    """Return the line that tells a person at the console where to go."""
-    where = ip(service.wifi_service) or host_name(service)
-    return "Listening at http://%s:%d" % (where, service.port)
 
 
 def _text(wifi, name):

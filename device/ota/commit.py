@@ -9,10 +9,10 @@ import sys
 from binascii import crc32
 from micropython import const
 
-from ota import load, transaction
+from ota import changes, load, transaction
 from ota import record as records
 from ota.errors import Refused
-from ota.flash import DIRECTORY, UNIT, companion, cost, digest_steps, entries, kind
+from ota.flash import DIRECTORY, UNIT, check_room, companion, cost, digest_steps, entries, kind
 from ota.names import real
 from ota.record import NEW, OLD, PLAN, STARTS, exists, lines
 from ota.transaction import CRITICAL, FILES, check_session, received
@@ -28,36 +28,36 @@ _GUARD_HAS = ("run", "load", "save", "supervisor")
 # --- requests -----------------------------------------------------------------------------------
 
 
-async def commit(device, head):
+async def commit(service, head):
     """Answer `POST /api/v1/update/commit`: the staged set goes live at the next start."""
-    restart = (await head.body.json()).get("restart", True)
-    async with device.write_lock(PLAN, 0):
+    restart = (await head.json()).get("restart", True)
+    async with changes.WriteLock(service, PLAN, 0):
         check_session(head)
-        return 202, await go_live(device, restart), ()
+        return 202, await go_live(service, restart), ()
 
 
-async def abort(device, head):
+async def abort(service, head):
     """Answer `DELETE /api/v1/update`: drop what is staged."""
-    async with device.write_lock(PLAN, 0):
+    async with changes.WriteLock(service, PLAN, 0):
         check_session(head)
         transaction.abort()
-    device.service.log("The update was dropped.")
+    service.log("The update was dropped.")
     return 204, None, ()
 
 
-async def confirm(device, head):
+async def confirm(service, head):
     """Answer `POST /api/v1/confirm`: keep the set on trial."""
-    load("trial").confirm(device.service)
+    load("trial").confirm(service)
     record = transaction.load()
     return 200, {"state": record["state"], "version": record["version"]}, ()
 
 
-async def rollback(device, head):
+async def rollback(service, head):
     """Answer `POST /api/v1/rollback`: bring the previous set back at once."""
     transaction.rollback()
-    device.decided = True
-    device.service.log("Rolling back.")
-    answer = device.restart()
+    service.decided = True
+    service.log("Rolling back.")
+    answer = changes.restart(service)
     answer["state"] = "reverting"
     return 202, answer, ()
 
@@ -65,14 +65,13 @@ async def rollback(device, head):
 # --- the commit ---------------------------------------------------------------------------------
 
 
-async def go_live(device, restart):
+async def go_live(service, restart):
     """Commit what is staged, restart if *restart*, and return what the answer says.
 
     What the live files are may have changed since the description came, so it is looked at again.
     Raises Refused: 409 when files are missing or the application does not want it, 503 when it
     does not want it now, 507 when what is kept by copy does not fit.
     """
-    service = device.service
     record = transaction.load()
     state = transaction.after(record, "commit")
     if service.require_signed and record["signer"] is None:
@@ -92,13 +91,13 @@ async def go_live(device, restart):
     record["previous"] = record["version"] or ""
     if not record["trial"]:
         # Nothing undoes it, as nothing undoes what is changed by hand.
-        known = record["changed"] or "%d" % device.proof_s
+        known = record["changed"] or "%d" % changes.proof_s(service)
         record["changed"] = "%s %s" % (known, record["next"])
     records.save(record)
-    load("console").forget()
-    device.decided = True
+    records.remove(load("console").TRACEBACK)  # of the set that is replaced
+    service.decided = True
     service.log("Version %s goes live at the restart." % record["next"])
-    answer = device.restart() if restart else {"boot_id": service.boot_id}
+    answer = changes.restart(service) if restart else {"boot_id": service.boot_id}
     answer["state"] = "committed"
     answer["id"], answer["version"] = record["id"], record["next"]
     answer["signer"] = record["signer"]
@@ -214,7 +213,7 @@ async def _prepare(need):
 
     *need* is what they take. Raises Refused(507), OSError.
     """
-    transaction.check_room(need + UNIT)
+    check_room(need + UNIT)
     for does, name, _, _, _, path in lines(PLAN) if need else ():
         if does in "RD":
             # At one go: littlefs would give the blocks of a file that the application replaces

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import sys
 import time
 from micropython import const
 
-from ota.errors import Gone, Refused, answer_for
+from ota.errors import Gone, Refused
 from ota.listener import NO_MEMORY
-from ota.request import METHODS, Body
+from ota.request import METHODS
 
 # Size of the buffer in bytes: the longest request line or header line, such as the credentials of
 # Digest, which repeat the address.
@@ -43,6 +44,12 @@ SAFE = (
 #: Said unless the answer itself says what a page may do.
 POLICY = "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
 _JSON = (("Content-Type", "application/json"),)
+_ENOSPC = const(28)
+# Not in reasons.txt, which may not be read with next to no memory.
+_ADVICE = (
+    "The application leaves too little memory for this. Restart into rescue mode"
+    ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.'
+)
 
 
 class Connection:
@@ -116,7 +123,7 @@ class Connection:
         """Take note of what the Head says of the body. Raises Refused for an unknown method."""
         self.deadline = self.leaves_at = None
         self.head = head
-        head.body = Body(self, head.length)
+        head.source = self
         self.left = head.length or 0
         self._bounded = True
         self._expects = (
@@ -298,3 +305,31 @@ class Connection:
 
 def _chunk(piece):
     return b"%x\r\n%s\r\n" % (len(piece), piece) if piece else b""
+
+
+def answer_for(error, accept=""):
+    """Return (status, body, headers) for *error*, any exception; show a defect on the console.
+
+    *accept* is the header of that name: a browser that asks for the page itself is told in HTML
+    what became of the password.
+    """
+    if isinstance(error, MemoryError):
+        error = Refused(503, "low_memory", _ADVICE, retry_after=5)
+    elif isinstance(error, OSError) and error.errno == _ENOSPC:
+        error = Refused(507, "no_space/full")
+    elif not isinstance(error, Refused):
+        sys.print_exception(error)
+        error = Refused(500, "internal/defect", error)
+    headers = error.headers
+    for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
+        if name in error.extra:
+            headers += ((header, str(error.extra[name])),)
+    body = error.body()
+    if "text/html" in accept and error.status in (401, 429):
+        if error.status == 401:
+            page = Refused(401, "unauthorized/page")
+        else:
+            page = Refused(429, "too_many_tries/page", error.extra["retry_after"])
+        body = iter((page.message.encode(),))
+        headers += (("Content-Type", "text/html; charset=utf-8"),)
+    return error.status, body, headers

@@ -13,6 +13,8 @@ The firmware hands over what it prints in pieces that end anywhere (a line end i
 or "\r\n", or begins the next piece), from callbacks too, and the heap may be full: write() needs
 none, and neither does the restart, but for telling the guard the exception of a trial and for the
 file, which are then left out.
+
+The last lines that the service said are kept here as well (Log), beside what is printed.
 """
 
 import io
@@ -22,15 +24,15 @@ import sys
 from micropython import const
 
 import ota
-from ota import log
-from ota.log import Ring
 
 #: Where the service leaves what rescue mode needs, see ota/settings.py.
 SETTINGS = "/.ota/settings"
 #: The traceback of the last program that died, until another set of files takes its place.
 TRACEBACK = "/.ota/traceback"
 
-_RING = const(1536)
+_PRINTED = const(1536)
+_SAID = const(1024)
+_MAX_LINE = const(160)
 _LAST = const(512)  # as much of a traceback as littlefs keeps inside the directory: one page
 _GRACE_MS = const(15000)
 _SAID_CHARS = const(60)
@@ -54,6 +56,7 @@ _WORDS = (_HEAD, _MEMORY, _CTRL_C, _PROMPT, _RAW, _PASTE)  # _GREETING: see _mat
 _LETTERS = b"TMK>rp"
 
 _console = None
+_telling = False  # while a line of the log is printed: it is not part of what the program prints
 
 
 def begin(urgent):
@@ -90,14 +93,6 @@ def _left():
         return b""  # there is none
 
 
-def forget():
-    """Remove what the last death has left, since the set that died is replaced."""
-    try:
-        os.remove(TRACEBACK)
-    except OSError:
-        pass  # there is none
-
-
 class Console(io.IOBase):
     """Keeps what is printed, and restarts a board whose application has died.
 
@@ -114,7 +109,7 @@ class Console(io.IOBase):
         self._greeted = False  # the firmware has come to the prompt
         self._person = False  # has pressed Ctrl-C
         #: What was printed.
-        self.ring = Ring(_RING)
+        self.ring = Ring(_PRINTED)
         self._last = bytearray(_LAST)  # the end of the last traceback, round and round
         self._taken = 0  # bytes of it in all
         self._reading = _COMPLETE
@@ -131,7 +126,7 @@ class Console(io.IOBase):
     def write(self, data):
         """Keep a piece of console output, and look at it. Called by the firmware."""
         end = len(data)
-        if log.telling or self._over:
+        if _telling or self._over:
             return end
         self.ring.write(data)
         if self._word is None and not self._reading and not self._waiting:
@@ -311,3 +306,87 @@ def _next(data, at):
     if line < 0:
         line = len(data)
     return line if word < 0 or line < word else word
+
+
+class Ring:
+    """The last *size* bytes of all that is written."""
+
+    def __init__(self, size):
+        self._size = size
+        self._store = io.BytesIO(size)
+        self._put = self._store.write
+        self._at = 0
+        self._laps = 0
+
+    def write(self, data):
+        """Add *data*, which needs no heap, also where a callback comes in between."""
+        count = len(data)
+        if self._at + count < self._size:
+            self._at += count
+            self._put(data)
+            return
+        begin = 0
+        while self._at + count - begin >= self._size:
+            room = self._size - self._at
+            if room > 0:
+                self._put(data, begin, room)
+            begin += room
+            self._store.seek(0)
+            self._at = 0
+            self._laps += 1
+        self._at = count - begin
+        self._put(data, begin, count - begin)
+
+    @property
+    def next(self):
+        """How many bytes have been written in all."""
+        return self._laps * self._size + self._at
+
+    def since(self, number):
+        """Return (what is still here from byte *number* on, how many bytes of it are lost)."""
+        end = self.next
+        here = min(end, self._size)
+        if number > end:
+            number = end - here  # of another start: all that is here
+        count = min(end - number, here)
+        data = bytearray(count)
+        store, view = self._store, memoryview(data)
+        older = max(0, count - self._at)
+        store.seek(self._size - older if older else self._at - count)
+        store.readinto(view[:older])
+        if older:
+            store.seek(0)
+        store.readinto(view[older:])
+        store.seek(self._at)
+        return data, end - number - count
+
+
+class Log:
+    """Numbered lines, of which about the last thousand bytes are kept."""
+
+    def __init__(self, echo=print):
+        #: The number that the next line will have.
+        self.next = 0
+        self._ring = Ring(_SAID)
+        self._echo = echo
+
+    def __call__(self, text):
+        """Add one line (cut at 160 characters) and print it on the console."""
+        global _telling
+        line = str(text)[:_MAX_LINE].replace("\n", " ")
+        if self._echo:
+            _telling = True
+            try:
+                self._echo("ota:", line)
+            finally:
+                _telling = False
+        self._ring.write(("%s\n" % line).encode())
+        self.next += 1
+
+    def since(self, number):
+        """Return the lines numbered *number* and up that are still here."""
+        data, lost = self._ring.since(0)
+        if lost:
+            data = data[data.find(b"\n") + 1 :]  # the rest of a line
+        lines = bytes(data).decode().split("\n")[:-1]
+        return lines[max(0, number - self.next + len(lines)) :]

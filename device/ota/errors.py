@@ -1,16 +1,7 @@
-"""What bad input ends in, and what any failure becomes; the sentences are in reasons.txt."""
+"""What bad input ends in; the sentences are in reasons.txt."""
 
-import sys
-from micropython import const
-
-_ENOSPC = const(28)
 # The second, since the first may be a place of modules alone, or relative to another directory.
 _PLACES = (__file__.rsplit("/", 1)[0] + "/reasons.txt", "/ota/reasons.txt")
-# Not in reasons.txt, which may not be read with next to no memory.
-_ADVICE = (
-    "The application leaves too little memory for this. Restart into rescue mode"
-    ' (POST /api/v1/reboot {"mode": "rescue"}), where all of it is free.'
-)
 
 
 class Refused(Exception):
@@ -52,34 +43,6 @@ class Refused(Exception):
 
 class Gone(OSError):
     """The client left in the middle of a request, so nobody is there to be answered."""
-
-
-def answer_for(error, accept=""):
-    """Return (status, body, headers) for *error*, any exception; show a defect on the console.
-
-    *accept* is the header of that name: a browser that asks for the page itself is told in HTML
-    what became of the password.
-    """
-    if isinstance(error, MemoryError):
-        error = Refused(503, "low_memory", _ADVICE, retry_after=5)
-    elif isinstance(error, OSError) and error.errno == _ENOSPC:
-        error = Refused(507, "no_space/full")
-    elif not isinstance(error, Refused):
-        sys.print_exception(error)
-        error = Refused(500, "internal/defect", error)
-    headers = error.headers
-    for name, header in (("retry_after", "Retry-After"), ("allow", "Allow")):
-        if name in error.extra:
-            headers += ((header, str(error.extra[name])),)
-    body = error.body()
-    if "text/html" in accept and error.status in (401, 429):
-        if error.status == 401:
-            page = Refused(401, "unauthorized/page")
-        else:
-            page = Refused(429, "too_many_tries/page", error.extra["retry_after"])
-        body = iter((page.message.encode(),))
-        headers += (("Content-Type", "text/html; charset=utf-8"),)
-    return error.status, body, headers
 
 
 def _sentence(key):

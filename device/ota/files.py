@@ -7,7 +7,8 @@ import asyncio
 import os
 from micropython import const
 
-from ota import flash, load, names, paths
+from ota import changes, flash, load, names, paths
+from ota.body import Body
 from ota.errors import Refused
 
 # The last name in that folder: in the middle of a rename littlefs loses sight of the next one, and
@@ -20,52 +21,53 @@ _ENOSPC = const(28)
 # --- requests -----------------------------------------------------------------------------------
 
 
-async def put(device, head):
+async def put(service, head):
     """Take a file, or make a folder."""
     path, wants_dir = paths.target(head.rest)
     paths.guard(path, head)
     paths.check_brought(path)
     _check_way(path, wants_dir)
     if wants_dir:
-        _still_open(device)
-        return _make_dir(device, path)
+        _still_open(service)
+        return _make_dir(service, path)
     length = head.length
     if length is None:
         raise Refused(411, "length_required/file")
     if "content-range" in head.headers:
         raise Refused(400, "bad_range/whole")
     _check_target(path)
-    async with device.write_lock(path, length) as writing:
-        _still_open(device)
+    async with changes.WriteLock(service, path, length) as writing:
+        _still_open(service)
         existed = flash.kind(path) is not None
-        await _check_conditions(device, head, path)
-        head.body.hash()
+        await _check_conditions(service, head, path)
+        body = Body(head)
+        body.hash()
         flash.check_space(length, path)
         incoming = _Incoming(path)
         try:
-            await head.body.pump(writing.counting(incoming.write), device.buffer)
+            await body.pump(writing.counting(incoming.write), changes.buffer(service))
             # A folder may have been made at this name while the body came in.
             _check_target(path)
-            incoming.publish(device)
-            device.replaced(path)
+            incoming.publish(service)
+            _replaced(service, path)
         finally:
             incoming.close()
-    device.service.log("%s written, %d bytes" % (path, length))
-    return 204 if existed else 201, None, (("ETag", '"%s"' % head.body.sha256),)
+    service.log("%s written, %d bytes" % (path, length))
+    return 204 if existed else 201, None, (("ETag", '"%s"' % body.sha256),)
 
 
-async def delete(device, head):
+async def delete(service, head):
     """Remove a file or a folder."""
     path, wants_dir = paths.target(head.rest)
     paths.guard(path, head)
     _keep_start(path)
-    async with device.write_lock(path, 0):
-        _still_open(device)
+    async with changes.WriteLock(service, path, 0):
+        _still_open(service)
         # Looked at only now: the request before may have removed or replaced it.
         kind = flash.found(path, wants_dir)
-        await _check_conditions(device, head, path)
-        device.replaced(path)
-        device.changing(path)
+        await _check_conditions(service, head, path)
+        _replaced(service, path)
+        changes.by_hand(service, path)
         if kind == "file":
             os.remove(names.real(path))
         else:
@@ -73,11 +75,11 @@ async def delete(device, head):
                 for _ in flash.entries(path):
                     raise Refused(409, "not_empty/folder", path)
             await _remove_tree(path)
-    device.service.log("%s was deleted" % path)
+    service.log("%s was deleted" % path)
     return 204, None, ()
 
 
-async def move(device, head):
+async def move(service, head):
     """Rename a file or a folder."""
     source, _ = paths.target(head.rest)
     target = head.headers.get("x-destination")
@@ -93,14 +95,14 @@ async def move(device, head):
     if target.startswith(source + "/"):
         # littlefs would do it, and the whole tree would be gone.
         raise Refused(409, "into_itself")
-    async with device.write_lock(target, 0):
-        _still_open(device)
+    async with changes.WriteLock(service, target, 0):
+        _still_open(service)
         kind = flash.found(source, wants_dir)
-        await _check_conditions(device, head, source)
+        await _check_conditions(service, head, source)
         if flash.kind(target):
             raise Refused(412, "exists/target", target)
         _check_way(target, kind == "folder")
-        device.changing(target)
+        changes.by_hand(service, target)
         if source.rfind("/") != 0 or target.rfind("/") == 0:
             _make_folders(target)
             os.rename(names.real(source), target)
@@ -109,10 +111,10 @@ async def move(device, head):
         else:
             # A power cut in the middle of a move out of `/` can hide the next name there, which
             # may be boot.py (littlefs 2.9 and newer): copy, then remove.
-            await _copy(source, target, device)
+            await _copy(source, target, service)
             os.remove(names.real(source))
-        device.replaced(source)  # its blocks are now those of another name
-    device.service.log("%s moved to %s" % (source, target))
+        _replaced(service, source)  # its blocks are now those of another name
+    service.log("%s moved to %s" % (source, target))
     return 201, None, ()
 
 
@@ -125,10 +127,17 @@ def _keep_start(path):
         raise Refused(403, "protected/fixed", path)
 
 
-def _still_open(device):
+def _still_open(service):
     """Raise Refused(409) when the next start is to put other files in place of the live ones."""
-    if device.decided:
+    if service.decided:
         raise Refused(409, "busy/decided", retry_after=5)
+
+
+def _replaced(service, path):
+    """Take note that the file or folder *path* was replaced or removed."""
+    for reader in service.readers:
+        if reader.path == path or reader.path.startswith(path + "/"):
+            reader.stale = True
 
 
 def _check_target(path):
@@ -161,7 +170,7 @@ def _check_new(path, is_folder):
             raise Refused(403, "protected/fixed", path)
 
 
-async def _check_conditions(device, head, path):
+async def _check_conditions(service, head, path):
     headers = head.headers
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
     if match is None and none_match is None:
@@ -169,7 +178,7 @@ async def _check_conditions(device, head, path):
     state = flash.kind(path)
     if state == "file":
         with open(names.real(path), "rb") as source:
-            state = await flash.digest(source, device.buffer)
+            state = await flash.digest(source, changes.buffer(service))
     if match is not None and not flash.is_named(match, state):
         raise Refused(412, "precondition_failed/match", path, state)
     if none_match is not None and flash.is_named(none_match, state):
@@ -196,7 +205,7 @@ class _Incoming:
             raise self._full(error)
         self._received += len(view)
 
-    def publish(self, device):
+    def publish(self, service):
         """Make the file live in one step. Raises Refused(422) if the board could not start."""
         # Renaming a file that is still open for writing would lose data without an error.
         file, self._file = self._file, None
@@ -206,7 +215,7 @@ class _Incoming:
             raise self._full(error)
         if self._path == "/boot.py":
             load("commit").check_start(self._path, _INCOMING)
-        device.changing(self._path)
+        changes.by_hand(service, self._path)
         _make_folders(self._path)
         os.rename(_INCOMING, self._path)
 
@@ -241,22 +250,22 @@ def _make_folders(path):
         at = path.find("/", at + 1)
 
 
-def _make_dir(device, path):
+def _make_dir(service, path):
     if flash.kind(path) == "folder":
         return 204, None, ()
     if flash.kind(path):
         raise flash.not_directory(path)
     flash.check_space(0, path + "/")
-    device.changing(path)  # an import prefers a folder, even an empty one, to the module
+    changes.by_hand(service, path)  # an import prefers a folder, even an empty one, to the module
     _make_folders(path + "/")
     return 201, None, ()
 
 
-async def _copy(source, target, device):
+async def _copy(source, target, service):
     """Make *target* a copy of the file *source*, in one step. Raises Refused(507)."""
     source = names.real(source)
     flash.check_space(os.stat(source)[6], target)
-    view = memoryview(device.buffer)
+    view = memoryview(changes.buffer(service))
     incoming = _Incoming(target)
     try:
         with open(source, "rb") as file:
@@ -266,7 +275,7 @@ async def _copy(source, target, device):
                     break
                 incoming.write(view[:count])
                 await asyncio.sleep_ms(0)
-        incoming.publish(device)
+        incoming.publish(service)
     finally:
         incoming.close()
 

@@ -133,6 +133,14 @@ def check_space(size, path):
         raise no_space(need, free)
 
 
+def check_room(need):
+    """Raise Refused(507) unless *need* sixteenths of a block of the flash are free."""
+    free, _, block = space()
+    need = (need + UNIT - 1) // UNIT * block
+    if free < need:
+        raise Refused(507, "no_space/update", need, free, need=need, free=free)
+
+
 def walk(top):
     """Yield (path, size) of every file below *top*, without recursion."""
     pending = [top]

@@ -49,7 +49,7 @@ class Fleet:
         self.poll_s = poll_s
         self.gateway_token = gateway_token
         self.cafile = cafile
-        ota.once("web", "check", self)
+        ota.once("wifi_help", "check_fleet", self)
         #: What it is doing, in a word, and what went wrong with the last poll, None when all was
         #: well.
         self.state = "waiting"

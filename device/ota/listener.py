@@ -30,7 +30,7 @@ class Listener:
     def __init__(self, host, port, receive):
         #: The port that is bound, None while closed.
         self.port = None
-        self.wanted_port = port
+        self._wanted = port
         self._host = host
         self._receive = receive
         self._socket = None
@@ -38,7 +38,7 @@ class Listener:
 
     def open(self):
         """Bind and start accepting. Raises OSError when the port is taken, MemoryError."""
-        listening, address = _bound(socket.SOCK_STREAM, self._host, self.wanted_port)
+        listening, address = _bound(socket.SOCK_STREAM, self._host, self._wanted)
         try:
             listening.listen(_BACKLOG)
             # lwIP gives (host, port); the unix port a packed address that its sockaddr() opens.

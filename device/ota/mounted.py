@@ -10,21 +10,21 @@ import json
 from microdot import Request, Response
 
 import ota
-from ota.connection import POLICY, SAFE
-from ota.errors import Gone, Refused, answer_for
+from ota.connection import POLICY, SAFE, answer_for
+from ota.errors import Gone, Refused
 from ota.flash import space
-from ota.request import METHODS, Body, Head
+from ota.request import METHODS, Head
 from ota.server import respond
 
 
-def mount(device, app, prefix):
+def mount(service, app, prefix):
     """Add the routes to *app*, a Microdot, below *prefix*. Raises ValueError for a bad prefix."""
     if prefix and (prefix[0] != "/" or prefix[-1] == "/"):
         raise ValueError("prefix looks like '/ota', got %r" % prefix)
     # Microdot refuses bodies of more than 16 KB unless told; longer ones it leaves in the
     # stream, so that this costs no memory.
     Request.max_content_length = max(Request.max_content_length, space()[1])
-    routes = _Routes(device, prefix)
+    routes = _Routes(service, prefix)
     # Microdot's documented route() builds its own pattern type, hence its list. That runs `re`
     # over the path, whose recursion per character overflows the stack of the board.
     app.url_map.append((METHODS.split(", "), routes, routes.run, "", None))
@@ -33,9 +33,9 @@ def mount(device, app, prefix):
 class _Routes:
     """All routes below *prefix* as one route of Microdot: pattern and handler in its shapes."""
 
-    def __init__(self, device, prefix):
+    def __init__(self, service, prefix):
         self.url_pattern = prefix
-        self._device = device
+        self._service = service
 
     def match(self, path):
         """Return {} when *path* is below the prefix, else None."""
@@ -62,10 +62,10 @@ class _Routes:
         for name in request.headers:
             head.headers[name.lower()] = request.headers[name]
         head.finish()
-        head.body = Body(_Source(request, head.length or 0), head.length)
-        self._device.access.check(head, request.client_addr[0])
-        self._device.service.requests += 1
-        return await respond(self._device, head)
+        head.source = _Source(request, head.length or 0)
+        self._service.access.check(head, request.client_addr[0])
+        self._service.requests += 1
+        return await respond(self._service, head)
 
 
 def _response(status, body, headers):

@@ -9,8 +9,8 @@ import asyncio
 from micropython import const
 
 import ota
+from ota import changes, transaction
 from ota import record as records
-from ota import transaction
 from ota.errors import Refused
 from ota.feedback import Step, Unwanted
 from ota.record import NAMED_FROM, PLAN, lines
@@ -56,13 +56,12 @@ class _Bringing(Step):
         """Go on with what was begun before, or begin."""
         action, version, size, mark, path, _ = self.order
         record = transaction.load()
-        device = self._device = self.service._receive().device
         job = self.staged(record)
-        if record["state"] == "staging" and not job and not device.lease_over():
+        if record["state"] == "staging" and not job and not changes.lease_over(self.service):
             raise Refused(409, "busy/other", record["next"])
         if not size or size > _MAX_ARCHIVE:
             raise Refused(413, "too_large/entry", "the archive", size, _MAX_ARCHIVE)
-        device.prepare_buffer(True, "PUT")
+        changes.buffer(self.service)  # before modules leave no piece of its size
         self._source = Download(self.link, path, size, None)
         self.fleet.state = "downloading"
         if job and job[4] == mark:
@@ -80,9 +79,9 @@ class _Bringing(Step):
         """Read the head of the archive and make the plan."""
         action, version, size, mark, _, _ = self.order
         source, last = self._source, transaction.load()["last"]
-        archive = _archive(source, self._device.buffer)
-        async with self._device.write_lock("fleet", size):
-            session, version, entry = await _take_head(self._device, archive, self._judge)
+        archive = _archive(source, changes.buffer(self.service))
+        async with changes.WriteLock(self.service, "fleet", size):
+            session, version, entry = await _take_head(self.service, archive, self._judge)
         begins = archive.position - (span(entry[0]) if entry else 0)
         job = [action, session, last[0] if last else 0, version, mark, begins, source.etag]
         self.kept["job"] = job
@@ -104,8 +103,8 @@ class _Bringing(Step):
         """Stage the files that are lacking."""
         job = self.kept["job"]
         self.fleet.offered = job[3]
-        await self._source.fetch(self._device, job[5], job[1], self._progress(job[0]))
-        self._device.renew_lease()
+        await self._source.fetch(self.service, job[5], job[1], self._progress(job[0]))
+        changes.renew_lease(self.service)
         if not await self.tell_once(job[0], "downloaded", "%s is here." % job[3]):
             return self.withdrawn()
         if self.order[5]:
@@ -118,11 +117,11 @@ class _Bringing(Step):
     async def _commit(self):
         job = self.kept["job"]
         self.fleet.state = "installing"
-        async with self._device.write_lock(PLAN, 0):
+        async with changes.WriteLock(self.service, PLAN, 0):
             check_ours(job[1])
-            await _phase("commit", "go_live", self._device, False)
+            await _phase("commit", "go_live", self.service, False)
         await self.tell_once(job[0], "proceeding", "%s is being installed." % job[3])
-        self._device.restart()
+        changes.restart(self.service)
         return 0
 
     def _accept(self, action, version):
@@ -143,15 +142,15 @@ class _Bringing(Step):
 
 
 def _phase(module, function, *args):
-    return getattr(ota.use(module), function)(*args)
+    return getattr(ota.use(module, True), function)(*args)
 
 
 def _archive(source, buffer):
     return ota.load("updates").Archive(source, buffer)
 
 
-def _take_head(device, archive, judge):
-    return ota.load("updates").take_head(device, archive, judge)
+def _take_head(service, archive, judge):
+    return ota.load("updates").take_head(service, archive, judge)
 
 
 def verdict(version, release):
@@ -206,7 +205,10 @@ class Download:
         while self.position < self.size:
             try:
                 if not self._here <= self.position < self._until:
-                    await self._request()
+                    # Not in a frame of its own: opening a connection takes much of the C stack.
+                    first, last, headers = self._wanted()
+                    status = await self._link.ask("GET", self._path, None, headers)
+                    self._begin(status, first, last)
                 before = self.position - self._here
                 if before:  # what stands in between is not wanted
                     if before > len(view):
@@ -230,13 +232,18 @@ class Download:
             await asyncio.sleep_ms(250 << tries)
         return 0
 
-    async def _request(self):
-        link, first = self._link, self.position
+    def _wanted(self):
+        """Return the first and last byte to ask for, and the headers that do so."""
+        first = self.position
         last = min(first + _WINDOW, self.end or first + _HEAD_WINDOW, self.size) - 1
         headers = "Range: bytes=%d-%d\r\n" % (first, last)
         if self.etag and self.etag[:2] != "W/":
             headers += "If-Range: %s\r\n" % self.etag
-        status = await link.ask("GET", self._path, None, headers)
+        return first, last, headers
+
+    def _begin(self, status, first, last):
+        """Take note of what is answered. Raises Refused."""
+        link = self._link
         if status not in (200, 206):
             self._until = 0
             fail(link, self._path)
@@ -259,7 +266,7 @@ class Download:
 
     # --- its files -----------------------------------------------------------------------------
 
-    async def fetch(self, device, at, session, tell):
+    async def fetch(self, service, at, session, tell):
         """Stage what the board lacks of the update *session*, whose files begin at byte *at*.
 
         *tell*, an async function, hears of the percentage. Raises Refused.
@@ -278,7 +285,7 @@ class Download:
             if listed[0] == "=" or _staging().received(listed[1]) == size:
                 continue
             if run and (begin - end > _GAP or len(run) == _RUN):
-                left -= await self._fetch_run(device, run, end, session)
+                left -= await self._fetch_run(service, run, end, session)
                 run = []
                 percent = 100 - left * 100 // max(total, 1)
                 if percent >= told + _TOLD and self.position >= self._until:
@@ -287,27 +294,28 @@ class Download:
             run.append((listed, begin))
             end = begin + size
         if run:
-            await self._fetch_run(device, run, end, session)
+            await self._fetch_run(service, run, end, session)
 
-    async def _fetch_run(self, device, run, end, session):
+    async def _fetch_run(self, service, run, end, session):
         """Stage the files of *run*, which end at byte *end* of the archive; return their size."""
         total = 0
         self.end = end
         for listed, begin in run:
             size = int(listed[2])
-            async with device.write_lock(listed[5], size) as writing:
+            async with changes.WriteLock(service, listed[5], size) as writing:
                 check_ours(session)
                 writer = _staging().Writer(listed)
                 here = max(_staging().received(listed[1]), 0)
                 try:
-                    await writer.begin(here, device.buffer)
+                    await writer.begin(here, changes.buffer(service))
                     self.position = begin + here
                     total += size - here
-                    await self._pump(size - here, writing.counting(writer.write), device.buffer)
+                    write = writing.counting(writer.write)
+                    await self._pump(size - here, write, changes.buffer(service))
                 finally:
                     writer.leave()
                 writer.finish()
-            device.renew_lease()
+            changes.renew_lease(service)
         return total
 
     async def _pump(self, left, write, buffer):
@@ -340,7 +348,7 @@ def span(name):
 
 
 def _staging():
-    return ota.use("staging")
+    return ota.use("staging", True)
 
 
 def _entry_name(listed):

@@ -5,7 +5,7 @@ _PAGE = "/ota/page.html.gz"
 _ABOUT = "/ota/page.txt"
 
 
-async def page(device, head):
+async def page(service, head):
     """Send the page, compressed as it lies on the flash."""
     tag, policy = _about()
     headers = (

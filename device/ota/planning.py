@@ -19,14 +19,15 @@ all, are "x" and such a number.
 import asyncio
 import os
 
+from ota import changes, transaction
 from ota import record as records
-from ota import transaction
 from ota.description import Lists
 from ota.errors import Refused
 from ota.flash import (
     DIRECTORY,
     ENTRY,
     RESERVE,
+    check_room,
     companion,
     cost,
     digest_steps,
@@ -43,7 +44,7 @@ _PACKAGE = ("/ota/__init__.py", "/ota/modules.pack", "/ota/errors.py", "/ota/err
 _UPDATER = _GUARDS + _PACKAGE
 
 
-async def prepare(device, session, facts):
+async def prepare(service, session, facts):
     """Begin the update *session* that the text in DESCRIPTION asks for, or go on with it.
 
     *facts* is what conditions.read() has found. Another update gives way when nobody has gone on
@@ -53,10 +54,10 @@ async def prepare(device, session, facts):
     if record["state"] == "staging":
         if (record["id"], record["signer"]) == (session, facts["signer"]):
             return
-        if record["id"] != session and not device.lease_over():
+        if record["id"] != session and not changes.lease_over(service):
             raise Refused(409, "busy/other", record["next"], id=record["id"])
         transaction.abort()
-        device.service.log("The update that was staged before was dropped.")
+        service.log("The update that was staged before was dropped.")
         record = transaction.load()
     transaction.after(record, "begin")
     lists = Lists(*facts.pop("lists"))
@@ -67,7 +68,7 @@ async def prepare(device, session, facts):
     except BaseException:
         _undo()
         raise
-    device.service.log("Update to %s begins." % facts["next"])
+    service.log("Update to %s begins." % facts["next"])
 
 
 async def build_again(record):
@@ -350,14 +351,14 @@ def _seal(record, need, facts):
     plan = records.digest(BUILDING)
     if record["previous"] is not None:
         # Not yet gone, but counted: without it there must be enough.
-        transaction.check_room(need - _previous_room())
+        check_room(need - _previous_room())
         record["previous"] = record["plan"] = record["old"] = None
         records.save(record)
     records.empty(OLD)
     records.empty(NEW)
     if kind(PLAN) == "file" and records.digest(PLAN) == plan:
         records.remove(PLAN)  # else the new one, its equal, would be left over
-    transaction.check_room(need)
+    check_room(need)
     record.update(facts)
     record["state"], record["plan"] = state, plan
     record["tries"] = record["dirty"] = 0

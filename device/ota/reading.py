@@ -10,7 +10,7 @@ _PIECE = const(512)  # bytes of a listing that travel together
 _EIO = const(5)
 
 
-async def get(device, head):
+async def get(service, head):
     """Send a file, or the listing of a folder."""
     path, wants_dir = paths.target(head.rest)
     if paths.is_private(path):
@@ -18,7 +18,7 @@ async def get(device, head):
     kind = flash.found(path, wants_dir)
     if kind == "folder":
         return 200, _listing(path), ()
-    reader = _Reader(device.readers, path)
+    reader = _Reader(service.readers, path)
     try:
         digest = await reader.digest()
         if reader.stale:

@@ -1,4 +1,4 @@
-"""One HTTP request: its head, read line by line, and its body, read in pieces.
+"""One HTTP request: its head, read line by line, and a short body; longer ones: ota/body.py.
 
 Only headers that some route uses are kept: a browser's cookies cost bytes on the wire, no heap.
 """
@@ -8,7 +8,6 @@ import json
 from binascii import hexlify
 from micropython import const
 
-from ota.access import is_sha256
 from ota.errors import Gone, Refused
 
 #: What some route answers to.
@@ -44,9 +43,11 @@ class Head:
         self.length = None
         #: Whether the client wants the connection for its next request.
         self.keep = version == 1
-        #: The path below that of the route, and the Body.
+        #: The path below that of the route.
         self.rest = ""
-        self.body = None
+        #: Where the body comes from: it has `async readinto(view)`, and `take(view)`, which only
+        #: takes what is here already.
+        self.source = None
 
     def asked(self, name):
         """Return the value of *name* in the query, "" when it is not there."""
@@ -83,80 +84,26 @@ class Head:
                 raise Refused(400, "bad_length/number", text[:20])
             self.length = int(text)
 
+    async def json(self):
+        """Return the body as a JSON object, {} when it is empty.
 
-class Body:
-    """What a client sends after the head, *length* bytes or None when it declared none.
-
-    *source* has `async readinto(view)` and `take(view)`, which only takes what is here already.
-    """
-
-    def __init__(self, source, length):
-        self._source = source
-        self.length = length
-        self._sha = self._expected = None
-        #: SHA-256 (64 hex) of the whole once it is read, after hash() or expect().
-        self.sha256 = None
-
-    def hash(self):
-        """Have `sha256` made on the way."""
-        self._sha = self._sha or hashlib.sha256()
-
-    def expect(self, text):
-        """Take no body for whole but the one with the SHA-256 *text*. Raises Refused(400)."""
-        if not is_sha256(text):
-            raise Refused(400, "bad_digest/header", text[:70])
-        self._expected = text
-        self.hash()
-
-    def is_compared(self, text):
-        """Leave it to somebody else to compare the whole with the SHA-256 *text*."""
-        if self._expected == text:
-            self._sha = None
-
-    def readinto(self, view):
-        """Read into memoryview *view*; awaited, the count, 0 at the end.
-
-        Raises Gone, and Refused(422) at the end when another body was announced.
+        Raises Refused: 413 when it is too long, 422 when another body was announced, 400 for
+        anything else; and Gone.
         """
-        # Not in a frame of its own where it can be helped: the C stack is small.
-        return self._source.readinto(view) if self._sha is None else self._read(view)
-
-    async def _read(self, view):
-        count = await self._source.readinto(view)
-        self._took(view[:count])
-        return count
-
-    def _took(self, view):
-        if self._sha is None:
-            return
-        if view:
-            self._sha.update(view)
-            return
-        self.sha256 = hexlify(self._sha.digest()).decode()
-        self._sha = None
-        if self._expected not in (None, self.sha256):
-            about = {"expected": self._expected, "found": self.sha256}
-            raise Refused(422, "digest_mismatch/body", **about)
-
-    async def read_small(self, limit=_SMALL):
-        """Return the whole body as bytes. Raises Refused(413) when it is longer than *limit*."""
         length = self.length or 0
-        if length > limit:
-            raise Refused(413, "too_large/body", limit, length)
+        if length > _SMALL:
+            raise Refused(413, "too_large/body", _SMALL, length)
         data = bytearray(length)
         view = memoryview(data)
         at = 0
         while at < length:
-            count = await self.readinto(view[at:])
+            count = await self.source.readinto(view[at:])
             if not count:
                 raise Gone(104)
             at += count
-        self._took(b"")
-        return bytes(data)
-
-    async def json(self, limit=_SMALL):
-        """Return the body as a JSON object, {} when it is empty. Raises Refused(400)."""
-        data = await self.read_small(limit)
+        expected, found = self.announced(), hexlify(hashlib.sha256(data).digest()).decode()
+        if expected not in (None, found):
+            raise Refused(422, "digest_mismatch/body", expected=expected, found=found)
         if not data:
             return {}
         try:
@@ -166,28 +113,6 @@ class Body:
         if not isinstance(value, dict):
             raise Refused(400, "bad_json/no_object")
         return value
-
-    async def pump(self, write, buf):
-        """Hand the whole body to *write* (a function of a memoryview) through *buf*.
-
-        Raises what *write* raises, Gone, and Refused(422) when another body was announced.
-        """
-        view = memoryview(buf)
-        source = self._source
-        filled = 0
-        while True:
-            rest = view[filled:]
-            count = source.take(rest) or await source.readinto(rest)
-            filled += count
-            # Full chunks only: small network pieces would cost a flash call each.
-            if filled and (not count or filled == len(view)):
-                # Other tasks run in between: a read waits for its turn when this has taken long.
-                self._took(view[:filled])
-                write(view[:filled])
-                filled = 0
-            if not count:
-                self._took(b"")
-                return
 
 
 async def read(source):

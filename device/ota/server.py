@@ -1,6 +1,6 @@
 """Connections get a slot here, their requests are let in, and each is answered by its handler.
 
-A handler is `async function(device, head)` and returns (status, body, headers): *body* is None, a
+A handler is `async function(service, head)` and returns (status, body, headers): *body* is None, a
 dict (sent as JSON), an iterator of bytes (JSON, unless *headers* say otherwise), or an open file
 with `readinto(view)`, `left` and `close()`; *headers* is a tuple of (name, value).
 """
@@ -13,8 +13,8 @@ from micropython import const
 
 import ota
 from ota.access import Access
-from ota.connection import Connection
-from ota.errors import Gone, Refused, answer_for
+from ota.connection import Connection, answer_for
+from ota.errors import Gone, Refused
 from ota.request import read
 
 # A Pico W has five TCP connections in all, closing ones included (lwIP MEMP_NUM_TCP_PCB).
@@ -27,11 +27,6 @@ _IPPROTO_TCP = const(6)
 # 64 on the board, where it is a flag of lwIP; 1 where an operating system has the sockets.
 _TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)
 
-# Bytes read, hashed and written in one go: at most one flash erase (45 ms) holds up the loop.
-_CHUNK = const(3072)
-_LEASE_MS = const(120000)  # an update that nobody goes on with for longer may be pushed aside
-_RESTART_MS = const(1000)  # time for the answer to leave before the reset cuts every connection
-_WAIT_MS = const(10000)
 _POLL_MS = const(25)
 
 # Method, path, module, function, and who may: "any", or "unsigned", refused where only signed
@@ -45,8 +40,8 @@ GET /api/v1/info api info any
 GET /cp/version.json api version any
 GET /api/v1/status status status any
 GET /api/v1/progress server progress any
-GET /api/v1/log printed log any
-GET /api/v1/console printed console any
+GET /api/v1/log api log any
+GET /api/v1/console api console any
 POST /api/v1/reboot server reboot any
 PUT /api/v1/password api password any
 GET /fs/ reading get any
@@ -102,28 +97,38 @@ def _has(method, path):
     return "\n%s %s " % (method, path) in _ROUTES
 
 
-async def respond(device, head):
+async def respond(service, head):
     """Return what the handler for *head* returns.
 
     In a frame of its own: a frame keeps alive what was last on its stack, and that of a
     connection would keep the modules of a phase until the next request.
     """
-    module, function = find(head, device.service.require_signed)
+    module, function = find(head, service.require_signed)
     if function == "progress":
-        return 200, {"upload": device.upload}, ()
+        return 200, {"upload": service.upload}, ()
     if function == "reboot":
-        mode = (await head.body.json()).get("mode", "normal")
-        return 202, device.restart(mode), ()
-    if device.upload is None:
-        device.prepare_buffer(module != "api" and head.length, head.method)
-    return await getattr(ota.use(module), function)(device, head)
+        mode = (await head.json()).get("mode", "normal")
+        try:
+            return 202, ota.use("changes").restart(service, mode), ()
+        except MemoryError:  # which is why it is asked for
+            return 202, service.restart_soon(mode), ()
+    if service.upload is None:
+        if head.length and module != "api":
+            # Before modules leave no piece of its size.
+            if service.buffer is None:
+                ota.use(None)
+                ota.load("changes").buffer(service)
+        elif head.method in ("GET", "HEAD"):
+            service.buffer = None  # which may need its room
+    return await getattr(ota.use(module), function)(service, head)
 
 
 class Server:
     """Serves the connections of *service*, at most three at once."""
 
     def __init__(self, service):
-        self.device = Device(service)
+        self._service = service
+        service.access = Access(service)
         self._open = []  # the oldest first
         self._tending = None
         self._wanted_ms = None  # since when somebody waits for a slot
@@ -185,15 +190,15 @@ class Server:
         """Answer one request; return whether a next one may come."""
         if not await connection.wait():
             return False
-        device = self.device
+        service = self._service
         try:
             head = await read(connection)
             connection.begin(head)
-            device.access.check(head, connection.address)
-            device.service.requests += 1
+            service.access.check(head, connection.address)
+            service.requests += 1
             ota.busy += 1
             try:
-                await connection.answer(*await respond(device, head))
+                await connection.answer(*await respond(service, head))
             except MemoryError:
                 # Half of a phase helps nobody, and takes the room for the way out of it.
                 ota.use(None)
@@ -247,163 +252,6 @@ class Server:
             await asyncio.sleep_ms(_TICK_MS)
         self._tending = None
         gc.collect()
-
-
-class Device:
-    """What all handlers share: the service, the one writer at a time, who may come in, restarts.
-
-    *service* is the OTAUpdateService.
-    """
-
-    def __init__(self, service):
-        self.service = service
-        self.access = Access(service)
-        #: {"path", "received", "size"} of the write under way, or None.
-        self.upload = None
-        #: Files on their way out, see ota/reading.py.
-        self.readers = []
-        #: What ota/staging.py knows of the update that is being staged.
-        self.staged = None
-        self._buffer = None
-        self._resetting = None
-
-    @property
-    def buffer(self):
-        """The one buffer, of the one that has the write lock. Raises MemoryError."""
-        if self._buffer is None:
-            self._buffer = bytearray(_CHUNK)
-        return self._buffer
-
-    def prepare_buffer(self, wanted, method):
-        """Have the buffer if it is *wanted*, before modules leave no piece of its size.
-
-        A *method* that only reads may need its room.
-        """
-        if wanted and self._buffer is None:
-            ota.use(None)
-            self._buffer = bytearray(_CHUNK)
-        elif method in ("GET", "HEAD"):
-            self._buffer = None
-
-    def write_lock(self, path, size):
-        """Return the right to write *size* bytes to *path*, for `async with`.
-
-        Entering waits for the writer before, at most 10 s. Raises Refused: 409 when that one
-        writes the same path, 503 when it takes longer.
-        """
-        return _WriteLock(self, path, size)
-
-    def changing(self, path):
-        """Take note that the file or folder *path* is about to be changed by hand.
-
-        Only the first time since the start this writes. Raises OSError, MemoryError.
-        """
-        service = self.service
-        if not service.changed:
-            self._mark((path,))
-        service.changed = [name for name in service.changed if name != path][-2:] + [path]
-
-    @property
-    def proof_s(self):
-        """Seconds that what was changed without a trial has to prove itself."""
-        return max(self.service.trial_deadline_s, self.service.confirm_after_s + 5)
-
-    def _mark(self, paths):
-        ota.once("record", "mark", self.proof_s, paths)
-
-    def replaced(self, path):
-        """Take note that the file or folder *path* was replaced or removed."""
-        for reader in self.readers:
-            if reader.path == path or reader.path.startswith(path + "/"):
-                reader.stale = True
-
-    # These two outlive the server.
-
-    @property
-    def decided(self):
-        """True when the next start replaces the live files: changes until then may be lost."""
-        return self.service.decided
-
-    @decided.setter
-    def decided(self, value):
-        self.service.decided = value
-
-    def renew_lease(self):
-        """Let nobody else begin an update for a while."""
-        self.service.lease = time.ticks_ms()
-
-    def lease_over(self):
-        """Return True when an update that was begun before may be pushed aside."""
-        if self.service.lease is None:
-            return True
-        # Negative after six quiet days, when the counter has gone half round: long over.
-        return not 0 <= time.ticks_diff(time.ticks_ms(), self.service.lease) < _LEASE_MS
-
-    def restart(self, mode="normal"):
-        """Restart in a second; return what the answer says.
-
-        Raises Refused for another *mode*, and for rescue mode on an unknown network.
-        """
-        service = self.service
-        if mode not in ("normal", "rescue"):
-            raise Refused(400, "bad_mode/other", mode)
-        if mode == "rescue" and service.mode != "rescue":
-            try:
-                if not ota.once("settings", "prepare", service):
-                    raise Refused(409, "no_network")
-            except MemoryError:
-                pass  # that is why it is asked for; what is known from before has to do
-        if len(service.changed) > 1:
-            try:
-                self._mark(service.changed)  # now with the names of all
-            except (MemoryError, OSError):
-                pass  # one is there
-        service.log("Restarting (%s)." % mode)
-        self._resetting = asyncio.create_task(_reset_later(mode))
-        return {"boot_id": service.boot_id, "restart_ms": _RESTART_MS}
-
-
-class _WriteLock:
-    """The right to write, from `async with` to its end."""
-
-    def __init__(self, device, path, size):
-        self._device = device
-        self._entry = {"path": path, "received": 0, "size": size}
-
-    async def __aenter__(self):
-        device, path = self._device, self._entry["path"]
-        until = time.ticks_add(time.ticks_ms(), _WAIT_MS)
-        while device.upload is not None:
-            if device.upload["path"] == path:
-                raise Refused(409, "busy/path", path, retry_after=2)
-            if time.ticks_diff(until, time.ticks_ms()) < 0:
-                raise Refused(503, "busy/upload", retry_after=5)
-            await asyncio.sleep_ms(_POLL_MS)
-        device.upload = self._entry
-        return self
-
-    async def __aexit__(self, kind, error, trace):
-        self._device.upload = None
-
-    def counting(self, write):
-        """Return *write* (a function of a memoryview) that also counts what was written."""
-        entry, on_progress = self._entry, self._device.service.on_progress
-
-        def add(view):
-            write(view)
-            entry["received"] += len(view)
-            if on_progress:
-                try:
-                    on_progress(entry["path"], entry["received"], entry["size"])
-                except Exception as error:  # the application's: no reason to refuse the file
-                    print("ota: on_progress raised %r" % error)
-
-        return add
-
-
-async def _reset_later(mode):
-    await asyncio.sleep_ms(_RESTART_MS)
-    ota.chip.restart("rescue" if mode == "rescue" else "restart")
 
 
 def _address_of(peer):

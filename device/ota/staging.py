@@ -12,7 +12,7 @@ import os
 from binascii import hexlify
 from micropython import const
 
-from ota import load, paths, transaction
+from ota import changes, load, paths, transaction
 from ota.errors import Refused
 from ota.record import LINE, NAMED_FROM, NEW, PLAN, lines, make_parents
 from ota.transaction import CRITICAL, FILES, any_received, check_session, received
@@ -25,29 +25,30 @@ _ENOSPC = const(28)
 # --- requests -----------------------------------------------------------------------------------
 
 
-async def put(device, head):
+async def put(service, head):
     """Answer `PUT /api/v1/update/files/…`: take a file of the update, or the rest of one."""
     path = paths.check("/" + paths.decode(head.rest))
     offset, total = _content_range(head)
-    length = head.body.length
+    length = head.length
     if total is None:
         total = offset + length
-    async with device.write_lock(path, length) as writing:
+    async with changes.WriteLock(service, path, length) as writing:
         record = check_session(head)
         if record["state"] != "staging":
             raise Refused(409, "wrong_state/put", record["state"], state=record["state"])
-        entry = _find(device, record["plan"], path)
+        entry = _find(service, record["plan"], path)
         if int(entry[2]) != total:
             raise Refused(400, "wrong_size", path, int(entry[2]), total)
+        body = load("body").Body(head)  # by name: a fleet client needs none
         if length == total:
-            head.body.is_compared(entry[3].decode())
+            body.is_compared(entry[3].decode())
         writer = Writer(entry)
         try:
-            await writer.begin(offset, device.buffer)
-            await head.body.pump(writing.counting(writer.write), device.buffer)
+            await writer.begin(offset, changes.buffer(service))
+            await body.pump(writing.counting(writer.write), changes.buffer(service))
         finally:
             writer.leave()
-            device.renew_lease()
+            changes.renew_lease(service)
         writer.finish()
     complete = writer.received == writer.size
     return 201 if complete else 202, {"received": writer.received, "size": writer.size}, ()
@@ -80,7 +81,7 @@ def _is_number(text):
     return text.isdigit() and len(text) < 9
 
 
-async def show(device, head):
+async def show(service, head):
     """Answer `GET /api/v1/update`: what has arrived of the update that is being staged."""
     record = check_session(head)
     if record["state"] != "staging":
@@ -141,17 +142,17 @@ def files():
             yield path, size, max(here, 0), here != size
 
 
-def _find(device, plan, path):
+def _find(service, plan, path):
     """Return the fields of *path* in the plan. Raises Refused(404).
 
     The search begins where a line was found last: clients send files in the order of the plan.
     """
-    known, start = device.staged or ("", 0)
+    known, start = service.staged or ("", 0)
     for begin in (start if known == plan else 0, 0):
         at = begin
         for entry in lines(PLAN, begin):
             if entry[5] == path and entry[0] in FILES:
-                device.staged = (plan, at)
+                service.staged = (plan, at)
                 return entry
             at += len(LINE % entry)
         if not begin:
@@ -162,7 +163,7 @@ def _find(device, plan, path):
 # --- an archive ---------------------------------------------------------------------------------
 
 
-async def take_files(device, archive, entry, writing):
+async def take_files(service, archive, entry, writing):
     """Stage the files that follow the head of *archive*, of which *entry* is the first.
 
     Those that are here already are compared with what was listed. Raises Refused.

@@ -4,12 +4,13 @@ import gc
 import sys
 
 import ota
-from ota.access import host_name, ip
+from ota.access import host_name, ip, secret_of
 
 
-async def status(device, head):
+async def status(service, head):
     """Tell what the device is, what it does, and how it is."""
-    service, implementation = device.service, sys.implementation
+    implementation = sys.implementation
+    free, total, block = ota.once("flash", "space")  # first: it is not needed beside the rest
     answer = ota.load("transaction").status()
     trial, guard = answer["trial"], sys.modules.get("ota_boot")
     answer["supervised"] = None
@@ -20,9 +21,8 @@ async def status(device, head):
         else:
             answer["supervised"] = proof
     answer["update"] = _staged(answer.pop("id"), answer.pop("next"), answer["state"])
-    free, total, block = ota.load("flash").space()
     last = ota.load("console").traceback()
-    default = device.access.is_password(ota.DEFAULT_PASSWORD)
+    default = service.access.secret == secret_of(service.auth[0], ota.DEFAULT_PASSWORD)
     warnings = list(service.notes)
     if default:
         warnings.append("The default password is in use. Choose another one.")
@@ -42,12 +42,12 @@ async def status(device, head):
             "memory": {"free": gc.mem_free(), "used": gc.mem_alloc()},
             "wifi": {"rssi": _rssi(service.wifi_service)},
             "changed": list(service.changed),
-            "traceback": last and ota.once("printed", "text_of", last),
+            "traceback": last and ota.once("api", "text_of", last),
             "require_signed": service.require_signed,
             "default_password": default,
             "user": service.auth[0],
             "login": service.login,
-            "upload": device.upload,
+            "upload": service.upload,
             "fleet": service.fleet and _fleet(service, service.fleet, warnings),
             "warnings": warnings,
         }

@@ -10,7 +10,6 @@ import os
 
 from ota import record as records
 from ota.errors import Refused
-from ota.flash import UNIT, space
 from ota.record import KEYRING, NEW, OLD, STARTS, TRIES, Damaged
 
 #: Kinds of lines of the plan that stand for a file; see ota/planning.py.
@@ -146,14 +145,6 @@ def _keep_what_stays(plan):
             place = OLD if kind == "r" else NEW
             for _ in records.copy_steps(path, place + "/" + name):
                 pass
-
-
-def check_room(need):
-    """Raise Refused(507) unless *need* sixteenths of a block of the flash are free."""
-    free, _, block = space()
-    need = (need + UNIT - 1) // UNIT * block
-    if free < need:
-        raise Refused(507, "no_space/update", need, free, need=need, free=free)
 
 
 def status():

@@ -49,7 +49,7 @@ def _trust_changes(service):
         _check_key(service)
         guard.stand_down()
     if not service.changed and record.unmark():  # else the next start has to prove those
-        ota.load("console").forget()
+        record.remove(ota.load("console").TRACEBACK)
 
 
 async def prepare_sleep(service, listen_s):
@@ -186,13 +186,17 @@ def _prove(service):
 def _answer(service):
     """Answer a request, as far as that needs no network and no waiting. Raises what goes wrong."""
     server = ota.load("server")
+    known = service.access
+    server.Server(service)
     head = ota.load("request").Head("GET", "/api/v1/status", 1)
-    answering = server.respond(server.Server(service).device, head)
+    answering = server.respond(service, head)
     status, body = None, {}
     try:
         answering.send(None)
     except StopIteration as done:
         status, body, _ = done.value
+    finally:
+        service.access = known
     if status != 200 or "state" not in json.loads(json.dumps(body)):
         raise ValueError("status is answered with %r" % status)
 

@@ -16,6 +16,7 @@ import os
 from micropython import const
 
 import ota
+from ota import changes
 from ota.errors import Refused
 from ota.record import DESCRIPTION, HOME, is_dir, remove
 
@@ -30,28 +31,29 @@ _TRAILER = b"TRAILER!!!"
 _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
-async def begin(device, head):
+async def begin(service, head):
     """Take an archive, and say which files are needed; the same description again resumes."""
     if head.length is None:
         raise Refused(411, "length_required/archive")
-    async with device.write_lock(head.path, head.length) as writing:
-        archive = Archive(head.body, device.buffer)
-        _, _, entry = await take_head(device, archive)
+    async with changes.WriteLock(service, head.path, head.length) as writing:
+        # By name, since a fleet client (ota/offer.py) reads archives from elsewhere.
+        archive = Archive(ota.load("body").Body(head), changes.buffer(service))
+        _, _, entry = await take_head(service, archive)
         if entry:
             try:
-                await _phase("staging", "take_files", device, archive, entry, writing)
+                await _phase("staging", "take_files", service, archive, entry, writing)
             except Refused:
                 _phase("transaction", "abort")
                 raise
             finally:
-                device.renew_lease()
+                changes.renew_lease(service)
         if head.asked("commit") == "yes":
             restart = head.asked("restart") != "no"
-            return 202, await _phase("commit", "go_live", device, restart), ()
+            return 202, await _phase("commit", "go_live", service, restart), ()
         return 201, _phase("staging", "answer"), ()
 
 
-async def take_head(device, archive, judge=None):
+async def take_head(service, archive, judge=None):
     """Check the head of *archive* and begin its update, or go on with it.
 
     Returns (id, version, entry), *entry* being the first one behind the head, or None. *judge* is
@@ -62,15 +64,13 @@ async def take_head(device, archive, judge=None):
         remove(HOME)
         os.mkdir(HOME)
     try:
-        session, signer, entry = await _phase(
-            "trust", "take_head", archive, device.service, DESCRIPTION
-        )
+        session, signer, entry = await _phase("trust", "take_head", archive, service, DESCRIPTION)
         asked = judge and (lambda version: judge(session, version))
-        facts = _phase("conditions", "read", device.service, signer, asked)
-        await _phase("planning", "prepare", device, session, facts)
+        facts = _phase("conditions", "read", service, signer, asked)
+        await _phase("planning", "prepare", service, session, facts)
     finally:
         remove(DESCRIPTION)
-    device.renew_lease()
+    changes.renew_lease(service)
     return session, facts["next"], entry
 
 
@@ -79,7 +79,7 @@ def _phase(module, function, *args):
 
     In a frame of its own, since a frame keeps alive what was last on its stack.
     """
-    return getattr(ota.use(module), function)(*args)
+    return getattr(ota.use(module, True), function)(*args)
 
 
 class Archive:

@@ -7,7 +7,6 @@ Whatever is wrong with an answer ends in Refused, whose key begins with "fleet" 
 import asyncio
 import json
 import time
-from binascii import hexlify
 from micropython import const
 
 import ota
@@ -18,30 +17,12 @@ _HEAD_LINES = const(64)
 _SILENT_MS = const(15000)  # how long the server may be silent
 _ANSWER_MS = const(30000)  # from a request to the end of the head, and of a small body
 _SLOWEST = const(500)  # bytes a second
+_REST = const(4096)  # bytes of an answer that are rather read away than a connection opened anew
 _MAX_JSON = const(8192)
 _MAX_LINK = const(400)
 
 
-def check(fleet):
-    """Raise ValueError for what a Fleet cannot be constructed with; set the usual `id`."""
-    _split(fleet.url)
-    for name, text in (("token", fleet.token), ("gateway_token", fleet.gateway_token)):
-        if text is not None and not _is_plain(text, 200):
-            raise ValueError("%s has 1 to 200 letters and digits, no blanks" % name)
-    if fleet.token and fleet.gateway_token:
-        raise ValueError("token or gateway_token, not both")
-    for name, text in (("id", fleet.id), ("tenant", fleet.tenant)):
-        if text is not None and (not _is_plain(text, 64) or not _is_name(text)):
-            raise ValueError("%s has letters, digits, '-', '_' and '.', got %r" % (name, text))
-    if fleet.poll_s is not None and not (
-        isinstance(fleet.poll_s, (int, float)) and 1 <= fleet.poll_s <= 86400
-    ):
-        raise ValueError("poll_s is 1 to 86400 seconds, got %r" % (fleet.poll_s,))
-    if fleet.id is None:
-        fleet.id = "pico-" + hexlify(ota.firmware("machine").unique_id()).decode()
-
-
-def _is_plain(text, limit):
+def is_plain(text, limit):
     """Return True if *text* can stand in a line of a request: printable ASCII, no blanks."""
     if not isinstance(text, str) or not 0 < len(text) <= limit:
         return False
@@ -51,16 +32,9 @@ def _is_plain(text, limit):
     return True
 
 
-def _is_name(text):
-    for code in text.encode():
-        if code in b'/?#%:@"\\':
-            return False
-    return True
-
-
-def _split(url):
+def split(url):
     """Return (secure, host, port, path) of *url*. Raises ValueError."""
-    if not _is_plain(url, _MAX_LINK):
+    if not is_plain(url, _MAX_LINK):
         raise ValueError("url is like http://server:8000, got %r" % (url,))
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
@@ -79,7 +53,7 @@ class Link:
 
     def __init__(self, fleet):
         self._fleet = fleet
-        self._secure, self._host, self._port, base = _split(fleet.url)
+        self._secure, self._host, self._port, base = split(fleet.url)
         #: In front of the path of what belongs to this board.
         self.base = base.rstrip("/")
         self._stream = None
@@ -100,10 +74,10 @@ class Link:
 
         A server that lies must not send the board there, with its token.
         """
-        if isinstance(href, str) and href[:1] == "/" and _is_plain(href, _MAX_LINK):
+        if isinstance(href, str) and href[:1] == "/" and is_plain(href, _MAX_LINK):
             return href
         try:
-            secure, host, port, path = _split(href)
+            secure, host, port, path = split(href)
         except (ValueError, AttributeError, TypeError):
             secure, host, port, path = None, None, None, None
         if (secure, host, port) != (self._secure, self._host, self._port):
@@ -156,10 +130,7 @@ class Link:
         self._wait()
         try:
             # Looking up a name blocks, there is no other way on this board.
-            if context is None:
-                pair = await asyncio.open_connection(self._host, self._port)
-            else:
-                pair = await asyncio.open_connection(self._host, self._port, context, self._host)
+            pair = await asyncio.open_connection(self._host, self._port, context, self._host)
         except (asyncio.CancelledError, OSError, ValueError) as error:
             raise self._failed(error)
         self._fleet.deadline = None
@@ -273,7 +244,7 @@ class Link:
             self._chunked = text.lower() == "chunked"
         elif name == "connection":
             self._keep = "close" not in text.lower()
-        elif name == "etag" and _is_plain(text, 80):
+        elif name == "etag" and is_plain(text, 80):
             self.etag = text
         elif name == "content-range":
             self.range = text[:60]
@@ -326,7 +297,7 @@ class Link:
         if self._stream is not None and self._keep and self._left is not None:
             scrap = memoryview(bytearray(128))
             try:
-                for _ in range(8):
+                for _ in range(_REST // len(scrap)):
                     if not await self.readinto(scrap):
                         return
             except Refused:

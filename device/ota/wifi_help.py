@@ -1,10 +1,12 @@
-"""What the two doors tell people: settings that cannot be, and why Wi-Fi failed. No radio.
+"""What the doors tell people: settings that cannot be, and why Wi-Fi failed. No radio.
 
-Loaded for a moment by service_ota and manager_wifi, so that its texts take no memory afterwards.
+Loaded for a moment by service_ota, manager_wifi and ota/fleet.py, so that its texts take no
+memory afterwards.
 """
 
 import machine
 import network
+from binascii import hexlify
 
 from ota import load
 
@@ -30,7 +32,7 @@ def errors():
     return WiFiError, WrongPasswordError, NoNetworkError, NoAddressError
 
 
-def check_service(username, password, port, min_version, rescue_ap):
+def check_service(username, password, port, min_version, rescue_ap, resets):
     """Raise ValueError for what the service cannot be constructed with."""
     check_credentials(username, password)
     if rescue_ap and password[:7] == "sha256:":
@@ -42,6 +44,8 @@ def check_service(username, password, port, min_version, rescue_ap):
         )
     if not isinstance(port, int) or not 0 < port < 65536:
         raise ValueError("port is a number from 1 to 65535, got %r" % (port,))
+    if not 0 <= resets <= 15:
+        raise ValueError("rescue_after_resets is 1 to 15, or 0")
     # Hardly ever given, and the module is a large one.
     if min_version is not None and load("conditions").parse(min_version) is None:
         raise ValueError("min_version is a version like 1.4.0, got %r" % (min_version,))
@@ -58,6 +62,33 @@ def check_credentials(username, password):
         raise ValueError("auth_password behind 'sha256:' is 64 hex digits in lower case")
     if len(password) > 128:
         raise ValueError("auth_password has at most 128 characters, got %d" % len(password))
+
+
+def check_fleet(fleet):
+    """Raise ValueError for what a Fleet cannot be constructed with; set the usual `id`."""
+    web = load("web")
+    web.split(fleet.url)
+    for name, text in (("token", fleet.token), ("gateway_token", fleet.gateway_token)):
+        if text is not None and not web.is_plain(text, 200):
+            raise ValueError("%s has 1 to 200 letters and digits, no blanks" % name)
+    if fleet.token and fleet.gateway_token:
+        raise ValueError("token or gateway_token, not both")
+    for name, text in (("id", fleet.id), ("tenant", fleet.tenant)):
+        if text is not None and (not web.is_plain(text, 64) or not _is_name(text)):
+            raise ValueError("%s has letters, digits, '-', '_' and '.', got %r" % (name, text))
+    if fleet.poll_s is not None and not (
+        isinstance(fleet.poll_s, (int, float)) and 1 <= fleet.poll_s <= 86400
+    ):
+        raise ValueError("poll_s is 1 to 86400 seconds, got %r" % (fleet.poll_s,))
+    if fleet.id is None:
+        fleet.id = "pico-" + hexlify(machine.unique_id()).decode()
+
+
+def _is_name(text):
+    for code in text.encode():
+        if code in b'/?#%:@"\\':
+            return False
+    return True
 
 
 def connected_function(wifi):

@@ -68,21 +68,59 @@ def shrink(sources: dict[str, str]) -> dict[str, str]:
     done = {}
     for path, tree in trees.items():
         here = {old: new for old, new in public.items() if path in spaces[old]}
-        taken = {
-            new for old, new in public.items() if any(s.startswith(path) for s in spaces[old])
+        in_classes = {
+            new
+            for old, new in public.items()
+            if any(s.startswith(f"{path}:") for s in spaces[old])
         }
-        done[path] = _shrunk(tree, kept | taken, here, public)
+        done[path] = _shrunk(tree, kept, here, public, in_classes)
     return done
 
 
-def _shrunk(tree: ast.Module, kept: set[str], here: dict[str, str], public: dict[str, str]) -> str:
-    own: dict[str, str] = {}
+def _shrunk(
+    tree: ast.Module,
+    kept: set[str],
+    here: dict[str, str],
+    public: dict[str, str],
+    in_classes: set[str],
+) -> str:
+    """Return *tree* with short names: *here* are those of the module, *public* of all objects.
+
+    What is asked of an object may be called like what stands in the module: *in_classes* are the
+    short names that objects of classes here have.
+    """
+    numbers = {
+        ast.unparse(node.targets[0])
+        for node in tree.body
+        if isinstance(node, ast.Assign) and _is_const(node.value)
+    }
+    private = [name for name in _private(tree, of_class=False) if name not in kept]
+    # Last of all the numbers, whose names are not in what is compiled. But where such a name
+    # stands in a class, the compiler would take the number.
+    private.sort(key=numbers.__contains__)
+    names = dict(zip(private, _short_names(kept.union(here.values())), strict=False))
+    attributes: dict[str, str] = {}
     if not _has_foreign_base(tree):
-        counted = Counter(name for name in _names(tree) if name not in kept)
-        short = _short_names(kept)
-        own = {name: next(short) for name, _ in counted.most_common()}
-    _Renamer({**here, **own}, {**public, **own}).visit(tree)
+        taken = kept | in_classes | {new for old, new in names.items() if old in numbers}
+        of_class = [name for name in _private(tree, of_class=True) if name not in kept]
+        attributes = dict(zip(of_class, _short_names(taken), strict=False))
+    _Renamer({**here, **names}, {**public, **attributes}, _of_classes(tree)).visit(tree)
     return ast.unparse(tree)
+
+
+def _private(tree: ast.Module, of_class: bool) -> list[str]:
+    """Return the private names in *tree*, the most frequent ones first.
+
+    With *of_class* those that are asked of something or stand in a class, else the others.
+    """
+    inside = _of_classes(tree)
+    counted = Counter(
+        name
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) or node in inside) == of_class
+        for name in _names_of(node)
+    )
+    return [name for name, _ in counted.most_common()]
 
 
 def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
@@ -93,13 +131,10 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     spaces: dict[str, set[str]] = {}
     kept = set(_FIRMWARE)
     ours: set[str] = set()
-    classes = {
-        node.name: (path, node)
-        for path, tree in trees.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+    everywhere = _classes(trees)
     for path, tree in trees.items():
+        # A source that two files are made of has a class twice: each file means its own.
+        classes = {**everywhere, **_classes({path: tree})}
         defined = {name: {path} for name in _top_names(tree.body)}
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
@@ -123,6 +158,15 @@ def _public_names(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
         name: where
         for name, where in spaces.items()
         if name in ours and name not in kept | modules and not name.startswith("_")
+    }
+
+
+def _classes(trees: dict[str, ast.Module]) -> dict[str, tuple[str, ast.ClassDef]]:
+    return {
+        node.name: (path, node)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
     }
 
 
@@ -304,23 +348,34 @@ def _has_foreign_base(tree: ast.Module) -> bool:
 _BUILT_IN = {"Exception", "OSError", "BaseException", "object"}
 
 
-class _Renamer(ast.NodeVisitor):
-    """Renames *names*, and *attributes* where they are asked of something or stand in a class."""
+def _of_classes(tree: ast.Module) -> set[ast.AST]:
+    """Return the nodes in *tree* that name what a class has, where its body says so."""
+    found: set[ast.AST] = set()
+    for top in ast.walk(tree):
+        if not isinstance(top, ast.ClassDef):
+            continue
+        had = set(_top_names(top.body))
+        for part in top.body:
+            named: list[ast.expr] = []
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                found.add(part)
+                named = part.decorator_list
+            elif isinstance(part, ast.Assign):
+                named = [*part.targets, part.value]
+            inner = (n for value in named for n in ast.walk(value))
+            found.update(n for n in inner if isinstance(n, ast.Name) and n.id in had)
+    return found
 
-    def __init__(self, names: dict[str, str], attributes: dict[str, str]) -> None:
+
+class _Renamer(ast.NodeVisitor):
+    """Renames *names*, and *attributes* where they are asked of something or are *of_classes*."""
+
+    def __init__(
+        self, names: dict[str, str], attributes: dict[str, str], of_classes: set[ast.AST]
+    ) -> None:
         self._names = names
         self._attributes = attributes
-        self._of_classes: set[ast.AST] = set()
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for part in node.body:
-            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
-                self._of_classes.add(part)
-                decorators = [n for d in part.decorator_list for n in ast.walk(d)]
-                self._of_classes |= {n for n in decorators if isinstance(n, ast.Name)}
-            elif isinstance(part, ast.Assign):
-                self._of_classes |= set(part.targets)
-        self.generic_visit(node)
+        self._of_classes = of_classes
 
     def generic_visit(self, node: ast.AST) -> None:
         of_class = isinstance(node, ast.Attribute) or node in self._of_classes

@@ -29,6 +29,33 @@ def test_private_names_get_short_and_the_same_in_all_modules() -> None:
     assert "__init__" in made["b"]
 
 
+def test_what_an_object_has_may_be_called_like_what_the_module_has() -> None:
+    text = """
+from micropython import const
+_LIMIT = const(3)
+def _helper(value): return value + _LIMIT
+class Box:
+    _size = 4
+    _twice = _size * 2
+    def _grow(self): self._size = _helper(self._twice)
+    def grown(self):
+        self._grow()
+        return self._size
+class Crate(Box):
+    def _grow(self): self._size = -1
+print(Box().grown(), Crate().grown(), _helper(Box._size))
+"""
+    lean = shrunk(a=text)["a"]
+    names = {n.id for n in ast.walk(ast.parse(lean)) if isinstance(n, ast.Name)}
+    attributes = {n.attr for n in ast.walk(ast.parse(lean)) if isinstance(n, ast.Attribute)}
+    assert {n for n in names & attributes if n.startswith("_")}
+    results = [
+        subprocess.run([MICROPYTHON, "-c", code], capture_output=True, check=True).stdout
+        for code in (text, lean)
+    ]
+    assert results[0] == results[1] == b"11 -1 7\n"
+
+
 def test_names_that_others_could_mean_stay() -> None:
     made = shrunk(
         a="def _asked(): pass\n_told = 1\n_listed = 2\nclass A:\n def _of(self): pass",
@@ -52,9 +79,22 @@ def test_arguments_that_a_call_names_stay_and_those_of_the_doors() -> None:
 
 def test_a_class_that_continues_one_of_another_module_keeps_its_names() -> None:
     made = shrunk(
-        a="class A:\n def _one(self): pass", b="from ota.a import A\nclass B(A): _two = 1"
+        a="class A:\n def _one(self): pass",
+        b="from ota.a import A\ndef _three(): pass\nclass B(A): _two = 1",
     )
     assert "_two" in made["b"]
+    assert "_three" not in made["b"]
+
+
+def test_a_source_that_two_files_are_made_of_is_continued_in_its_own_file() -> None:
+    box = "class Box:\n    def opened(self): return 1\n"
+    crate = (
+        "class Crate(Box):\n    def closed_now(self):\n        self._lid = 0\n        return 2\n"
+    )
+    made = shrink({"/guard.py": box + crate, "/ota/box.py": box})
+    tree = ast.parse(made["/guard.py"])
+    (lid,) = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    assert lid not in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
 
 
 def test_public_names_that_could_be_anything_else_stay() -> None:

@@ -234,18 +234,18 @@ def test_the_limits_are_those_of_the_code():
         ("device/ota/connection.py", "_UNTAKEN_MS", 1000, "is not taken for {} s"),
         ("device/ota/trust.py", "_MAX_TEXT", 1024, "a description of {} KiB"),
         ("device/ota/conditions.py", "_MAX_BYTES", 1 << 20, "{} MiB"),
-        ("device/ota/server.py", "_WAIT_MS", 1000, "waits up to {} s"),
+        ("device/ota/changes.py", "_WAIT_MS", 1000, "waits up to {} s"),
     ):
         value, rest = divmod(number(path, name), divisor)
         assert rest == 0
         assert words.format(value) in limits, (path, name)
     for path, name, value, words in (
-        ("device/ota/server.py", "_LEASE_MS", 120000, "yours for 120 s"),
-        ("device/ota/server.py", "_RESTART_MS", 1000, "restarts a second later"),
+        ("device/ota/changes.py", "_LEASE_MS", 120000, "yours for 120 s"),
+        ("device/service_ota.py", "_RESTART_MS", 1000, "restarts a second later"),
         ("device/ota/access.py", "_FREE_TRIES", 10, "after ten wrong tries"),
         ("device/ota/access.py", "_MAX_WAIT_S", 60, "doubles up to 60 s"),
-        ("device/ota/log.py", "_RING", 1024, "about 1000 bytes"),
-        ("device/ota/console.py", "_RING", 1536, "The last 1.5 KB are kept"),
+        ("device/ota/console.py", "_SAID", 1024, "about 1000 bytes"),
+        ("device/ota/console.py", "_PRINTED", 1536, "The last 1.5 KB are kept"),
         ("device/ota/console.py", "_LAST", 512, "traceback (512 bytes)"),
     ):
         assert number(path, name) == value

@@ -32,7 +32,8 @@ def calm_board(make_pico):
 
 IMPATIENT = {
     "/ota/connection.py": {"_STALL_MS": (10000, 1500), "_DRAIN_MS": (8000, 1500)},
-    "/ota/server.py": {"_WAIT_MS": (10000, 1500), "_IDLE_MS": (60000, 1000)},
+    "/ota/server.py": {"_IDLE_MS": (60000, 1000)},
+    "/ota/changes.py": {"_WAIT_MS": (10000, 1500)},
 }
 
 

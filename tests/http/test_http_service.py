@@ -433,7 +433,7 @@ def hungry_board(make_pico, leave):
     return pico
 
 
-@pytest.mark.parametrize("leave", [50_000, 43_000])
+@pytest.mark.parametrize("leave", [47_000, 45_000])
 @pytest.mark.parametrize("mode", ["normal", "rescue"])
 def test_short_of_memory_it_answers_503_and_restarts_when_asked(make_pico, leave, mode):
     pico = hungry_board(make_pico, leave)
@@ -452,7 +452,7 @@ def test_short_of_memory_it_answers_503_and_restarts_when_asked(make_pico, leave
         put(pico, "/main.py", b"print('cured')")
 
 
-@pytest.mark.parametrize("leave", [62_000, 59_000, 57_000, 55_000, 53_000])
+@pytest.mark.parametrize("leave", [55_000, 52_000, 50_000, 48_000, 46_000])
 def test_a_listing_is_whole_or_refused_and_does_not_stand_in_the_way_out(make_pico, leave):
     # Enough to load a part of what a listing needs, up to the middle of sending it.
     pico = hungry_board(make_pico, leave)

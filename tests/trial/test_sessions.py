@@ -103,7 +103,7 @@ def progress_is_told_file_by_file(make_board):
 @scenario()
 def a_second_client_waits_for_the_lease_and_then_takes_over(make_board):
     lease = rig.patched(
-        {"/ota/server.py": ("_LEASE_MS = const(120000)", "_LEASE_MS = const(3000)")}
+        {"/ota/changes.py": ("_LEASE_MS = const(120000)", "_LEASE_MS = const(3000)")}
     )
     board = started(make_board, files=lease)
     first = board.stage({**CHANGED, "/zeta.txt": b"first"})

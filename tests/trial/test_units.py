@@ -34,7 +34,7 @@ def test_with_numbers_of_a_board(script, checks):
     """With 32-bit words, where more numbers need heap."""
     if not LIBRARY.exists():
         pytest.skip(f"{LIBRARY} is missing: tools/setup_heap32.sh fetches it")
-    names = ("ota_boot.py", "ota/__init__.py", "ota/chip.py", "ota/console.py", "ota/log.py")
+    names = ("ota_boot.py", "ota/__init__.py", "ota/chip.py", "ota/console.py")
     files = {f"/{name}": (DEVICE / name).read_bytes() for name in names}
     files["/board/machine.py"] = (HERE / "board" / "machine.py").read_bytes()
     said = run32((HERE / "board" / f"{script}.py").read_text(), files)

@@ -30,7 +30,7 @@ def test_other_bad_credentials_are_refused():
 
 
 def check(port=8080, min_version=None, user="admin", password="otapico", rescue_ap=False):
-    wifi_help.check_service(user, password, port, min_version, rescue_ap)
+    wifi_help.check_service(user, password, port, min_version, rescue_ap, 0)
 
 
 def test_ports():

@@ -6,7 +6,8 @@ import sys
 from harness import read, write
 
 from ota import errors
-from ota.errors import Gone, Refused, answer_for
+from ota.connection import answer_for
+from ota.errors import Gone, Refused
 
 SENTENCE = "Content-Range x does not fit a body of 5 bytes."
 

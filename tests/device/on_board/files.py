@@ -8,9 +8,9 @@ from binascii import hexlify
 
 from harness import disk, fill, mount, raises, read, refused, tree, write
 
-from ota import files, flash, reading
+from ota import changes, files, flash, reading
+from ota.body import Body
 from ota.errors import Refused
-from ota.request import Body
 
 OLD, NEW = b"old" * 2000, b"new" * 2500
 
@@ -19,29 +19,33 @@ def sha(data):
     return hexlify(hashlib.sha256(data).digest()).decode()
 
 
-class Device:
-    """What a change needs of the Device."""
+class Service:
+    """What a change needs of the service."""
 
     buffer = bytearray(1024)
 
     def __init__(self):
         self.changed = []
 
-    def changing(self, path):
-        self.changed.append((path, read(path)))
+
+def by_hand(service, path):
+    """Stand for the function in ota/changes.py, and see what is there when it is called."""
+    service.changed.append((path, read(path)))
+
+
+changes.by_hand = by_hand
 
 
 class Request:
     """The head of a PUT, and its whole body."""
 
-    headers = {}
-
     def __init__(self, data, expected):
-        self.length = len(data)
+        self.source = self
         self._data = memoryview(data)
-        self.body = Body(self, self.length)
-        if expected:
-            self.body.expect(expected)
+        self._expected = expected
+
+    def announced(self):
+        return self._expected
 
     def take(self, view):
         count = min(len(view), len(self._data))
@@ -55,13 +59,13 @@ class Request:
 
 def replace(path, data, expected=None):
     """What the route of a PUT does."""
-    request = Request(data, expected)
-    request.body.hash()
+    body = Body(Request(data, expected))
+    body.hash()
     incoming = files._Incoming(path)
     try:
-        asyncio.run(request.body.pump(incoming.write, Device.buffer))
-        incoming.publish(Device())
-        return request.body.sha256
+        asyncio.run(body.pump(incoming.write, Service.buffer))
+        incoming.publish(Service())
+        return body.sha256
     finally:
         incoming.close()
 
@@ -102,9 +106,9 @@ def test_parents_are_not_made_for_a_file_that_does_not_come():
 def test_dropping_twice_and_after_publishing_is_harmless():
     incoming = files._Incoming("/f")
     incoming.write(memoryview(NEW))
-    device = Device()
-    incoming.publish(device)
-    assert device.changed == [("/f", None)]  # noted before it is done
+    service = Service()
+    incoming.publish(service)
+    assert service.changed == [("/f", None)]  # noted before it is done
     incoming.close()
     incoming.close()
     assert tree() == {"/f": NEW}
@@ -138,7 +142,7 @@ def test_a_flash_that_fills_up_before_the_last_step_leaves_everything_as_it_was(
                 before = tree()
                 del before["/.ota/~incoming"]
                 try:
-                    incoming.publish(Device())
+                    incoming.publish(Service())
                 except (Refused, OSError) as error:
                     assert isinstance(error, Refused) or error.errno == 28
                     incoming.close()
@@ -244,16 +248,36 @@ def test_a_tree_is_removed_whole_without_recursion():
 
 def test_a_copy_is_whole_or_not_there():
     write("/a", OLD)
-    asyncio.run(files._copy("/a", "/d/e/b", Device()))
+    asyncio.run(files._copy("/a", "/d/e/b", Service()))
     assert tree() == {"/a": OLD, "/d/e/b": OLD}
     fill(1)
     before = tree()
-    refused(507, "no_space", files._copy, "/a", "/x/c", Device())
+    refused(507, "no_space", files._copy, "/a", "/x/c", Service())
     assert tree() == before
     assert "x" not in os.listdir("/")
 
 
 # --- out -----------------------------------------------------------------------------------------
+
+
+def test_files_on_their_way_out_hear_of_a_change():
+    class Reader:
+        stale = False
+
+        def __init__(self, path):
+            self.path = path
+
+    here = Service()
+    for changed, heard in (
+        ("/a/b", ["/a/b"]),
+        ("/a", ["/a/b", "/a/c/d"]),
+        ("/a/", []),
+        ("/ab", ["/ab"]),
+        ("/x", []),
+    ):
+        here.readers = [Reader(path) for path in ("/a/b", "/a/c/d", "/ab")]
+        files._replaced(here, changed)
+        assert [reader.path for reader in here.readers if reader.stale] == heard, changed
 
 
 def test_a_file_that_is_replaced_meanwhile_is_not_sent_any_further():

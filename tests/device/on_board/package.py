@@ -50,6 +50,16 @@ def test_a_phase_stays_while_another_request_is_under_way():
     assert "ota.flash" not in sys.modules
 
 
+def test_the_first_phase_of_a_request_stays_while_it_goes_on_to_others():
+    first = ota.use("record")
+    for name in ("flash", "paths", "flash"):
+        assert ota.use(name, True) is sys.modules["ota." + name]
+        assert sys.modules["ota.record"] is first
+    assert "ota.paths" not in sys.modules
+    ota.use("paths")
+    assert "ota.record" not in sys.modules and "ota.flash" not in sys.modules
+
+
 def test_what_is_needed_once_is_gone_after_it():
     ota.load("errors")
     assert ota.once("paths", "decode", "a%20b") == "a b"

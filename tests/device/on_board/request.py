@@ -1,15 +1,17 @@
 """ota/request.py, with the buffer of ota/connection.py: how a request is read"""
 
 import asyncio
+import hashlib
 import io
 import json
+from binascii import hexlify
 
 from harness import raises, refused
 
 from ota import request, staging
+from ota.body import Body
 from ota.connection import Connection
 from ota.errors import Gone
-from ota.request import Body
 
 _LONGEST = 1280  # bytes of a line
 
@@ -62,7 +64,12 @@ def test_what_follows_the_head_is_left_for_the_body():
     async def rest_of(source):
         await source.wait()
         source.begin(await request.read(source))
-        return await source.head.body.read_small()
+        rest = b""
+        piece = memoryview(bytearray(9))
+        while source.left:
+            count = await source.head.source.readinto(piece)
+            rest += bytes(piece[:count])
+        return rest
 
     for piece in (1, 7, 1000):
         assert asyncio.run(rest_of(client(GOOD, piece))) == b"hello"
@@ -254,8 +261,18 @@ class Sender:
         return count
 
 
-def body(data, length=None, piece=1000):
-    return Body(Sender(data, piece), len(data) if length is None else length)
+def sent(data, length=None, piece=1000, announced=None):
+    """Return the Head of a request with this body."""
+    made = request.Head("PUT", "/fs/x", 1)
+    made.length = len(data) if length is None else length
+    made.source = Sender(data, piece)
+    if announced:
+        made.headers["x-content-sha256"] = announced
+    return made
+
+
+def body(data, piece=1000):
+    return Body(sent(data, None, piece))
 
 
 def run(awaitable):
@@ -263,25 +280,34 @@ def run(awaitable):
 
 
 def test_a_small_body_is_read_whole():
-    assert run(body(b"x" * 2048, piece=7).read_small()) == b"x" * 2048
-    assert run(Body(Sender(b""), None).read_small()) == b""
+    text = b'"' + b"x" * 2037 + b'"'
+    for piece in (7, 5000):
+        assert run(sent(b'{"a": %s}' % text, piece=piece).json()) == {"a": "x" * 2037}
+    assert run(sent(b"", None).json()) == {}
 
 
 def test_a_large_one_is_refused_before_it_is_read():
-    long = body(b"x" * 2049)
-    refused(413, "too_large", long.read_small)
-    assert long._source.at == 0
-    refused(413, "too_large", Body(Sender(b""), 999999999).json)
+    long = sent(b"x" * 2049)
+    refused(413, "too_large", long.json)
+    assert long.source.at == 0
+    refused(413, "too_large", sent(b"", 999999999).json)
 
 
 def test_one_that_ends_early_is_gone():
-    raises(Gone, body(b"x" * 10, length=11).read_small)
+    raises(Gone, sent(b"{}", length=11).json)
+
+
+def test_one_that_is_not_what_was_announced_is_refused():
+    right = hexlify(hashlib.sha256(b"{}").digest()).decode()
+    assert run(sent(b"{}", announced=right).json()) == {}
+    error = refused(422, "digest_mismatch", sent(b"{ }", announced=right).json)
+    assert error.extra["expected"] == right
+    refused(422, "digest_mismatch", sent(b"", announced=right).json)
 
 
 def test_json_objects():
     value = {"a": [1, 2, {"b": None}], "ü": "日本", "n": -1.5}
-    assert run(body(json.dumps(value).encode(), piece=3).json()) == value
-    assert run(Body(Sender(b""), None).json()) == {}
+    assert run(sent(json.dumps(value).encode(), piece=3).json()) == value
 
 
 def test_anything_else_is_refused():
@@ -299,12 +325,12 @@ def test_anything_else_is_refused():
         b"[" * 2048,
         b'{"a":' * 300,
     ):
-        refused(400, "bad_json", body(text).json)
+        refused(400, "bad_json", sent(text).json)
 
 
 def test_text_in_json_is_text():
     # Bytes that are no UTF-8 would break whatever shows the value.
-    refused(400, "bad_json", body(b'{"a": "\xff\xfe"}').json)
+    refused(400, "bad_json", sent(b'{"a": "\xff\xfe"}').json)
 
 
 def pumped(data, piece, size):

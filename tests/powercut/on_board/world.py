@@ -29,9 +29,7 @@ class _Console:
     def begin(urgent):
         pass
 
-    @staticmethod
-    def forget():
-        ota.load("record").remove("/.ota/traceback")
+    TRACEBACK = "/.ota/traceback"
 
 
 class _Rescue:
@@ -62,7 +60,9 @@ sys.modules["ota.rescue"] = ota.rescue = _Rescue
 
 # All of it now: then the flash is mounted in place of the host's files. And it stays.
 ota.busy = 2
-_MODULES = "updates trust conditions description planning staging commit files api server chip"
+_MODULES = (
+    "updates trust conditions description planning staging commit files api server body chip"
+)
 for _name in _MODULES.split(" "):
     ota.load(_name)
 from ota import record, request, server, staging, transaction  # noqa: E402
@@ -98,8 +98,8 @@ def mount(flash, fresh=False):
 
 
 def unmount():
-    global device
-    device = None
+    global service
+    service = None
     transaction._sound = None
     while True:
         try:
@@ -266,7 +266,8 @@ class Service:
         self.trial_deadline_s = 180
         self.confirm_after_s = 30
         self.changed = ()
-        self.lease = None
+        self.lease = self.upload = self.buffer = self.staged = None
+        self.readers = []
         self.decided = False
         self.boot_id = "boot"
         self.mode = "normal"
@@ -274,6 +275,9 @@ class Service:
         self.basic = True
         self.login = None
         self.lines = []
+
+    def restart_soon(self, mode):
+        return {"boot_id": self.boot_id}
 
     def log(self, line):
         self.lines.append(line)
@@ -296,15 +300,16 @@ class Sent:
         return count
 
 
-#: What all requests share since the board was switched on, see ota/server.py; None before.
-device = None
+#: What all requests share since the board was switched on, see service_ota.py; None before.
+service = None
 
 
-def _the_device():
-    global device
-    if device is None:
-        device = server.Device(Service())
-    return device
+def _the_service():
+    global service
+    if service is None:
+        service = Service()
+        server.Server(service)
+    return service
 
 
 def finish(coroutine):
@@ -324,8 +329,8 @@ def ask(method, target, data=b"", length=None, piece=1024, **headers):
     head = request.Head(method, target, 1)
     head.headers = {name.replace("_", "-"): value for name, value in headers.items()}
     head.length = len(data) if length is None else length
-    head.body = request.Body(Sent(data, piece), head.length)
-    status, body, _ = finish(server.respond(_the_device(), head))
+    head.source = Sent(data, piece)
+    status, body, _ = finish(server.respond(_the_service(), head))
     if body is not None and not isinstance(body, dict):
         body = json.loads(b"".join(list(body)))
     return status, body
@@ -411,7 +416,7 @@ def _enter(out, index, mode, name, data):
 def begin(version, old, new, trial=True, force=False):
     """Begin the update from the files *old* to the files *new*, and return its id."""
     if force:
-        _the_device().service.lease = None
+        _the_service().lease = None
     head = archive(description(version, old, new, trial))
     status, body = ask("POST", "/api/v1/update", head)
     assert status == 201, body

@@ -47,10 +47,10 @@ sys.modules["network"] = sys
 
 import ota  # noqa: E402
 import ota_boot  # noqa: E402
-from ota import commit, conditions, flash, record, transaction, trust  # noqa: E402
+from ota import changes, commit, conditions, flash, record, transaction, trust  # noqa: E402
 from ota.errors import Gone, Refused  # noqa: E402
-from ota.request import Body, Head  # noqa: E402
-from ota.server import Device, find  # noqa: E402
+from ota.request import Head  # noqa: E402
+from ota.server import find  # noqa: E402
 
 chip = None
 pristine = None
@@ -72,7 +72,8 @@ class Service:
     confirm_after_s = 30
     public_key = min_version = None
     require_signed = decided = False
-    lease = None
+    lease = upload = buffer = staged = None
+    changed = ()
     port = wanted_port = 8080
 
     def log(self, text):
@@ -117,9 +118,9 @@ def restart():
     transaction._sound = None
     Service.decided = False
     Service.lease = None
-    global device
-    device = Device(Service())
-    device.restart = lambda mode="normal": {"boot_id": "0", "restart_ms": 1000}
+    global service
+    service = Service()
+    changes.restart = lambda service, mode="normal": {"boot_id": "0", "restart_ms": 1000}
 
 
 def format(files, blocks):
@@ -178,9 +179,9 @@ def ask(method, target, data=b"", chunk=1000, stop=None, headers=()):
     head = Head(method, target, 1)
     head.headers = dict(headers)
     head.length = len(data)
-    head.body = Body(Received(data, chunk, len(data) if stop is None else stop), len(data))
-    module, function = find(head, device.service.require_signed)
-    status, body, _ = asyncio.run(getattr(ota.load(module), function)(device, head))
+    head.source = Received(data, chunk, len(data) if stop is None else stop)
+    module, function = find(head, service.require_signed)
+    status, body, _ = asyncio.run(getattr(ota.load(module), function)(service, head))
     if body is None:
         body = {}
     elif not isinstance(body, dict):
@@ -196,7 +197,7 @@ def prepare(request):
     Service.min_version = request.get("floor")
     conditions.board_name = lambda: request.get("board", "RPI_PICO_W")
     if request.get("force"):
-        device.service.lease = None
+        service.lease = None
 
 
 def take(request, archive):
@@ -315,7 +316,7 @@ def answer_to(request, archive):
 
 def main():
     # One phase would unload another's modules; here all stay, so that they can be looked at.
-    ota.use = ota.load
+    ota.use = lambda name, goes_on=False: ota.load(name)
     assert commit
     source = sys.stdin.buffer
     while True:

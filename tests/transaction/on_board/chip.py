@@ -4,15 +4,16 @@ import sys
 
 import world
 
-from ota import chip
+import ota_boot
 from ota.chip import _HINTS, Chip
+from ota_boot import GuardedChip
 
 CTRL, CLEAR = 0x00, 0x3000
 
 
-def made(reason=0, word=0):
+def made(reason=0, word=0, kind=GuardedChip):
     """Return a Chip with registers, and its registers."""
-    found = Chip()
+    found = kind()
     found._memory = {CTRL: 0, world.REASON: reason, world.SCRATCH: word}
     return found, found._memory
 
@@ -42,7 +43,12 @@ class _Timer:
 
 
 def test_a_hint_and_the_deaths_come_back():
-    board, memory = made()
+    for kind in (Chip, GuardedChip):
+        board, memory = made(kind=kind)
+        _comes_back(board, memory)
+
+
+def _comes_back(board, memory):
     for deaths in (0, 1, 3, 63):
         for hint in _HINTS:
             board.leave(hint, deaths)
@@ -81,7 +87,7 @@ def test_the_cause_is_read_and_not_guessed():
 
 
 def test_without_registers_every_start_is_one_after_power_on():
-    board = Chip()
+    board = GuardedChip()
     board.leave("exception", 3)
     board.disarm()
     board.forget_deaths()
@@ -125,7 +131,7 @@ def test_a_watchdog_of_the_application_goes_on():
 
 
 def test_a_watchdog_can_be_stopped_where_there_are_no_registers():
-    board = Chip()
+    board = GuardedChip()
     watchdog = _with_watchdog(board)
     board.stop_watchdog()
     assert watchdog.fed == 1 and _Timer.running is None
@@ -137,7 +143,7 @@ def test_both_chips_are_found():
 
     memory = Memory()
     sys.modules["machine"].mem32 = memory
-    real = chip.sys
+    real = ota_boot.sys
 
     class System:
         platform = "rp2"
@@ -146,12 +152,12 @@ def test_both_chips_are_found():
             _machine = "Raspberry Pi Pico 2 W with RP2350"
 
     try:
-        chip.sys = System
-        second = Chip()
+        ota_boot.sys = System
+        second = GuardedChip()
         System.implementation._machine = "Raspberry Pi Pico W with RP2040"
-        first = Chip()
+        first = GuardedChip()
     finally:
-        chip.sys = real
+        ota_boot.sys = real
     assert second._scratch == 0x400D8028 and second._ticks_ms == 1000
     assert first._scratch == 0x40058028 and first._ticks_ms == 2000
     memory[0x40058028] = 0

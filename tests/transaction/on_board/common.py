@@ -141,7 +141,7 @@ def accept_signatures():
         trust.Key(form)
     except Refused as error:
         form["id"] = error.args[1]
-    world._the_device().service.public_key = form
+    world._the_service().public_key = form
 
 
 def status():

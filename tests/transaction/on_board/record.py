@@ -153,7 +153,7 @@ def test_a_series_of_changes_by_hand_costs_one_page():
         records.save = real
     assert saved == [(1, 0)], saved
     assert records.load()["changed"] == "180 /lib/x.py"
-    changed = world._the_device().service.changed
+    changed = world._the_service().changed
     assert changed == ["/lib/x.py", "/main.py", "/lib/z.py"], changed
     world.power_on(flash)
     assert world.ota_boot._by_hand and world.ota_boot._trial_s == 180

@@ -95,7 +95,7 @@ def test_a_signed_one_names_boards_and_floor():
         # Without a signature it is a push, but for a floor that can be compared with nothing.
         if word == "bad_description" and floor[0].encode() not in text:
             assert _taken(text)["signer"] is None
-    world.device.service.require_signed = True
+    world.service.require_signed = True
     refused(403, "unsigned", take, whole)
     untouched()
 
@@ -390,7 +390,7 @@ def test_random_bytes_never_raise_anything_but_a_refusal():
 def test_a_trial_takes_its_time_from_the_service():
     board()
     for trial, wanted, seconds in (("true", 180, 180), ("true", 60, 60), ("false", 60, 0)):
-        world._the_device().service.trial_deadline_s = wanted
+        world._the_service().trial_deadline_s = wanted
         take(describe(files_of("/x"), trial=trial))
         assert record.load()["trial"] == seconds
         world.abort()

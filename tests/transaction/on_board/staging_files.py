@@ -21,7 +21,7 @@ from common import (
 from ramflash import RamFlash
 
 import ota
-from ota import commit, record, server, staging
+from ota import changes, commit, record, staging
 from ota.errors import Gone
 
 BIG = bytes((n * 7 + n // 251) & 0xFF for n in range(100000))
@@ -240,9 +240,9 @@ def test_one_file_at_a_time():
         ticks_add = staticmethod(lambda one, other: one + other)
         ticks_diff = staticmethod(lambda one, other: one - other)
 
-    world.Sent, server.time = Meanwhile, Clock
+    world.Sent, changes.time = Meanwhile, Clock
     assert _send("/lib/x.py", b"12345")
-    world.Sent, server.time = real, time
+    world.Sent, changes.time = real, time
     assert Clock.now >= 10000 and len(seen) == 2
     assert _needed() == ["/lib/y.py"]
     assert _send("/lib/y.py", b"y")
@@ -616,9 +616,9 @@ def test_who_asked_before_a_commit_writes_nothing_after_it():
 
     def before_install(version):
         # Another client's file in the middle of the commit waits for its turn.
-        asked.append(world._the_device().upload)
+        asked.append(world._the_service().upload)
 
-    world._the_device().service.before_install = before_install
+    world._the_service().before_install = before_install
     world.commit()
     assert asked[0] is not None
     refused(409, "wrong_state", world.send, "/lib/big.py", BIG)

@@ -429,7 +429,7 @@ def test_another_description_waits_while_somebody_goes_on():
         error = refused(409, "busy", world.begin, *args)
         assert error.extra["id"] == session and "abort" in error.message
     assert status()["id"] == session
-    service = world.device.service
+    service = world.service
     # 119 s after the last sign of life, and 121 s.
     service.lease = time.ticks_add(time.ticks_ms(), -119000)
     refused(409, "busy", world.begin, "2.0", OLD, other)
@@ -643,7 +643,7 @@ def test_the_application_may_refuse_or_delay():
     flash = board()
     world.begin("2.0", OLD, changed())
     world.stage(changed())
-    service = world.device.service
+    service = world.service
     asked = []
 
     def answering(value):
@@ -682,7 +682,7 @@ def test_what_was_staged_unsigned_is_not_committed_by_a_device_that_became_stric
     world.begin("2.0", OLD, changed())
     world.stage(changed())
     accept_signatures()
-    world.device.service.require_signed = True
+    world.service.require_signed = True
     refused(403, "signed_only", world.commit)
     assert status()["state"] == "staging"
     world.power_on(flash)
@@ -907,7 +907,7 @@ def test_a_push_neither_raises_nor_loses_the_floor():
 
 def test_the_lowest_version_of_the_service_counts_too():
     board()
-    world._the_device().service.min_version = "1.5.0"
+    world._the_service().min_version = "1.5.0"
     _refused(409, "downgrade", describe(files_of("/x"), version="1.4.9"))
     _refused(409, "downgrade", describe(files_of("/x"), version="1.5.0-rc.1"))
     for version in ("1.5.0", "1.5.0+build", "1.10.0", "word"):

@@ -38,9 +38,9 @@ def ask(method, path, data):
     server, request = ota.load("server"), ota.load("request")
     head = request.Head(method, path, 1)
     head.length = len(data)
-    head.body = request.Body(Source(data), len(data))
-    device = server.Device(OTAUpdateService(Wifi(), trial_deadline_s=20))
-    return asyncio.run(server.respond(device, head))[0]
+    head.source = Source(data)
+    service = OTAUpdateService(Wifi(), trial_deadline_s=20)
+    return asyncio.run(server.respond(service, head))[0]
 
 
 def entry(name, text):

@@ -1,9 +1,9 @@
-"""ota/log.py"""
+"""ota/console.py: the lines of the log, and the ring of what was printed"""
 
 from micropython import heap_lock, heap_unlock
 
-from ota import log as module
-from ota.log import Log, Ring
+from ota import console
+from ota.console import Log, Ring
 
 
 def test_lines_are_numbered_from_zero():
@@ -58,9 +58,9 @@ def test_anything_can_be_said():
 
 def test_lines_go_to_the_console_too_and_are_marked_as_no_part_of_the_program():
     said = []
-    Log(lambda *words: said.append((words, module.telling)))("hello")
+    Log(lambda *words: said.append((words, console._telling)))("hello")
     assert said == [(("ota:", "hello"), True)]
-    assert not module.telling
+    assert not console._telling
 
 
 def test_empty_lines_are_bounded_too():
