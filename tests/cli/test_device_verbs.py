@@ -283,6 +283,17 @@ def test_cp_that_is_interrupted_says_what_it_leaves(device, cli, here, monkeypat
     assert result.err == ("pico-ota: interrupted, 0 files copied: all else is as it was before.\n")
 
 
+def test_a_restart_that_is_not_waited_for_goes_on(device, cli, monkeypatch):
+    asked = {"boot_id": "x", "restart_ms": 0}
+    monkeypatch.setattr("pico_ota.waiting.Watch.restart", _interrupt)
+    for verb, left in (("reboot", "restarts all the same"), ("rollback", "old files back")):
+        monkeypatch.setattr(Remote, verb, lambda *_: asked)
+        result = cli(verb)
+        assert result.status == 130
+        assert result.err.startswith("pico-ota: interrupted: the device ")
+        assert left in result.err
+
+
 def _interrupt(*_, **__):
     raise KeyboardInterrupt
 

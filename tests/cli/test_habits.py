@@ -103,6 +103,9 @@ def test_monitor_follows_the_log(device, cli, monkeypatch):
     assert result.out == cli("log").out != ""
     assert looks == [0.5]
     assert result.status == 130
+    *lines, end = map(json.loads, cli("log", "-f", "--json").out.splitlines())
+    assert lines[0]["from"] == "updater"
+    assert end["error"] == "interrupted"
 
 
 def _with_sleep(sleep):

@@ -74,6 +74,7 @@ def monitor(
 
 
 def _print(session: Session, follow: bool, only: Source | None, interval: float) -> None:
+    session.out.lines = follow  # its end, an error, is a line like the others then
     with session.remote() as remote:
         tail = Tail(remote, only and only.value)
         lines = tail.new_lines()

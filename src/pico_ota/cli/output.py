@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import PicoOtaError
+from ..errors import PicoOtaError, StoppedError
 
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1"}
 
@@ -89,18 +89,26 @@ class Out:
             print(paint("  ".join(cells).rstrip(), "bold" if number == 0 else None))
 
     @contextmanager
-    def busy(self, text: str) -> Iterator[None]:
-        """Show on a terminal that something is going on."""
-        if not self.bars:
-            yield
-            return
-        from rich.console import Console
+    def busy(self, text: str, meanwhile: str = "") -> Iterator[None]:
+        """Show on a terminal that something is going on.
 
-        # Lines that are said meanwhile go above it.
-        self._live = Console(stderr=True)
+        Raises:
+            StoppedError: Ctrl-C; it says what the device does *meanwhile*, where that is given.
+        """
         try:
-            with self._live.status(text):
+            if self.bars:
+                from rich.console import Console
+
+                # Lines that are said meanwhile go above it.
+                self._live = Console(stderr=True)
+                with self._live.status(text):
+                    yield
+            else:
                 yield
+        except KeyboardInterrupt:
+            if not meanwhile:
+                raise
+            raise StoppedError(f"interrupted: {meanwhile}") from None
         finally:
             self._live = None
 

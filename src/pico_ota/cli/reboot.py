@@ -43,7 +43,7 @@ def command(
         if wait:
             out.say("Restarting…")
             watch = Watch(remote, out.say, trial_s=trial_s)
-            with out.busy("waiting for the device"):
+            with out.busy("waiting for the device", "the device restarts all the same."):
                 watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
             status = remote.status()
             mode = status.get("mode")

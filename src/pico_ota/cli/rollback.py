@@ -37,7 +37,7 @@ def command(
             return
         out.say("The device puts the old files back and restarts.")
         watch = Watch(remote, out.say)
-        with out.busy("waiting for the device"):
+        with out.busy("waiting for the device", "the device goes on and puts the old files back."):
             watch.restart(boot_id, int(answer.get("restart_ms", 1000)))
             status = watch.idle()
     if not is_restored(status):
