@@ -27,6 +27,7 @@ NAMES = (
     "clients",
     "logins",
     "pulling",
+    "tls",
 )
 MEASURED = Path(__file__).parents[1] / "docs/measured.md"
 

@@ -160,6 +160,8 @@ class Link:
             return Refused(0, "fleet/slow", self._host) if fleet.was_late() else error
         if isinstance(error, ValueError):  # of the certificate
             return Refused(0, "fleet/tls", error)
+        if error.errno == 12:  # ENOMEM, as TLS says it
+            return MemoryError()
         return Refused(0, "fleet/lost", self._host, error)
 
     def close(self):

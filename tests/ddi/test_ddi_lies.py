@@ -195,14 +195,15 @@ def test_a_description_that_is_none_is_told_and_asked_for_again(server, make_boa
     board = make_board(server)
     server.offer(make_release("2.0.0"))
     for case, (lie, reason) in DESCRIPTIONS.items():
-        server.answers["/deploymentBase/[0-9]+[?]"] = lambda handler, lie=lie: lie(server, handler)
-        assert reason in server.told("proceeding"), case
-        assert not any(row[2] == "failure" for row in server.feedback), case
-        unchanged(board)
+        # How long it waits after errors is not to be waited for here.
         board.pico.power_cut()
+        server.answers["/deploymentBase/[0-9]+[?]"] = lambda handler, lie=lie: lie(server, handler)
         server.feedback.clear()
         board.pico.start()
         board.pico.wait_listening(30)
+        assert reason in server.told("proceeding"), case
+        assert not any(row[2] == "failure" for row in server.feedback), case
+        unchanged(board)
     server.answers.clear()
     server.told("closed", "success", 90)
 

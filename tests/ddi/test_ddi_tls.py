@@ -1,9 +1,13 @@
 """An update server behind TLS."""
 
+from pathlib import Path
+
 import pytest
 
 from bench import certificate as certificates
 from bench.ddi import Ddi
+
+MAIN = (Path(__file__).parents[1] / "apps/fleet/main.py").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,16 @@ def test_another_certificate_gets_no_request(secure, make_board, tmp_path):
     other = certificates.make(tmp_path / "other").der
     board = make_board(secure, {"cafile": "/server.der"}, files={"server.der": other})
     board.pico.wait_console("Fleet: ", 60)
+    assert not secure.requests
+
+
+def test_a_board_without_the_memory_for_it_says_so(secure, make_board):
+    # As the firmware's ssl says it. The simulated board has another heap for TLS.
+    full = "async def full(*_):\n    raise OSError(12)\n\n\nasyncio.open_connection = full\n"
+    main = MAIN.replace("import json\n", f"import json\n\n{full}")
+    board = make_board(secure, files={"main.py": main.encode()})
+    board.pico.wait_console("too little memory", 60)
+    assert "too little memory" in board.status()["fleet"]["error"]
     assert not secure.requests
 
 

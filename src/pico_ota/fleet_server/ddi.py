@@ -75,12 +75,11 @@ def application(visits: Visits, copies: Path) -> Application:
     from fastapi import Depends, FastAPI, HTTPException
     from fastapi.requests import Request
     from fastapi.responses import FileResponse
-    from goosebit import updater
     from goosebit.db.models import Device
     from goosebit.device_manager import DeviceManager, caches, get_device
     from goosebit.settings import config
     from goosebit.settings.schema import StorageType
-    from goosebit.updater.routes import log_last_connection, validate_device_token
+    from goosebit.updater import controller
 
     async def let_in(request: Request, dev_id: str) -> None:
         device = await caches.get("default").get(dev_id) or await Device.get_or_none(id=dev_id)
@@ -98,18 +97,15 @@ def application(visits: Visits, copies: Path) -> Application:
         path = await _copy(software, copies)
         return FileResponse(path, media_type="application/octet-stream")
 
-    def nothing() -> None:
-        pass
-
     app = FastAPI(openapi_url=None)
-    app.dependency_overrides = {validate_device_token: let_in, log_last_connection: nothing}
+    guarded = [Depends(let_in)]
     tenants = config.tenant if isinstance(config.tenant, list) else [config.tenant]
     for tenant in tenants:
         if config.storage.backend == StorageType.S3:
             # gooseBit would hand it on piece by piece, always all of it.
             path = f"/{tenant}/controller/v1/{{dev_id}}/download"
-            app.get(path, dependencies=[Depends(let_in)])(download)
-        app.include_router(updater.router, prefix=f"/{tenant}")
+            app.get(path, dependencies=guarded)(download)
+        app.include_router(controller.router, prefix=f"/{tenant}", dependencies=guarded)
 
     async def with_settings(scope: Any, receive: Any, send: Any) -> None:
         scope["config"] = config  # where gooseBit's routes look for it

@@ -61,7 +61,17 @@ def run(wanted: Wanted, listening: Callable[[str, Admin], None]) -> None:
         # gooseBit looks for a goosebit.yaml where it is started: the owner may put one here.
         os.chdir(folder.path)
         os.umask(0o077)  # tokens are in the database
-        asyncio.run(_serve(folder, admin, listener, lambda: listening(url, admin)))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(folder, admin, listener, lambda: listening(url, admin)))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the fastest event loop there is; None for Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _bound(host: str, port: int) -> socket.socket:
