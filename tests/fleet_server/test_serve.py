@@ -150,6 +150,7 @@ def test_what_cannot_be_served_is_said(server, tmp_path):
         (tmp_path / "shut").mkdir(mode=0o500)
         pico_ota("fleet", "serve", "--data", tmp_path / "shut" / "x", "--port", 0, check=2)
     pico_ota("fleet", "serve", "--data", tmp_path / "c", "--poll", "often", check=2)
+    pico_ota("fleet", "serve", "--data", tmp_path / "c", "--poll", "2d", check=2)
     pico_ota("fleet", "serve", "--data", tmp_path / "c", "--s3", "http://x", check=2)
     nowhere = "postgres://a:secret@127.0.0.1:9/x"
     done = pico_ota(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ... import durations
+from ...errors import UsageError
 from ..options import verb
 from ..output import dumps
 from ..session import Session
@@ -78,11 +79,16 @@ def command(
 
     folder = data or Path(os.environ.get("PICO_OTA_FLEET_DATA") or "fleet-data")
     database = database or os.environ.get("PICO_OTA_FLEET_DATABASE")
+    poll_s = durations.parse(poll, "--poll")
+    if poll_s >= 86400:
+        raise UsageError(
+            f"--poll {poll}: boards are told hours, minutes and seconds: below a day."
+        )
     wanted = program.Wanted(
         folder,
         bind,
         port,
-        durations.parse(poll, "--poll"),
+        poll_s,
         database,
         s3,
         verbose=session.settings.verbose > 0,
