@@ -1,6 +1,7 @@
 """Roll-outs on a real gooseBit, with light boards that poll it."""
 
 import json
+import signal
 import subprocess
 import time
 
@@ -131,11 +132,21 @@ def test_a_killed_command_goes_on_where_it_was(server, make_swu):
     words = [*COMMAND, "fleet", "rollout", str(swu), *options, "--data", str(server.folder)]
     with Boards(known(server, 4, trial_s=1.0)) as fleet:
         registered(server, 4)
-        for _ in range(3):
-            running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL)
+        # Ctrl-C says what goes on; a kill says nothing.
+        for number in (signal.SIGINT, signal.SIGKILL, signal.SIGKILL):
+            running = subprocess.Popen(
+                words,
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
             time.sleep(2.5)
-            running.kill()
-            running.wait()
+            running.send_signal(number)
+            _, said = running.communicate()
+            if number == signal.SIGINT:
+                assert running.returncode == 130
+                assert "1.1.0 go on, no stage starts. The same command" in said
         told = rollout(server, swu, *options)
         assert (told["state"], told["confirmed"]) == ("finished", 4)
         for board in fleet.boards:
