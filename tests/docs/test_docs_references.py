@@ -415,11 +415,10 @@ def test_the_record_is_that_of_the_code():
 
 def test_the_kinds_of_a_plan_are_those_of_the_code():
     listed = [words(row[0]) for row in table(DESIGN, "### The plan")]
-    for module in ("planning", "record"):
-        text = ast.get_docstring(ast.parse((ROOT / f"device/ota/{module}.py").read_text("utf-8")))
-        below = text.split("moved out of `/`:\n")[1]
-        kinds = re.findall(r"(?:^    |  )([a-zA-Z=-](?: [A-Z])?) {3,}(?=\S)", below, re.MULTILINE)
-        assert sorted(kind.split() for kind in kinds) == sorted(listed), module
+    text = ast.get_docstring(ast.parse((ROOT / "device/ota/record.py").read_text("utf-8")))
+    below = text.split("moved out of `/`:\n")[1]
+    kinds = re.findall(r"(?:^    |  )([a-zA-Z=-](?: [A-Z])?) {3,}(?=\S)", below, re.MULTILINE)
+    assert sorted(kind.split() for kind in kinds) == sorted(listed)
 
 
 def test_every_path_of_ours_is_named():
