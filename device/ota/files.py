@@ -35,10 +35,9 @@ async def put(service, head):
         raise Refused(411, "length_required/file")
     if "content-range" in head.headers:
         raise Refused(400, "bad_range/whole")
-    _check_target(path)
     async with changes.WriteLock(service, path, length) as writing:
         _still_open(service)
-        existed = flash.kind(path) is not None
+        existed = _check_target(path)
         await _check_conditions(service, head, path)
         body = Body(head)
         body.hash()
@@ -141,10 +140,13 @@ def _replaced(service, path):
 
 
 def _check_target(path):
-    """Raise Refused(409) where *path* cannot be a file: a folder, or below a file."""
-    if flash.kind(path) == "folder":
+    """Return whether there is a file at *path*. Raises Refused(409) where none can be."""
+    kind = flash.kind(path)
+    if kind == "folder":
         raise Refused(409, "is_directory/target", path)
-    _check_way(path, False)
+    if kind is None:
+        _check_way(path, False)
+    return kind is not None
 
 
 def _check_way(path, is_folder):
