@@ -141,10 +141,15 @@ def cases(folder: Path) -> list[Case]:
             files,
             True,
         ),
-        Case("the page by Digest", None, reads(protocol.PAGE), digest=True),
         Case(
-            "`PUT` of 64 KB by Digest",
-            None,
+            "the page by Digest (before there was one: 115 K)",
+            120,
+            reads(protocol.PAGE),
+            digest=True,
+        ),
+        Case(
+            "`PUT` of 64 KB by Digest (before there was one: 140 K)",
+            145,
             put,
             after={"/data/upload.bin": upload},
             digest=True,

@@ -61,11 +61,11 @@ def test_the_address_to_listen_at_is_not_kept_since_a_router_may_give_another_on
     from ota import settings
 
     class Service:
-        wifi_service = rescue_network = require_signed = min_version = public_key = name = None
+        wifi_service = require_signed = min_version = public_key = name = fleet = None
         auth, basic, wanted_port, trial_deadline_s = ("admin", "otapico"), True, 8080, 180
+        rescue_network = ("net", "key of it")
         allowed_hosts, rescue_ap, discoverable, host = (), False, True, "192.168.1.7"
 
-    Service.rescue_network = ("net", "key of it")
     found = settings.settings_of(Service())
     assert found["ssid"] == "net"
     assert "192.168.1.7" not in str(found)
