@@ -23,7 +23,7 @@ def bucket(monkeypatch):
 def test_a_release_lies_in_the_bucket_and_reaches_the_boards_in_ranges(bucket, serve, make_swu):
     client, url = bucket
     server = serve(None, "--s3", url)
-    swu = make_swu("1.1.0")
+    swu = make_swu("1.1.0", main=b"#" * 20000 + b"\n")  # several ranges
     server("upload", swu)
     (kept,) = client.list_objects_v2(Bucket="releases")["Contents"]
     assert kept["Size"] == swu.stat().st_size
