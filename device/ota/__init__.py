@@ -231,11 +231,13 @@ def _look_up(path):
     while True:
         # In pieces, since readline() asks littlefs for byte after byte.
         piece = file.read(256)
-        text, end, _ = (text + piece).partition(b"\n\n")
-        at = text.find(wanted)
-        if at >= 0 and (end or b"\n" in text[at + 1 :]):
-            return file, text[at + 1 :].split(b"\n")[0]
-        if end or not piece:
+        text += piece
+        last = text.find(b"\n\n")
+        at = text.find(wanted) if last < 0 else text.find(wanted, 0, last + 1)
+        end = text.find(b"\n", at + 1)
+        if 0 <= at < end:
+            return file, text[at + 1 : end]
+        if last >= 0 or not piece:
             break
         text = text[text.rfind(b"\n") :]
     file.close()
