@@ -183,6 +183,13 @@ def test_what_this_computer_refuses_is_an_error_and_no_traceback(cli, here):
     assert done.stderr == "pico-ota: No space left on device\n"
 
 
+def test_output_that_is_closed_goes_nowhere():
+    command = f"'{sys.executable}' -m pico_ota.cli"
+    for line, status in ((f"{command} version >&-", 0), (f"{command} cat 2>&-", 2)):
+        done = subprocess.run(line, shell=True, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
 def test_no_device_named_is_wrong_use(cli):
     result = cli("status")
     assert (result.status, result.out) == (2, "")

@@ -12,7 +12,7 @@ import typer
 from ..errors import PicoOtaError, StoppedError, UsageError
 from .elsewhere import SAID, stand_in
 from .options import HostOption, JsonOption, QuietOption, VerboseOption
-from .output import Out, escape_what_cannot_be_shown
+from .output import Out, escape_what_cannot_be_shown, open_what_is_closed
 from .session import Settings
 from .verbs import Verb, VerbGroup
 
@@ -167,6 +167,7 @@ def call(argv: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     command = typer.main.get_command(app)
     out = Out(json="--json" in argv)
+    open_what_is_closed()
     escape_what_cannot_be_shown()
     with _quiet_pipes():
         try:

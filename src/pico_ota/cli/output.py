@@ -132,6 +132,13 @@ def dumps(document: Any, indent: int | None = None) -> str:
     return json.dumps(document, indent=indent)
 
 
+def open_what_is_closed() -> None:
+    """Let output that the caller has closed (``>&-``) go nowhere, not into a file opened later."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
 def escape_what_cannot_be_shown() -> None:
     """Let no name break a verb whose output goes where that name cannot be written.
 
