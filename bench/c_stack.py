@@ -57,7 +57,7 @@ _NOTE = f"""{_NOTED}        used = stack_use() - (W[{_WORD + 1}] + W[{_WORD + 2}
 """
 _CONST = "from micropython import const\n"
 _TAKE_NAMES = '    for name in names + ["chip", "rom", "flash"]:\n'
-_LOOKS_UP = b'    wanted = b"%s " % path[1:]\n'
+_LOOKS_UP = b'    wanted = b"\\n%s " % path[1:]\n'
 # The firmware's own function imports two modules before it waits, and looks for files first.
 _OPENS = b"            pair = await asyncio.open_connection("
 _OPENED = b"        self._stream = pair[0]"

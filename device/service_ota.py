@@ -258,7 +258,7 @@ class OTAUpdateService:
     def tidy(self):
         """Free what is only needed for a moment, unless somebody is connected and uses it."""
         if self._server is None and not ota.busy:
-            self.buffer = self.access = None
+            self.buffer = self.access = self.staged = None
             ota.unload()
 
     async def _run(self):
@@ -333,7 +333,7 @@ class OTAUpdateService:
     def _dismiss(self):
         if self._server is not None and self.mounted is None:
             self._server.close()
-            self._server = self.buffer = self.access = None
+            self._server = self.buffer = self.access = self.staged = None
             self._listener.renew()
             ota.unload()
 

@@ -105,8 +105,8 @@ def unload():
 
     Code that is still running keeps what it uses.
     """
-    global _phase
-    _phase = None
+    global _phase, _first
+    _phase, _first = None, ""  # what is left where modules were would part the free heap in two
     _unload_guard()
     _unload(_RESIDENT)
 
