@@ -47,10 +47,12 @@ def measure() -> tuple[Cells, Starts]:
     boards = []
     with tempfile.TemporaryDirectory() as folder:
 
-        def make_board(main, more, **options):
+        def make_board(main=None, more=None, **options):
+            options.pop("kind", None)  # all are of one
             image = Path(folder, f"board{next(number)}.img")
             create(image, "pico_w", files)
-            board = rig.Board(image, {"/main.py": main, **rig.DATA, **more}, **options)
+            content = {"/main.py": main or rig.app(), **rig.DATA, **(more or {})}
+            board = rig.Board(image, content, **options)
             boards.append(board)
             return board
 
