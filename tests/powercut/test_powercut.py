@@ -82,10 +82,10 @@ BREAKAGES = {
             "device/ota/commit.py",
             "_prepare",
             """
-async def _prepare():
+async def _prepare(*all):
     now = records.load()
     records.save(dict(now, state="committed", previous=now["version"] or ""))
-    await whole()
+    await whole(*all)
 """,
         ),
         # Which would notice, and undo it.
