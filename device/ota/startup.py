@@ -19,7 +19,7 @@ def start_up(service):
         record.remove(record.HOME)  # a file, made by other hands
     record.clear(record.DESCRIPTION)
     record.clear("/.ota/~incoming")  # of ota/files.py, which is not loaded for its name alone
-    for path in ("/.ota/password", "/.ota/traceback"):
+    for path in ("/.ota/password", ota.load("console").TRACEBACK):
         if record.is_dir(path):  # made by other hands: neither could be written
             record.clear(path)
     ota.chip.count_resets(service.rescue_after_resets)

@@ -91,7 +91,10 @@ def _stand_down(service, reachable):
     on_trial = found["state"] == "trial"
     if reachable and (not on_trial or service.auto_confirm):
         try:
-            confirm(service) if on_trial else _trust_changes(service)
+            if on_trial:
+                confirm(service)
+            else:
+                _trust_changes(service)
         except (Refused, MemoryError) as error:
             service.log("Not confirmed: %s" % error)
     elif reachable and found["tries"]:

@@ -139,16 +139,15 @@ class Delivery:
         out.say(f"Committed {version}. Restarting…")
         trial_s = self.trial_s if self.description.trial else 0.0
         watch = Watch(self.remote, out.say, trial_s=trial_s, confirm=ending.confirm)
+        goes_on = (
+            "the update is committed, and the device goes on by itself. "
+            "'pico-ota status' shows the end."
+        )
         try:
-            with out.busy("waiting for the device"):
+            with out.busy("waiting for the device", goes_on):
                 if answer.get("boot_id"):
                     watch.restart(str(answer["boot_id"]), int(answer.get("restart_ms", 1000)))
                 result = watch.outcome(version, ending.wait_limit_s)
-        except KeyboardInterrupt:
-            raise StoppedError(
-                "interrupted: the update is committed, and the device goes on by itself. "
-                "'pico-ota status' shows the end."
-            ) from None
         except RevertedError as error:
             error.details |= self.report | {"state": "idle", "outcome": "reverted"}
             raise

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import verb
+from .options import ProtectedOption, verb
 from .paths import remote_path
 from .session import Session
 
@@ -15,9 +15,7 @@ from .session import Session
 def command(
     session: Session,
     path: Annotated[str, typer.Argument(metavar=":FILE", help="A text file of the device.")],
-    protected: Annotated[
-        bool, typer.Option("--protected", help="Even boot.py, or the page.")
-    ] = False,
+    protected: ProtectedOption = False,
 ) -> None:
     """Change a text file of the device with your editor: VISUAL, EDITOR, or vi.
 

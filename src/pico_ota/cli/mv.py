@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from .options import verb
+from .options import ProtectedOption, verb
 from .paths import as_typed, remote_path
 from .session import Session
 
@@ -19,9 +19,7 @@ def command(
         list[str],
         typer.Argument(metavar=":SOURCE... :TARGET", help="What to move, and where to."),
     ],
-    protected: Annotated[
-        bool, typer.Option("--protected", help="Even boot.py, or the page.")
-    ] = False,
+    protected: ProtectedOption = False,
 ) -> None:
     """Rename a file or folder of the device, or move several into a folder.
 

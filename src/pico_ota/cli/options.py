@@ -50,6 +50,7 @@ VerboseOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of lines.")
 ]
+ProtectedOption = Annotated[bool, typer.Option("--protected", help="Even boot.py, or the page.")]
 _DEVICE_OPTIONS: dict[str, tuple[Any, Any]] = {
     "host": (HostOption, None),
     "user": (

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import RefusedError
-from .options import verb
+from .options import ProtectedOption, verb
 from .paths import as_typed, remote_path
 from .session import Session
 
@@ -24,9 +24,7 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", "-f", help="What is not there is no error.")
     ] = False,
-    protected: Annotated[
-        bool, typer.Option("--protected", help="Even boot.py, or the page.")
-    ] = False,
+    protected: ProtectedOption = False,
 ) -> None:
     """Delete on the device, at once and for good: there is no roll-back for it.
 

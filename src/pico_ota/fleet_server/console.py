@@ -12,6 +12,7 @@ from typing import Any
 
 from . import folder
 from .api import Board
+from .goosebit import board_of
 
 _WEB = Path(__file__).with_name("web")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -178,18 +179,7 @@ def console(path: Path) -> Any:
 
 def _board(row: dict[str, Any], now: float) -> Board:
     """A board of gooseBit's table; the listing of its own interface asks four times for each."""
-    state = str(row["last_state"]).lower()
-    registered = state != "unknown" and row["hardware__model"] != "default"
-    return Board(
-        id=row["id"],
-        version=row["sw_version"],
-        state=state,
-        address=row["last_ip"] or row["last_ipv6"],
-        silent_s=None if row["last_seen"] is None else round(now - row["last_seen"]),
-        model=row["hardware__model"] if registered else None,
-        revision=row["hardware__revision"] if registered else None,
-        busy=state == "running",
-        failed=state == "error",
-        group=row["feed"],
-        details={"force": bool(row["force_update"])},
-    )
+    seen = row["last_seen"]
+    hardware = {"model": row["hardware__model"], "revision": row["hardware__revision"]}
+    silent_s = None if seen is None else round(now - seen)
+    return board_of({**row, "hardware": hardware, "last_seen": silent_s})

@@ -63,7 +63,7 @@ class GooseBit:
         if self._ours:
             return [Board(**one) for one in self._http.json("GET", "/fleet/boards")]
         found = self._http.json("GET", "/api/v1/devices")["devices"]
-        return sorted((_board(one) for one in found), key=lambda board: board.id)
+        return sorted((board_of(one) for one in found), key=lambda board: board.id)
 
     def token(self, board: str, new: bool) -> str:
         """Make *board* known, and return what it logs in with; *new* replaces it."""
@@ -183,21 +183,23 @@ class GooseBit:
         self._store.save(rollout)
 
 
-def _board(one: dict[str, Any]) -> Board:
+def board_of(one: dict[str, Any]) -> Board:
+    """The board that *one* tells of, in the form in which gooseBit's own interface lists it."""
     hardware = one.get("hardware") or {}
-    registered = one["last_state"] != "Unknown" and hardware.get("model") != "default"
+    state = str(one["last_state"]).lower()
+    registered = state != "unknown" and hardware.get("model") != "default"
     return Board(
         id=one["id"],
         version=one["sw_version"],
-        state=one["last_state"].lower(),
+        state=state,
         address=one.get("last_ip") or one.get("last_ipv4") or one.get("last_ipv6"),
         silent_s=one["last_seen"],
         model=hardware.get("model") if registered else None,
         revision=hardware.get("revision") if registered else None,
-        busy=one["last_state"] == "Running",
-        failed=one["last_state"] == "Error",
+        busy=state == "running",
+        failed=state == "error",
         group=one.get("feed"),
-        details={"force": one["force_update"]},
+        details={"force": bool(one["force_update"])},
     )
 
 

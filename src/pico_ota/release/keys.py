@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .disk import contents
 from .errors import ReleaseError
 
 ALGORITHM = "rsa-pkcs1-sha256"
@@ -286,11 +287,5 @@ def _why(error: Exception) -> str:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ReleaseError("bad_key", f"Cannot read {path}: {error.strerror}.") from None
-    if len(data) > _LARGEST:
-        raise ReleaseError("bad_key", f"{path} is too large to be a key.")
-    return data
+    too_large = ReleaseError("bad_key", f"{path} is too large to be a key.")
+    return contents(path, _LARGEST, "bad_key", too_large)

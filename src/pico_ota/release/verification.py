@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..paths import MAX_BYTES
+from .disk import contents
 from .errors import ReleaseError
 from .keys import PublicKey, load_public_keys
 from .reading import Device, Release, read
@@ -48,13 +49,7 @@ def load(path: Path) -> bytes:
     Raises:
         ReleaseError: ``unreadable``, or ``too_large`` to be one.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ReleaseError("unreadable", f"Cannot read {path}: {error.strerror}.") from None
-    if len(data) > _LARGEST:
-        raise ReleaseError(
-            "too_large", f"{path} has more than {_LARGEST >> 20} MiB: no release is that large."
-        )
-    return data
+    too_large = ReleaseError(
+        "too_large", f"{path} has more than {_LARGEST >> 20} MiB: no release is that large."
+    )
+    return contents(path, _LARGEST, "unreadable", too_large)

@@ -3,12 +3,10 @@
 import asyncio
 import time
 
-from harness import refused
+from harness import PERIOD, Clock, refused
 
 from ota import changes
 from ota.changes import WriteLock
-
-PERIOD = 1 << 30  # of ticks_ms() on a board, twelve days; here it is longer
 
 
 class Service:
@@ -16,20 +14,6 @@ class Service:
 
     def __init__(self, on_progress=None):
         self.on_progress = on_progress
-
-
-class Clock:
-    """Stands for the module time: that of a board with 32 bits."""
-
-    now = 0
-
-    @staticmethod
-    def ticks_ms():
-        return Clock.now % PERIOD
-
-    @staticmethod
-    def ticks_diff(end, start):
-        return (end - start + PERIOD // 2) % PERIOD - PERIOD // 2
 
 
 # --- one writer at a time ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import sys
 import vfs
 
 BLOCKS = 212
+PERIOD = 1 << 30  # of ticks_ms() on a board, twelve days; here it is longer
 _BLOCK = 4096
 
 
@@ -47,6 +48,20 @@ class Disk:
         # After the cut nothing reaches the flash any more; who writes does not get to know.
         self.operations += 1
         return self.cut_at < 0 or self.operations < self.cut_at
+
+
+class Clock:
+    """Stands for the module time: that of a board with 32 bits."""
+
+    now = 0
+
+    @staticmethod
+    def ticks_ms():
+        return Clock.now % PERIOD
+
+    @staticmethod
+    def ticks_diff(end, start):
+        return (end - start + PERIOD // 2) % PERIOD - PERIOD // 2
 
 
 disk = None

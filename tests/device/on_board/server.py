@@ -4,13 +4,12 @@ import asyncio
 import sys
 import time
 
-from harness import refused
+from harness import PERIOD, Clock, refused
 
 import ota
 from ota import server
 from ota.request import Head
 
-PERIOD = 1 << 30  # of ticks_ms() on a board, twelve days; here it is longer
 NODELAY = 64  # of lwIP on the rp2 port; another number prints a warning there and does nothing
 
 
@@ -80,20 +79,6 @@ class Open:
 
 
 cut = []
-
-
-class Clock:
-    """Stands for the module time: that of a board with 32 bits."""
-
-    now = 0
-
-    @staticmethod
-    def ticks_ms():
-        return Clock.now % PERIOD
-
-    @staticmethod
-    def ticks_diff(end, start):
-        return (end - start + PERIOD // 2) % PERIOD - PERIOD // 2
 
 
 def busy_server():

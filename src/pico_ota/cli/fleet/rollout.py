@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ... import durations
-from ...errors import StoppedError, UnreachableError, UsageError
+from ...errors import UnreachableError, UsageError
 from ..options import verb
 from ..output import count
 from ..session import Session
@@ -204,16 +204,6 @@ def _drive(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool) 
         HaltedError: too many boards have failed.
         StoppedError: Ctrl-C.
     """
-    try:
-        return _driven(session, fleet, rollout, wait)
-    except KeyboardInterrupt:
-        raise StoppedError(
-            f"interrupted: boards that were offered {rollout.version} go on, no stage starts. The "
-            "same command goes on; 'pico-ota fleet rollout pause' offers it to nobody any more."
-        ) from None
-
-
-def _driven(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool) -> int:
     from ...fleet_server import driver
     from ...fleet_server.api import BusyError
     from ...fleet_server.rollout import State
@@ -221,7 +211,11 @@ def _driven(session: Session, fleet: UpdateServer, rollout: Rollout, wait: bool)
     out = session.out
     said = ""
     away_since = None
-    with out.busy(f"rolling out {rollout.version}"):
+    goes_on = (
+        f"boards that were offered {rollout.version} go on, no stage starts. The same command "
+        "goes on; 'pico-ota fleet rollout pause' offers it to nobody any more."
+    )
+    with out.busy(f"rolling out {rollout.version}", goes_on):
         while True:
             began = time.monotonic()
             try:
