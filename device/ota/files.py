@@ -65,14 +65,16 @@ async def delete(service, head):
         # Looked at only now: the request before may have removed or replaced it.
         kind = flash.found(path, wants_dir)
         await _check_conditions(service, head, path)
+        if kind == "folder" and head.headers.get("x-ota-recursive") == "no":
+            for _ in flash.entries(path):
+                raise Refused(409, "not_empty/folder", path)
+        if path == "/":
+            raise Refused(403, "protected/all")
         _replaced(service, path)
-        changes.by_hand(service, path)
+        changes.by_hand(service, path)  # last: what is refused has changed nothing
         if kind == "file":
             os.remove(names.real(path))
         else:
-            if head.headers.get("x-ota-recursive") == "no":
-                for _ in flash.entries(path):
-                    raise Refused(409, "not_empty/folder", path)
             await _remove_tree(path)
     service.log("%s was deleted" % path)
     return 204, None, ()
@@ -101,8 +103,8 @@ async def move(service, head):
         if flash.kind(target):
             raise Refused(412, "exists/target", target)
         _check_way(target, kind == "folder")
-        changes.by_hand(service, target)
         if source.rfind("/") != 0 or target.rfind("/") == 0:
+            changes.by_hand(service, target)
             _make_folders(target)
             os.rename(names.real(source), target)
         elif kind == "folder":
@@ -286,10 +288,8 @@ async def _remove_tree(top):
     """Remove *top* and all below it, without recursion, other tasks running in between.
 
     The first entry is looked up anew each time: removing while a listing is under way makes
-    littlefs skip names. Raises Refused(403).
+    littlefs skip names.
     """
-    if top == "/":
-        raise Refused(403, "protected/all")
     stack = [top]
     while stack:
         folder = stack[-1]

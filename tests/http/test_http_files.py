@@ -500,3 +500,28 @@ def test_every_upload_is_in_the_log(board, path):
     put(board, path, b"12345")
     assert until(lambda: f"{path} written, 5 bytes" in board.console())
     assert address_of(board)[0] == "127.0.0.1"
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def test_what_is_refused_does_not_count_as_changed(calm_board):
+    board = calm_board
+
+    def changed():
+        return ask(board, "GET", "/api/v1/status").json["changed"]
+
+    before = board.flash_operations
+    refused(ask(board, "DELETE", "/fs/"), 403, "protected")
+    refused(ask(board, "DELETE", "/fs/ota", x_ota_recursive="no"), 403, "protected")
+    # Nothing has changed since the start, so none of them may write the mark either.
+    assert (changed(), board.flash_operations) == ([], before)
+    put(board, "/t/x.bin", b"x")
+    put(board, "/big.bin", b"b" * 600_000)
+    kept = changed()
+    assert kept == ["/t/x.bin", "/big.bin"]
+    before = board.flash_operations
+    refused(ask(board, "DELETE", "/fs/t", x_ota_recursive="no"), 409, "not_empty")
+    refused(ask(board, "MOVE", "/fs/t", x_destination="/fs/a/b"), 409, "root_folder")
+    refused(ask(board, "MOVE", "/fs/big.bin", x_destination="/fs/a/b.bin"), 507, "no_space")
+    assert (changed(), board.flash_operations) == (kept, before)
